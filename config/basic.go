@@ -1,0 +1,37 @@
+package config
+
+// Basic is the table [basic]: what holds for all processes.
+type Basic struct {
+	Name                      string   `toml:"name" class:"hot" help:"Label of this instance in the panel and in notifications." later:"the panel and notifications"`
+	Workers                   int      `toml:"workers" class:"roll" range:"0..256" help:"Number of worker processes; 0 is 1 on up to 2 cores, else 2. More isolate, they do not speed up."`
+	Threads                   int      `toml:"threads" class:"roll" range:"0..4096" help:"Threads that run Go code, all workers together; 0 is one per core."`
+	User                      string   `toml:"user" class:"roll" help:"User that control and workers run as when started as root; empty is pingap if it exists, else nobody."`
+	Group                     string   `toml:"group" class:"roll" help:"Group that control and workers run as when started as root; empty is the group of user."`
+	AllowRoot                 bool     `toml:"allow_root" class:"roll" help:"Let control and workers stay root when started as root and no user is set."`
+	MaxConnections            int      `toml:"max_connections" class:"hot" range:"0.." help:"Client connections at once per worker; 0 derives it from the limit of open descriptors. At the limit accepting pauses."`
+	ErrorTemplate             string   `toml:"error_template" class:"hot" help:"Body of error pages with {{version}}, {{content}} and {{error_type}}; a text that starts with { is sent as JSON. Empty is a built-in HTML page."`
+	TrustedProxies            []string `toml:"trusted_proxies" class:"hot" help:"Addresses and networks whose X-Forwarded-For and X-Real-IP are believed; empty believes nobody."`
+	GracePeriod               Duration `toml:"grace_period" class:"hot" default:"5m" help:"How long requests in flight may take after a stop is asked for."`
+	GracefulShutdownTimeout   Duration `toml:"graceful_shutdown_timeout" class:"hot" default:"5s" help:"How long closing may take after grace_period is over."`
+	UpstreamKeepalivePoolSize int      `toml:"upstream_keepalive_pool_size" class:"hot" default:"128" range:"0.." help:"Idle connections kept per upstream and worker where the upstream sets no max_idle_connections."`
+	PidFile                   string   `toml:"pid_file" class:"roll" help:"File that gets the process id of the supervisor; empty is pingap.pid in the run directory."`
+	ErrorLog                  string   `toml:"error_log" class:"roll" help:"File that gets standard error when running as a daemon."`
+	LogLevel                  string   `toml:"log_level" class:"hot" help:"Level of the application log: debug, info, warn or error, or a comma list of these and module=level. Empty is RUST_LOG, else info."`
+	LogFormatJSON             bool     `toml:"log_format_json" class:"roll" help:"Write the application log as JSON."`
+	LogBufferedSize           Size     `toml:"log_buffered_size" class:"roll" help:"Buffer of the application log; below 4096 bytes it is not buffered."`
+	LogCompressAlgorithm      string   `toml:"log_compress_algorithm" class:"hot" help:"Compress old log files: gzip, any other word is zstd, empty is off." later:"log compression"`
+	LogCompressLevel          int      `toml:"log_compress_level" class:"hot" range:"0..255" help:"Compression level, at most 9 for gzip and 22 for zstd; 0 is 9." later:"log compression"`
+	LogCompressDaysAgo        int      `toml:"log_compress_days_ago" class:"hot" default:"7" range:"0..65535" unit:"days" help:"Compress files not read for longer than this." later:"log compression"`
+	LogCompressTimePointHour  int      `toml:"log_compress_time_point_hour" class:"hot" range:"0..255" unit:"hours" help:"Local hour in which compression runs." later:"log compression"`
+	Webhook                   Secret   `toml:"webhook" class:"hot" help:"URL that notifications are sent to." later:"notifications"`
+	WebhookType               string   `toml:"webhook_type" class:"hot" help:"Form of notifications: wecom or dingtalk, anything else is plain JSON." later:"notifications"`
+	WebhookNotifications      []string `toml:"webhook_notifications" class:"hot" help:"Names of the events to send; empty sends nothing." later:"notifications"`
+	Sentry                    Secret   `toml:"sentry" class:"roll" help:"DSN that errors are reported to." later:"Sentry"`
+	Pyroscope                 Secret   `toml:"pyroscope" class:"roll" help:"URL that profiles are sent to." later:"Pyroscope"`
+	AutoRestartCheckInterval  Duration `toml:"auto_restart_check_interval" class:"same" default:"90s" help:"Accepted, without effect: changes are noticed as they happen." noeffect:"changes are noticed as they happen"`
+	UpgradeSock               string   `toml:"upgrade_sock" class:"same" help:"Accepted, without effect: the supervisor keeps the sockets." noeffect:"the supervisor keeps the sockets"`
+	WorkStealing              bool     `toml:"work_stealing" class:"same" default:"true" help:"Accepted, without effect: the Go scheduler always steals work." noeffect:"the Go scheduler always steals work"`
+	ListenerTasksPerFd        int      `toml:"listener_tasks_per_fd" class:"same" default:"1" range:"0.." help:"Accepted, without effect: workers decide how they accept." noeffect:"workers decide how they accept"`
+	CacheDirectory            string   `toml:"cache_directory" class:"same" old:"true" help:"Removed by Pingap: the cache is configured in its plugin. Accepted, without effect."`
+	CacheMaxSize              string   `toml:"cache_max_size" class:"same" old:"true" help:"Removed by Pingap: the cache is configured in its plugin. Accepted, without effect."`
+}

@@ -1,0 +1,37 @@
+package config
+
+// Server is one table [servers.X]: addresses to listen on and the locations behind them.
+type Server struct {
+	Name                   string   `toml:"-"`
+	Addr                   string   `toml:"addr" class:"listeners" required:"true" help:"Comma list of addresses to listen on: host:port, [v6]:port or unix:/path."`
+	Locations              []string `toml:"locations" class:"hot" help:"Names of the locations served; they are tried by weight, then in this order."`
+	AccessLog              string   `toml:"access_log" class:"hot" help:"Format of the access log, optionally after a file: [path[?options] ]format, where format is combined, common, short, tiny, json or text with {tags}. Empty is no access log."`
+	PathMatching           string   `toml:"path_matching" class:"hot" default:"normalized" enum:"normalized|raw" help:"Which path locations and plugins see: with dot segments, repeated slashes and escapes of unreserved bytes resolved, or as sent. Upstreams always get it as sent."`
+	HeaderMaxSize          Size     `toml:"header_max_size" class:"hot" default:"64kib" range:"1kib..1mib" help:"Largest request head, request line included; beyond it 431."`
+	HeaderMaxFields        int      `toml:"header_max_fields" class:"hot" default:"128" range:"1..10000" help:"Most fields in a request head; beyond it 431."`
+	TargetMaxLength        Size     `toml:"target_max_length" class:"hot" default:"8kib" range:"64..1mib" help:"Longest request target; beyond it 414."`
+	HeaderTimeout          Duration `toml:"header_timeout" class:"hot" default:"30s" range:"1ms..1h" help:"How long a request head may take from its first byte."`
+	KeepaliveTimeout       Duration `toml:"keepalive_timeout" class:"hot" default:"60s" range:"0s.." help:"How long a connection may be idle between requests; 0s closes after each response."`
+	KeepaliveRequests      int      `toml:"keepalive_requests" class:"hot" default:"10000" range:"0.." help:"Requests served on one connection before it is closed; 0 is no limit."`
+	DownstreamReadTimeout  Duration `toml:"downstream_read_timeout" class:"hot" default:"60s" help:"How long a request body may pause; 0s is no limit."`
+	DownstreamWriteTimeout Duration `toml:"downstream_write_timeout" class:"hot" default:"60s" help:"How long a client may take none of the response; 0s is no limit."`
+	TCPIdle                Duration `toml:"tcp_idle" class:"hot" help:"Idle time before the first TCP keep-alive probe. Probes are on when tcp_idle, tcp_interval and tcp_probe_count are all set, or tcp_user_timeout is."`
+	TCPInterval            Duration `toml:"tcp_interval" class:"hot" help:"Time between TCP keep-alive probes."`
+	TCPUserTimeout         Duration `toml:"tcp_user_timeout" class:"hot" help:"How long sent data may stay without acknowledgement before the connection is dropped."`
+	TCPProbeCount          int      `toml:"tcp_probe_count" class:"hot" range:"0..127" help:"Unanswered TCP keep-alive probes after which the connection is dropped."`
+	TCPFastopen            int      `toml:"tcp_fastopen" class:"roll" range:"0..65535" help:"Length of the TCP Fast Open queue; 0 is off."`
+	ReusePort              bool     `toml:"reuse_port" class:"roll" help:"Set SO_REUSEPORT on the listening sockets."`
+	EnableServerTiming     bool     `toml:"enable_server_timing" class:"hot" help:"Add a Server-Timing field to proxied responses."`
+	Threads                int      `toml:"threads" class:"same" range:"0..4096" help:"Accepted, without effect: all servers share the threads of basic.threads." noeffect:"all servers share the threads of basic.threads"`
+	GlobalCertificates     bool     `toml:"global_certificates" class:"roll" help:"Serve TLS with the certificates of [certificates]." later:"TLS"`
+	EnabledH2              bool     `toml:"enabled_h2" class:"hot" help:"Serve HTTP/2: by ALPN over TLS, with prior knowledge over plain TCP." later:"HTTP/2"`
+	TLSCipherList          string   `toml:"tls_cipher_list" class:"hot" help:"OpenSSL names of the cipher suites up to TLS 1.2, colon list." later:"TLS"`
+	TLSCiphersuites        string   `toml:"tls_ciphersuites" class:"hot" help:"Cipher suites of TLS 1.3, colon list." later:"TLS"`
+	TLSMinVersion          string   `toml:"tls_min_version" class:"hot" default:"TLSv1.2" help:"Oldest TLS version: TLSv1.1, TLSv1.2 or TLSv1.3." later:"TLS"`
+	TLSMaxVersion          string   `toml:"tls_max_version" class:"hot" default:"TLSv1.3" help:"Newest TLS version: TLSv1.1, TLSv1.2 or TLSv1.3." later:"TLS"`
+	PrometheusMetrics      string   `toml:"prometheus_metrics" class:"hot" help:"Path that serves metrics, or URL that they are pushed to." later:"metrics"`
+	OTLPExporter           string   `toml:"otlp_exporter" class:"hot" help:"URL that traces are sent to." later:"tracing"`
+	Modules                []string `toml:"modules" class:"hot" help:"Extra modules; only grpc-web has a meaning." later:"gRPC-Web"`
+	Includes               []string `toml:"includes" class:"same" help:"Names of storages whose keys are taken over, in place of keys of the same name here."`
+	Remark                 string   `toml:"remark" class:"same" help:"A comment."`
+}

@@ -1,0 +1,42 @@
+package config
+
+// Upstream is one table [upstreams.X]: a set of backends and how they are reached.
+type Upstream struct {
+	Name                                            string   `toml:"-"`
+	Addrs                                           []string `toml:"addrs" class:"hot" required:"true" help:"Backends: host[:port][ weight], [v6][:port][ weight] or unix:/path[ weight]. The port is 443 with sni, else 80; the weight 1."`
+	Discovery                                       string   `toml:"discovery" class:"hot" help:"How addrs become backends: static, dns, docker or transparent. Empty is static when all are IP addresses, else dns."`
+	Algo                                            string   `toml:"algo" class:"hot" default:"round_robin" help:"Choice of a backend: round_robin, least_conn, random2, or hash:url, hash:path, hash:ip, hash:header:name, hash:cookie:name, hash:query:name."`
+	ConnectionTimeout                               Duration `toml:"connection_timeout" class:"hot" default:"10s" help:"How long connecting may take; 0s is no limit."`
+	TotalConnectionTimeout                          Duration `toml:"total_connection_timeout" class:"hot" help:"How long connecting and the TLS handshake may take together; 0s is no limit."`
+	ReadTimeout                                     Duration `toml:"read_timeout" class:"hot" default:"60s" help:"How long the backend may send nothing of a response; 0s is no limit."`
+	WriteTimeout                                    Duration `toml:"write_timeout" class:"hot" default:"60s" help:"How long the backend may take none of a request; 0s is no limit."`
+	IdleTimeout                                     Duration `toml:"idle_timeout" class:"hot" default:"60s" help:"How long an idle connection is kept; 0s keeps it until the backend closes."`
+	MaxIdleConnections                              int      `toml:"max_idle_connections" class:"hot" range:"0..1000000" help:"Idle connections kept per worker; 0 is basic.upstream_keepalive_pool_size."`
+	TCPIdle                                         Duration `toml:"tcp_idle" class:"hot" help:"Idle time before the first TCP keep-alive probe. Probes are on when tcp_idle, tcp_interval and tcp_probe_count are all set, or tcp_user_timeout is."`
+	TCPInterval                                     Duration `toml:"tcp_interval" class:"hot" help:"Time between TCP keep-alive probes."`
+	TCPUserTimeout                                  Duration `toml:"tcp_user_timeout" class:"hot" help:"How long sent data may stay without acknowledgement before the connection is dropped."`
+	TCPProbeCount                                   int      `toml:"tcp_probe_count" class:"hot" range:"0..16" help:"Unanswered TCP keep-alive probes after which the connection is dropped."`
+	TCPRecvBuf                                      Size     `toml:"tcp_recv_buf" class:"hot" help:"Receive buffer of the socket; 0 leaves it to the kernel."`
+	TCPFastOpen                                     bool     `toml:"tcp_fast_open" class:"hot" help:"Send data with the first packet of a connection."`
+	IPv4Only                                        bool     `toml:"ipv4_only" class:"hot" help:"Use only the IPv4 addresses of a name."`
+	UpdateFrequency                                 Duration `toml:"update_frequency" class:"hot" help:"How often names are resolved again; 0s is 60s. Static upstreams are not."`
+	DNSServer                                       string   `toml:"dns_server" class:"hot" help:"Comma list of addresses of name servers; empty are those of the system."`
+	DNSDomain                                       string   `toml:"dns_domain" class:"hot" help:"Domain of the host for the resolver."`
+	DNSSearch                                       string   `toml:"dns_search" class:"hot" help:"Comma list of search domains for the resolver."`
+	SNI                                             string   `toml:"sni" class:"hot" help:"Name sent in TLS; not empty switches TLS to the backends on, $host is the host of the request." later:"TLS to upstreams"`
+	VerifyCert                                      bool     `toml:"verify_cert" class:"hot" default:"true" help:"Verify chain and name of the backend's certificate." later:"TLS to upstreams"`
+	ALPN                                            string   `toml:"alpn" class:"hot" default:"H1" help:"HTTP version to the backends: H1, H2 or H2H1; anything else is H1." later:"HTTP/2 to upstreams"`
+	MaxH2Streams                                    int      `toml:"max_h2_streams" class:"hot" range:"1..2147483647" default:"1" help:"Requests at once on one HTTP/2 connection." later:"HTTP/2 to upstreams"`
+	HealthCheck                                     string   `toml:"health_check" class:"hot" help:"URL of the health check, tcp, http, https or grpc, with its parameters in the query; empty checks that the backend accepts connections." later:"health checks"`
+	EnableTracer                                    bool     `toml:"enable_tracer" class:"hot" help:"Count the connections to this upstream."`
+	EnableBackendStats                              bool     `toml:"enable_backend_stats" class:"hot" help:"Count requests and failures per backend." later:"backend statistics"`
+	BackendStatsInterval                            Duration `toml:"backend_stats_interval" class:"hot" default:"60s" help:"Window over which requests and failures are counted." later:"backend statistics"`
+	BackendFailureStatusCode                        string   `toml:"backend_failure_status_code" class:"hot" help:"Comma list of the status codes that count as failure; empty is 500 and above." later:"backend statistics"`
+	CircuitBreakMaxConsecutiveFailures              int      `toml:"circuit_break_max_consecutive_failures" class:"hot" range:"0..4294967295" help:"Failures in a row that open the breaker; 0 is off." later:"circuit breaker"`
+	CircuitBreakMaxFailurePercent                   int      `toml:"circuit_break_max_failure_percent" class:"hot" range:"0..65535" unit:"percent" help:"Share of failures that opens the breaker; 0 is off." later:"circuit breaker"`
+	CircuitBreakMinRequestsThreshold                int      `toml:"circuit_break_min_requests_threshold" class:"hot" default:"10" range:"0.." help:"Requests in the window below which the share is not looked at." later:"circuit breaker"`
+	CircuitBreakHalfOpenConsecutiveSuccessThreshold int      `toml:"circuit_break_half_open_consecutive_success_threshold" class:"hot" default:"5" range:"0..4294967295" help:"Successes in a row that close a half-open breaker." later:"circuit breaker"`
+	CircuitBreakOpenDuration                        Duration `toml:"circuit_break_open_duration" class:"hot" default:"10s" help:"How long the breaker stays open." later:"circuit breaker"`
+	Includes                                        []string `toml:"includes" class:"same" help:"Names of storages whose keys are taken over, in place of keys of the same name here."`
+	Remark                                          string   `toml:"remark" class:"same" help:"A comment."`
+}
