@@ -1,0 +1,126 @@
+package source
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"strings"
+)
+
+// Errors that a caller may want to tell apart.
+var (
+	ErrUnsupported = errors.New("not supported yet")
+	ErrNotFound    = errors.New("does not exist")
+	ErrEmpty       = errors.New("holds no configuration")
+)
+
+// Location says where a configuration is kept. The zero value is no location.
+type Location struct {
+	// Path is absolute: a file, or a directory that is read recursively.
+	// With Text it is only the name that messages show.
+	Path string `json:"path"`
+	// Text is the configuration itself, for the quick start and the sample,
+	// which have no file. Such a location never changes.
+	Text string `json:"text,omitempty"`
+	// Separation is the layout in which a directory is written: one file an
+	// object. It does not change how the directory is read.
+	Separation bool `json:"separation,omitempty"`
+	// History asks to keep the old version of every file that is overwritten;
+	// only honoured together with Separation.
+	History bool `json:"history,omitempty"`
+}
+
+// Base is what relative locations refer to.
+type Base struct {
+	Home string // replaces a leading ~
+	Dir  string // replaces the working directory; must be absolute
+}
+
+// Memory returns a location whose only document is text, shown as name.
+func Memory(name, text string) Location {
+	return Location{Path: name, Text: text}
+}
+
+// Parse understands the value of -c: a path, with ~ and relative paths made
+// absolute, and optionally ?separation&enable_history=true behind it. Whether
+// the path exists is found out by Read.
+func Parse(conf string, base Base) (Location, error) {
+	if conf == "" {
+		return Location{}, errors.New("no configuration given")
+	}
+	if strings.HasPrefix(conf, "etcd://") {
+		// The rest may hold a password: it is not repeated.
+		return Location{}, fmt.Errorf("configuration in etcd:// is %w: use a file or a directory", ErrUnsupported)
+	}
+	path, query, _ := strings.Cut(conf, "?")
+	path, err := absolute(path, base)
+	if err != nil {
+		return Location{}, err
+	}
+	if err := supported(path); err != nil {
+		return Location{}, err
+	}
+	loc := Location{Path: path}
+	if err := loc.options(query); err != nil {
+		return Location{}, fmt.Errorf("configuration %s: %w", path, err)
+	}
+	return loc, nil
+}
+
+// String is the value of -c that leads to the location.
+func (l Location) String() string {
+	s := l.Path
+	if l.Separation {
+		s += "?separation=true"
+	}
+	if l.History {
+		s += "&enable_history=true"
+	}
+	return s
+}
+
+// Fixed reports whether the location can never change while running.
+func (l Location) Fixed() bool { return l.Text != "" }
+
+func (l *Location) options(query string) error {
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return fmt.Errorf("options %q: %w", query, err)
+	}
+	if values.Has("separation") {
+		l.Separation = values.Get("separation") != "false"
+	}
+	switch v := values.Get("enable_history"); {
+	case !values.Has("enable_history"), v == "false":
+	case v == "true":
+		l.History = l.Separation
+	default:
+		return fmt.Errorf("enable_history=%s: expected true or false", v)
+	}
+	return nil
+}
+
+func absolute(path string, base Base) (string, error) {
+	if path == "" {
+		return "", errors.New("the configuration has options but no path")
+	}
+	if path == "~" || strings.HasPrefix(path, "~/") {
+		if base.Home == "" {
+			return "", fmt.Errorf("configuration %s: the home directory is not known", path)
+		}
+		return filepath.Clean(base.Home + path[1:]), nil
+	}
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(base.Dir, path)
+	}
+	return filepath.Clean(path), nil
+}
+
+func supported(path string) error {
+	switch ext := filepath.Ext(path); ext {
+	case ".hcl", ".kdl":
+		return fmt.Errorf("configuration %s: the %s format is %w: use .toml", path, ext, ErrUnsupported)
+	}
+	return nil
+}
