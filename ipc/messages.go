@@ -1,0 +1,248 @@
+package ipc
+
+import "time"
+
+// Roles of a process in Hello and Process.
+const (
+	RoleSupervisor = "supervisor"
+	RoleControl    = "control"
+	RoleWorker     = "worker"
+)
+
+// States of a worker as reported in Status and StatusAll (doc.go draws them).
+const (
+	StateSpawned  = "spawned"
+	StateStarting = "starting"
+	StateReady    = "ready"
+	StateActive   = "active"
+	StateDraining = "draining"
+	StateGone     = "gone"
+	StateDead     = "dead"
+)
+
+// Class is the weight of a change; what is not known counts as ClassRoll. The numbers are those of config.Class.
+type Class uint8
+
+// Classes, lightest first.
+const (
+	ClassSame Class = iota
+	ClassHot
+	ClassListeners
+	ClassRoll
+)
+
+// Slot is the place of a descriptor among those of its message, counted from 1; 0 is none.
+// A sender gets it from FDs.Add, a receiver hands it to Message.Take.
+type Slot int
+
+// Listener is one bound address. ID is stable over configurations: ListenerID(listener).
+type Listener struct {
+	ID      string `json:"id"`
+	Network string `json:"network"` // tcp4, tcp6 or unix; tcp means by the address
+	Address string `json:"address"` // IP:port with the host already resolved, or an absolute path
+	Server  string `json:"server,omitempty"`
+	Mode    uint32 `json:"mode,omitempty"` // unix: permission bits, 0 = 0666
+
+	FastOpen  int  `json:"fast_open,omitempty"`  // tcp: TFO queue length, 0 = off
+	ReusePort bool `json:"reuse_port,omitempty"` // tcp: SO_REUSEPORT
+
+	FD Slot `json:"fd,omitempty"` // set where the message carries the listening socket
+}
+
+// LogTarget is a file that the supervisor opens for others: append only, mode 0640, parents created.
+type LogTarget struct {
+	ID      string `json:"id"`                // stable name; IDAppLog is the application log
+	Path    string `json:"path"`              // base path: the date suffix is the supervisor's business
+	Rolling string `json:"rolling,omitempty"` // daily, hourly, minutely; "" or never: plain name
+	FD      Slot   `json:"fd,omitempty"`      // set where the message carries the open file
+}
+
+// IDAppLog is the LogTarget.ID of the application log in Start, ControlStart and LogFDs.
+// When it is absent the process logs to its stderr.
+const IDAppLog = "app"
+
+// Unknown answers a message whose type the receiver does not know. It is itself never answered.
+type Unknown struct {
+	Of Type `json:"of"`
+}
+
+// Hello is the first message of a worker or control.
+type Hello struct {
+	PID       int    `json:"pid"`
+	StartTime uint64 `json:"start_time"` // field 22 of /proc/self/stat, clock ticks since boot; 0 = not known
+	Build     string `json:"build"`      // Go build id of the running image
+	ProtoMin  int    `json:"proto_min"`
+	ProtoMax  int    `json:"proto_max"`
+	Role      string `json:"role"`
+
+	Slot       int    `json:"slot"`
+	Generation int    `json:"generation"`
+	SHA        string `json:"sha,omitempty"` // of the configuration it already runs, empty when fresh
+}
+
+// Ready says that everything given in Start is built and nothing is accepted yet (worker), or that
+// the control socket is being served (control).
+type Ready struct {
+	SHA string `json:"sha,omitempty"`
+}
+
+// Start gives a worker all it will ever need: it opens nothing itself.
+type Start struct {
+	Slot       int         `json:"slot"`
+	Slots      int         `json:"slots"` // number of worker slots, for shares of memory and threads
+	Generation int         `json:"generation"`
+	Version    uint64      `json:"version"`
+	SHA        string      `json:"sha"`
+	Snapshot   Slot        `json:"snapshot"` // sealed memfd
+	Listeners  []Listener  `json:"listeners"`
+	Logs       []LogTarget `json:"logs"`
+	Arena      Slot        `json:"arena"`
+	Column     int         `json:"column"`  // this process's column of the arena
+	Threads    int         `json:"threads"` // GOMAXPROCS of this worker, 0 = default
+	Build      string      `json:"build"`   // of the supervisor
+}
+
+// Activate: accept now.
+type Activate struct{}
+
+// Active answers Activate.
+type Active struct{}
+
+// Prepare asks a worker to build the new site without touching the live one.
+type Prepare struct {
+	Version  uint64      `json:"version"`
+	Base     string      `json:"base"` // sha the worker must be running
+	SHA      string      `json:"sha"`
+	Snapshot Slot        `json:"snapshot"`
+	Logs     []LogTarget `json:"logs,omitempty"` // targets the worker does not have yet
+}
+
+// Prepared answers Prepare: Commit will not fail.
+type Prepared struct {
+	SHA string `json:"sha"`
+}
+
+// Nack answers Prepare or Start: cannot, and why. Nothing changed in the worker.
+type Nack struct {
+	Code    string `json:"code"` // need_snapshot, invalid, resources, busy
+	Path    string `json:"path,omitempty"`
+	Message string `json:"message"`
+}
+
+// Codes of Nack and Refused.
+const (
+	CodeNeedSnapshot = "need_snapshot" // the base sha is not what runs here
+	CodeInvalid      = "invalid"       // the snapshot cannot be built
+	CodeResources    = "resources"     // descriptors, memory, arena rows
+	CodeBusy         = "busy"          // not in a state that takes it
+	CodeStale        = "stale"         // proposed against a base that is no longer live
+	CodeTimeout      = "timeout"       // a worker did not answer in time
+	CodeWorkerDied   = "worker_died"   // a worker died before it answered
+	CodeListen       = "listen"        // an address could not be bound
+	CodeLog          = "log"           // a log target could not be opened
+	CodeNeedsRoll    = "needs_roll"    // fresh workers or listeners would be needed
+	CodeStopping     = "stopping"      // the instance is being stopped
+)
+
+// Commit swaps the prepared site in; the transaction is in the header.
+type Commit struct{}
+
+// Committed answers Commit.
+type Committed struct {
+	SHA string `json:"sha"`
+}
+
+// Abort drops the prepared site; aborting what was never prepared is fine.
+type Abort struct{}
+
+// Aborted answers Abort.
+type Aborted struct{}
+
+// ListenerAdd gives an active worker more sockets to accept on.
+type ListenerAdd struct {
+	Listeners []Listener `json:"listeners"`
+}
+
+// ListenerDrop: close your copies of these listeners; their connections stay.
+type ListenerDrop struct {
+	IDs []string `json:"ids"`
+}
+
+// Drain: stop accepting, finish what is there, send Gone, exit 0.
+type Drain struct {
+	IdleGrace time.Duration `json:"idle_grace"` // ns; an idle keep-alive connection stays usable so long
+	Timeout   time.Duration `json:"timeout"`    // ns; then everything is closed
+	Reason    string        `json:"reason"`
+}
+
+// DrainFaster shortens the time-out of a running drain, counted from its receipt.
+type DrainFaster struct {
+	Timeout time.Duration `json:"timeout"` // ns
+}
+
+// Stop: to a worker or control: exit now. From control or a client: stop the whole instance.
+type Stop struct {
+	Fast bool   `json:"fast,omitempty"` // do not wait for requests
+	Who  string `json:"who,omitempty"`  // for the log
+}
+
+// Resync announces a new supervisor; older epochs are ignored from then on. Answered by Status.
+type Resync struct {
+	Epoch uint32 `json:"epoch"`
+}
+
+// StatusRequest asks a worker for Status, the supervisor for StatusAll.
+type StatusRequest struct{}
+
+// MetricsPull asks a worker for Metrics.
+type MetricsPull struct{}
+
+// Metrics answers MetricsPull.
+type Metrics struct {
+	Format string `json:"format"`
+	Data   []byte `json:"data"`
+}
+
+// LogFDs replaces open log files by new ones; close the old ones after the last line in hand.
+type LogFDs struct {
+	Logs []LogTarget `json:"logs"`
+}
+
+// LogsTaken answers LogFDs: nothing more will be written to the old files.
+type LogsTaken struct{}
+
+// LogLevel overrides the level of the application log until the next configuration.
+type LogLevel struct {
+	Level string `json:"level"`
+}
+
+// Dump: write the stacks of all goroutines to the application log.
+type Dump struct{}
+
+// Status is a worker's heartbeat, sent each second by the serving path, and the answer to StatusRequest.
+type Status struct {
+	State       string           `json:"state"`
+	SHA         string           `json:"sha"`
+	Version     uint64           `json:"version"`
+	Connections map[string]int64 `json:"connections"` // by kind: active, idle, parked, tunnel
+	Accepted    uint64           `json:"accepted"`    // connections since start
+	Requests    uint64           `json:"requests"`    // requests since start
+	InFlight    int64            `json:"in_flight"`
+	RSS         int64            `json:"rss"` // bytes
+	Goroutines  int              `json:"goroutines"`
+	FDs         int              `json:"fds"`
+	Uptime      time.Duration    `json:"uptime"`      // ns
+	LogDropped  uint64           `json:"log_dropped"` // lines lost since start
+	Message     string           `json:"message,omitempty"`
+}
+
+// Draining answers Drain and DrainFaster.
+type Draining struct {
+	Left int64 `json:"left"` // connections
+}
+
+// Gone is a drained worker's last message.
+type Gone struct {
+	Requests uint64 `json:"requests"`
+	Cut      int64  `json:"cut"` // connections closed by the time-out
+}

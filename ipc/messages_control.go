@@ -1,0 +1,125 @@
+package ipc
+
+import "time"
+
+// ControlStart answers control's Hello.
+type ControlStart struct {
+	RunDir   string      `json:"run_dir"`
+	StateDir string      `json:"state_dir"`
+	Listener Slot        `json:"listener"` // the control socket, bound and listening (SOCK_SEQPACKET): ipc.AcceptorFromFD
+	Logs     []LogTarget `json:"logs,omitempty"`
+	Build    string      `json:"build"`
+
+	// What is live. At boot all are zero: control loads and proposes. After a crash of control they are
+	// set and control does not load by itself.
+	Version  uint64 `json:"version"`
+	SHA      string `json:"sha,omitempty"`
+	Snapshot Slot   `json:"snapshot,omitempty"` // sealed memfd of the live snapshot
+}
+
+// Change names one object of a proposal, for logs and answers.
+type Change struct {
+	Object string `json:"object"` // "upstreams.api"
+	Class  Class  `json:"class"`
+}
+
+// Settings are the figures of a snapshot that concern the supervisor itself, which parses none.
+type Settings struct {
+	Workers     int           `json:"workers,omitempty"`      // basic.workers, 0 = by cores; Options.Workers wins
+	Threads     int           `json:"threads,omitempty"`      // of all workers together, 0 = all cores
+	GracePeriod time.Duration `json:"grace_period,omitempty"` // ns; 0 = 300 s
+	User        string        `json:"user,omitempty"`
+	Group       string        `json:"group,omitempty"`
+	AllowRoot   bool          `json:"allow_root,omitempty"`
+	PIDFile     string        `json:"pid_file,omitempty"` // besides <run-dir>/pingap.pid
+}
+
+// Propose asks the supervisor to make a snapshot live, at boot and for every change alike.
+type Propose struct {
+	Base        string      `json:"base"` // sha it was diffed against, empty at boot
+	SHA         string      `json:"sha"`
+	Who         string      `json:"who,omitempty"`          // the source: file, etcd, admin
+	RequestedBy string      `json:"requested_by,omitempty"` // SIGHUP, reload uid 0, autoreload
+	Class       Class       `json:"class"`
+	Changes     []Change    `json:"changes,omitempty"`
+	Snapshot    Slot        `json:"snapshot"`  // sealed memfd
+	Listeners   []Listener  `json:"listeners"` // all that are wanted, without descriptors
+	Logs        []LogTarget `json:"logs"`      // all that are wanted, without descriptors
+	Settings    Settings    `json:"settings"`
+}
+
+// Applied answers Propose: all workers run it. Also control's answer to a client's Reload.
+type Applied struct {
+	Version   uint64        `json:"version"`
+	SHA       string        `json:"sha"`
+	Unchanged bool          `json:"unchanged,omitempty"`
+	Workers   int           `json:"workers"`
+	Took      time.Duration `json:"took"` // ns
+	Changes   []Change      `json:"changes,omitempty"`
+	Warnings  []string      `json:"warnings,omitempty"`
+}
+
+// Refused answers Propose, Reload, Reopen and Stop: nothing changed, and why.
+type Refused struct {
+	Code   string   `json:"code"`
+	Reason string   `json:"reason"`           // a sentence for a person
+	Worker string   `json:"worker,omitempty"` // "worker 1 (pid 4711)"
+	Path   string   `json:"path,omitempty"`   // object in the configuration
+	Errors []string `json:"errors,omitempty"` // from control to a client: every error of the load
+}
+
+// Process is one line of StatusAll.
+type Process struct {
+	Kind       string        `json:"kind"` // supervisor, control, worker
+	PID        int           `json:"pid"`
+	Slot       int           `json:"slot"`
+	Generation int           `json:"generation"`
+	State      string        `json:"state"`
+	Uptime     time.Duration `json:"uptime"` // ns
+	Restarts   int           `json:"restarts"`
+	Status     *Status       `json:"status,omitempty"`    // a worker's last heartbeat
+	LastExit   string        `json:"last_exit,omitempty"` // of the slot's previous process
+}
+
+// StatusAll answers StatusRequest.
+type StatusAll struct {
+	State     string     `json:"state"` // starting, running, applying, stopping
+	Version   uint64     `json:"version"`
+	SHA       string     `json:"sha"`
+	Build     string     `json:"build"`
+	Degraded  []string   `json:"degraded,omitempty"` // reasons, empty when well
+	Processes []Process  `json:"processes"`
+	Listeners []Listener `json:"listeners"`
+	Logs      []string   `json:"logs"` // paths now open
+
+	LastApply *ApplyResult `json:"last_apply,omitempty"`
+}
+
+// ApplyResult is the outcome of the last proposal.
+type ApplyResult struct {
+	At          time.Time `json:"at"`
+	SHA         string    `json:"sha"`
+	RequestedBy string    `json:"requested_by"`
+	Error       string    `json:"error,omitempty"` // empty when applied
+}
+
+// Reload: supervisor to control (SIGHUP) and client to control: load the source again and propose it.
+// The supervisor's is not answered; a client's gets Applied, Refused, or Ready when it does not wait.
+type Reload struct {
+	Wait        bool   `json:"wait,omitempty"`
+	RequestedBy string `json:"requested_by,omitempty"`
+}
+
+// Reopen: client to control to supervisor: open the log files anew.
+type Reopen struct{}
+
+// Reopened answers Reopen after every process has taken the new files.
+type Reopened struct {
+	Paths  []string `json:"paths"`
+	Errors []string `json:"errors,omitempty"` // targets that kept the old file, processes that did not answer
+}
+
+// Stopping answers Stop; the sender's connection ends when the instance does.
+type Stopping struct {
+	Timeout time.Duration `json:"timeout"` // ns; the longest it may take
+}
