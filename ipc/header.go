@@ -29,6 +29,7 @@ const (
 var (
 	ErrMalformed = errors.New("ipc: malformed message")
 	ErrTruncated = errors.New("ipc: message or descriptors truncated")
+	ErrFull      = errors.New("ipc: the peer does not read")
 	ErrTooLarge  = errors.New("ipc: message too large")
 )
 

@@ -3,6 +3,7 @@ package ipc
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"time"
 
@@ -35,7 +36,10 @@ func waitError(ctx context.Context, wait, call error) error {
 		if ctx.Err() != nil && errors.Is(wait, os.ErrDeadlineExceeded) {
 			return context.Cause(ctx)
 		}
-		return wait
+		if errors.Is(wait, os.ErrDeadlineExceeded) {
+			return wait
+		}
+		return fmt.Errorf("%w: %w", os.ErrClosed, wait)
 	}
 	return call
 }
