@@ -1,0 +1,330 @@
+package config
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+)
+
+// The TOML library reports where a syntax error is, not where a key is. The scanner walks
+// a document once and notes the line of every key and array element. It never refuses
+// anything but nesting: what is invalid is reported by the library, and on such text the
+// scanner's lines merely mean nothing.
+
+// maxNesting bounds nested arrays, inline tables and dotted keys, because the library
+// recurses over them.
+const maxNesting = 64
+
+var errNesting = errors.New("arrays, tables and dotted keys may be nested at most 64 deep")
+
+// place is where a key or an array element stands.
+type place struct {
+	line int
+	// text is where the content of a string starts that spans lines verbatim; 0 when line
+	// numbers inside the value cannot be told from the document.
+	text int
+}
+
+// places maps the path of a key, joined by pathSeparator, to its place. Elements of
+// arrays are "#0", "#1", ... in the path.
+type places map[string]place
+
+const pathSeparator = "\x1f"
+
+func joinPath(path ...string) string { return strings.Join(path, pathSeparator) }
+
+func elementName(i int) string { return "#" + strconv.Itoa(i) }
+
+// find gives the place of the path or of the nearest thing around it.
+func (p places) find(path ...string) place {
+	for n := len(path); n > 0; n-- {
+		if at, ok := p[joinPath(path[:n]...)]; ok {
+			return at
+		}
+	}
+	return place{}
+}
+
+type scanner struct {
+	text   string
+	pos    int
+	line   int
+	depth  int
+	places places
+	arrays map[string]int // [[a]]: path -> index of the last element
+	err    error
+}
+
+func scanPlaces(text string) (places, error) {
+	s := &scanner{text: text, line: 1, places: places{}, arrays: map[string]int{}}
+	prefix := ""
+	for s.err == nil {
+		s.skipBlank(true)
+		if s.pos >= len(s.text) {
+			return s.places, nil
+		}
+		if s.text[s.pos] == '[' {
+			prefix = s.header()
+			continue
+		}
+		s.pair(prefix)
+		s.skipLine()
+	}
+	return s.places, s.err
+}
+
+// header reads [a.b] or [[a.b]] and returns the path that keys below it have.
+func (s *scanner) header() string {
+	line := s.line
+	s.pos++
+	array := s.peek() == '['
+	if array {
+		s.pos++
+	}
+	path := ""
+	parts := s.keyParts()
+	for i, part := range parts {
+		path = extend(path, part)
+		last := i == len(parts)-1
+		n, isArray := s.arrays[path]
+		if last && array {
+			if isArray {
+				n++
+			}
+			s.arrays[path] = n
+			s.noteOnce(path, line)
+			isArray = true
+		}
+		if isArray {
+			path = extend(path, elementName(n))
+		}
+		s.noteOnce(path, line)
+	}
+	s.skipLine()
+	return path
+}
+
+func extend(path, part string) string {
+	if path == "" {
+		return part
+	}
+	return path + pathSeparator + part
+}
+
+// noteOnce keeps the first place: a parent belongs to its first child.
+func (s *scanner) noteOnce(path string, line int) {
+	if _, ok := s.places[path]; !ok {
+		s.places[path] = place{line: line}
+	}
+}
+
+// pair reads key = value.
+func (s *scanner) pair(prefix string) {
+	path := prefix
+	line := s.line
+	for _, part := range s.keyParts() {
+		path = extend(path, part)
+		s.noteOnce(path, line)
+	}
+	s.skipBlank(false)
+	if s.peek() != '=' {
+		return
+	}
+	s.pos++
+	s.skipBlank(false)
+	s.value(path)
+}
+
+// keyParts reads a dotted key.
+func (s *scanner) keyParts() []string {
+	var parts []string
+	for s.pos < len(s.text) {
+		s.skipBlank(false)
+		part, ok := s.keyPart()
+		if !ok {
+			break
+		}
+		parts = append(parts, part)
+		if len(parts) > maxNesting {
+			s.err = errNesting
+			break
+		}
+		s.skipBlank(false)
+		if s.peek() != '.' {
+			break
+		}
+		s.pos++
+	}
+	return parts
+}
+
+func (s *scanner) keyPart() (string, bool) {
+	switch c := s.peek(); c {
+	case '"', '\'':
+		start := s.pos
+		s.simpleString(c)
+		return unquoteKey(s.text[start:s.pos]), true
+	default:
+		n := prefixLen(s.text[s.pos:], isBareKey)
+		s.pos += n
+		return s.text[s.pos-n : s.pos], n > 0
+	}
+}
+
+func isBareKey(c byte) bool {
+	return isLetter(c) || isDigit(c) || c == '-' || c == '_' || c >= 0x80
+}
+
+func unquoteKey(quoted string) string {
+	if quoted[0] == '"' {
+		if text, err := strconv.Unquote(quoted); err == nil {
+			return text
+		}
+	}
+	return strings.Trim(quoted, quoted[:1])
+}
+
+// value skips a value and notes the places inside it.
+func (s *scanner) value(path string) {
+	if s.depth++; s.depth > maxNesting {
+		s.err = errNesting
+		return
+	}
+	defer func() { s.depth-- }()
+	switch c := s.peek(); {
+	case strings.HasPrefix(s.text[s.pos:], `"""`), strings.HasPrefix(s.text[s.pos:], `'''`):
+		s.longString(path, s.text[s.pos:s.pos+3])
+	case c == '"' || c == '\'':
+		s.simpleString(c)
+	case c == '[':
+		s.array(path)
+	case c == '{':
+		s.inlineTable(path)
+	default:
+		s.pos += prefixLen(s.text[s.pos:], func(c byte) bool {
+			return c != ',' && c != ']' && c != '}' && c != '\n' && c != '#'
+		})
+	}
+}
+
+// longString skips a string in triple quotes and notes where its content starts.
+func (s *scanner) longString(path, quote string) {
+	at := s.places[path]
+	s.pos += 3
+	start := s.pos
+	at.text = s.line
+	if strings.HasPrefix(s.text[s.pos:], "\n") || strings.HasPrefix(s.text[s.pos:], "\r\n") {
+		at.text++ // the first line break is not part of the content
+	}
+	for s.pos < len(s.text) && !strings.HasPrefix(s.text[s.pos:], quote) {
+		if s.text[s.pos] == '\\' && quote[0] == '"' {
+			s.step()
+		}
+		s.step()
+	}
+	if quote[0] == '"' && strings.Contains(s.text[start:min(s.pos, len(s.text))], `\`) {
+		at.text = 0
+	}
+	s.places[path] = at
+	s.pos = min(s.pos+3, len(s.text))
+	for n := 0; n < 2 && s.peek() == quote[0]; n++ { // up to two quotes may end the content
+		s.pos++
+	}
+}
+
+// simpleString skips a string in single or double quotes.
+func (s *scanner) simpleString(quote byte) {
+	s.pos++
+	for s.pos < len(s.text) && s.text[s.pos] != quote && s.text[s.pos] != '\n' {
+		if s.text[s.pos] == '\\' && quote == '"' {
+			s.step()
+		}
+		s.step()
+	}
+	if s.peek() == quote {
+		s.pos++
+	}
+}
+
+func (s *scanner) array(path string) {
+	s.pos++
+	for i := 0; s.err == nil; {
+		s.skipBlank(true)
+		switch s.peek() {
+		case 0, ']':
+			s.pos = min(s.pos+1, len(s.text))
+			return
+		case ',':
+			s.pos++
+			continue
+		}
+		element := extend(path, elementName(i))
+		s.noteOnce(element, s.line)
+		before := s.pos
+		s.value(element)
+		if s.pos == before {
+			s.step()
+		}
+		i++
+	}
+}
+
+func (s *scanner) inlineTable(path string) {
+	s.pos++
+	for s.err == nil {
+		s.skipBlank(true)
+		switch s.peek() {
+		case 0, '}':
+			s.pos = min(s.pos+1, len(s.text))
+			return
+		case ',':
+			s.pos++
+			continue
+		}
+		before := s.pos
+		s.pair(path)
+		if s.pos == before {
+			s.step()
+		}
+	}
+}
+
+// skipBlank skips blanks, and with lines also line ends and comments.
+func (s *scanner) skipBlank(lines bool) {
+	for s.pos < len(s.text) {
+		switch c := s.text[s.pos]; {
+		case c == ' ' || c == '\t' || c == '\r':
+			s.pos++
+		case lines && c == '\n':
+			s.step()
+		case lines && c == '#':
+			s.pos += prefixLen(s.text[s.pos:], func(c byte) bool { return c != '\n' })
+		default:
+			return
+		}
+	}
+}
+
+// skipLine goes to the start of the next line.
+func (s *scanner) skipLine() {
+	s.pos += prefixLen(s.text[s.pos:], func(c byte) bool { return c != '\n' })
+	s.step()
+}
+
+func (s *scanner) step() {
+	if s.pos >= len(s.text) {
+		return
+	}
+	if s.text[s.pos] == '\n' {
+		s.line++
+	}
+	s.pos++
+}
+
+// peek is the next byte, 0 at the end.
+func (s *scanner) peek() byte {
+	if s.pos >= len(s.text) {
+		return 0
+	}
+	return s.text[s.pos]
+}
