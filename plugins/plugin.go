@@ -1,0 +1,107 @@
+package plugins
+
+import "pingap/message"
+
+// Step is a point in the life of a request at which plugins run.
+type Step uint8
+
+// The steps in their order. The first three are request steps: a Decider runs at one of them.
+const (
+	NoStep Step = iota
+	EarlyRequest
+	Request
+	ProxyUpstream
+	UpstreamResponse
+	Response
+)
+
+// stepNames are the values of the configuration key "step".
+var stepNames = [...]string{
+	NoStep: "", EarlyRequest: "early_request", Request: "request", ProxyUpstream: "proxy_upstream",
+	UpstreamResponse: "upstream_response", Response: "response",
+}
+
+// String returns the value of the configuration key "step".
+func (s Step) String() string { return stepNames[s] }
+
+// ParseStep returns the step called name; false if there is none.
+func ParseStep(name string) (Step, bool) {
+	for i, n := range stepNames {
+		if n == name && i > 0 {
+			return Step(i), true
+		}
+	}
+	return NoStep, false
+}
+
+// Plugin is an instance of a plugin: a value that implements at least one of the step interfaces.
+type Plugin any
+
+// Decider acts before a request goes upstream. It may change the request through the exchange, and
+// may answer.
+type Decider interface {
+	Decide(*Exchange) Decision
+}
+
+// UpstreamResponder acts on the head that came from the upstream, before it is cached.
+type UpstreamResponder interface {
+	UpstreamResponse(*Exchange)
+}
+
+// Responder acts on a proxied or cached response head before it is sent.
+type Responder interface {
+	Response(*Exchange)
+}
+
+// BodyFilterer may put a filter into the way of the response body. It runs after the Responders;
+// nil means that this response is left alone. Taking a body means that its length is no longer
+// known: the proxy drops Content-Length, and ETag and Accept-Ranges are the plugin's business.
+type BodyFilterer interface {
+	BodyFilter(*Exchange) Filter
+}
+
+// Filter transforms one response body as it passes. It belongs to one response.
+type Filter interface {
+	// Filter appends to dst what is to be sent for piece, and returns it. piece is valid during
+	// the call only. last tells that no more will come; then everything held back must go out.
+	// An error cuts the response off.
+	Filter(dst, piece []byte, last bool) ([]byte, error)
+}
+
+// Decision is what a Decider wants: to go on, or to answer.
+type Decision struct {
+	// Answer ends the request when it is not nil.
+	Answer *Answer
+	// Reason says why in a few constant words, for logs and explain; it never holds client data.
+	Reason string
+}
+
+// Continue lets the request go on.
+var Continue = Decision{} //nolint // a value, never changed
+
+// Respond ends the request with an answer.
+func Respond(answer *Answer, reason string) Decision {
+	return Decision{Answer: answer, Reason: reason}
+}
+
+// Answer is a response made here. It may be built once and shared by all requests: the proxy never
+// changes it. The proxy adds Date and framing, and "Cache-Control: private, no-cache" where
+// Fields has no Cache-Control.
+type Answer struct {
+	Status int
+	Fields []message.Field
+	Body   []byte
+}
+
+// AddField appends a field to an answer that is being built.
+func (a *Answer) AddField(name, value string) {
+	n := []byte(name)
+	a.Fields = append(a.Fields, message.Field{Name: n, Value: []byte(value), ID: message.LookupName(n)})
+}
+
+// Text builds a plain-text answer.
+func Text(status int, body string) *Answer {
+	a := &Answer{Status: status, Body: []byte(body)}
+	a.AddField("Content-Type", "text/plain; charset=utf-8")
+	return a
+}
