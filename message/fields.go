@@ -1,0 +1,146 @@
+package message
+
+// Field is one header or trailer field as it came or as it will be sent.
+type Field struct {
+	// Name as received; a view, see the package comment.
+	Name []byte
+	// Value without surrounding white space; a view.
+	Value []byte
+	// ID is the well-known name, Unknown for any other.
+	ID Name
+}
+
+// Fields is an ordered list of fields. The zero value is empty and ready.
+type Fields struct {
+	list []Field
+	mem  []byte // append-only memory behind the fields set after parsing
+}
+
+// Reset empties the list and keeps its memory for the next use.
+func (f *Fields) Reset() {
+	clear(f.list) // no view may keep another buffer alive
+	f.list = f.list[:0]
+	f.mem = f.mem[:0]
+}
+
+// Len returns the number of fields.
+func (f *Fields) Len() int { return len(f.list) }
+
+// List returns the fields in order. The slice is a view: valid until the next change.
+func (f *Fields) List() []Field { return f.list }
+
+// Append adds a field whose memory the caller guarantees until Reset: parsers (views into the
+// head) and plugins (constants built once).
+func (f *Fields) Append(id Name, name, value []byte) {
+	f.list = append(f.list, Field{Name: name, Value: value, ID: id})
+}
+
+// Get returns the first value of a well-known field, nil if there is none.
+func (f *Fields) Get(id Name) []byte {
+	for i := range f.list {
+		if f.list[i].ID == id {
+			return f.list[i].Value
+		}
+	}
+	return nil
+}
+
+// Has reports whether a well-known field is present, even with an empty value.
+func (f *Fields) Has(id Name) bool {
+	for i := range f.list {
+		if f.list[i].ID == id {
+			return true
+		}
+	}
+	return false
+}
+
+// Lookup returns the first value of the field called name (any case), and whether it is present.
+func (f *Fields) Lookup(name string) ([]byte, bool) {
+	for i := range f.list {
+		if EqualFold(f.list[i].Name, name) {
+			return f.list[i].Value, true
+		}
+	}
+	return nil, false
+}
+
+// Add appends a field, copying name and value. value is not checked: callers that take it from
+// outside use ValidValue first.
+func (f *Fields) Add(name string, value []byte) {
+	n := f.keepString(name)
+	f.Append(LookupName(n), n, f.keep(value))
+}
+
+// AddID appends a well-known field in its canonical spelling, copying the value.
+func (f *Fields) AddID(id Name, value []byte) {
+	f.Append(id, f.keepString(id.String()), f.keep(value))
+}
+
+// Set replaces the first field called name and removes any further one; it appends if there is none.
+func (f *Fields) Set(name string, value []byte) {
+	at := -1
+	kept := f.list[:0]
+	for i := range f.list {
+		if !EqualFold(f.list[i].Name, name) {
+			kept = append(kept, f.list[i])
+			continue
+		}
+		if at < 0 {
+			at = len(kept)
+			kept = append(kept, f.list[i])
+		}
+	}
+	f.truncate(kept)
+	if at < 0 {
+		f.Add(name, value)
+		return
+	}
+	f.list[at].Value = f.keep(value)
+}
+
+// Del removes every field called name, and reports whether there was one.
+func (f *Fields) Del(name string) bool {
+	kept := f.list[:0]
+	for i := range f.list {
+		if !EqualFold(f.list[i].Name, name) {
+			kept = append(kept, f.list[i])
+		}
+	}
+	return f.truncate(kept)
+}
+
+// DelID removes every field with a well-known name, and reports whether there was one.
+func (f *Fields) DelID(id Name) bool {
+	kept := f.list[:0]
+	for i := range f.list {
+		if f.list[i].ID != id {
+			kept = append(kept, f.list[i])
+		}
+	}
+	return f.truncate(kept)
+}
+
+// truncate takes kept, a prefix of the list's memory, as the new list.
+func (f *Fields) truncate(kept []Field) bool {
+	if len(kept) == len(f.list) {
+		return false
+	}
+	clear(f.list[len(kept):])
+	f.list = kept
+	return true
+}
+
+// keep copies b into the list's own memory. Growth leaves earlier views on the old memory, which
+// stays alive for as long as they do.
+func (f *Fields) keep(b []byte) []byte {
+	start := len(f.mem)
+	f.mem = append(f.mem, b...)
+	return f.mem[start:len(f.mem):len(f.mem)]
+}
+
+func (f *Fields) keepString(s string) []byte {
+	start := len(f.mem)
+	f.mem = append(f.mem, s...)
+	return f.mem[start:len(f.mem):len(f.mem)]
+}

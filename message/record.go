@@ -1,0 +1,126 @@
+package message
+
+import (
+	"net/netip"
+	"time"
+)
+
+// epoch anchors the monotonic clock of Now.
+var epoch = time.Now()
+
+// Now returns monotonic nanoseconds since the process started. It never goes back.
+func Now() int64 { return int64(time.Since(epoch)) }
+
+// Unset is the value of a duration in a Record whose phase did not happen.
+const Unset int64 = -1
+
+// Conn is what is known of a downstream connection; every exchange on it shares one value.
+type Conn struct {
+	// ID is unique in the worker process.
+	ID uint64
+	// Opened is when the connection was accepted, on the clock of Now.
+	Opened int64
+	// Remote and Local are the addresses of the connection; invalid for unix sockets.
+	Remote, Local netip.AddrPort
+	// RemoteText is the peer's address without its port, as text ("unix:" for a unix socket).
+	RemoteText []byte
+	// TLS tells whether the downstream connection is encrypted. TLSVersion and TLSCipher are
+	// OpenSSL's names of version and suite, empty without TLS; TLSHandshake is its time in ns.
+	TLS                   bool
+	TLSVersion, TLSCipher string
+	TLSHandshake          int64
+	// Requests is the number of requests that came before the present one.
+	Requests uint64
+}
+
+// Capture is a variable captured by a regular expression of host, path or rewrite.
+type Capture struct {
+	Name  string
+	Value []byte
+}
+
+// Record is what is known of one exchange, from accept to the log line. The log, metrics and traces
+// are made from it, and plugins read it. All times are nanoseconds; points in time are on the clock
+// of Now; phases that did not happen are Unset.
+type Record struct {
+	// Conn is the downstream connection; never nil while a request is served.
+	Conn *Conn
+	// Request is the request as plugins and rewriting left it.
+	Request Request
+	// Response is the head sent to the client.
+	Response Response
+
+	// Start is when the first byte of the request was there.
+	Start int64
+	// ClientIP is the client's address after trusted proxies were looked through (facts: client ip).
+	ClientIP netip.Addr
+	// ClientIPText is ClientIP as text; it may be the same memory as Conn.RemoteText.
+	ClientIPText []byte
+
+	// Server and Location are names from the configuration; Location is empty when none matched.
+	Server, Location string
+	// Processing is the number of requests in process on this server when this one came, itself
+	// included.
+	Processing int64
+	// ConfigVersion is the number of the configuration this request was served by.
+	ConfigVersion uint64
+	// Captures are the variables captured by host, path and rewrite expressions.
+	Captures []Capture
+
+	// Upstream is the upstream's name; empty when the request was answered here.
+	Upstream string
+	// UpstreamAddr is the backend, "ip:port" or "unix:/path".
+	UpstreamAddr string
+	// UpstreamStatus is the status the backend answered, 0 for none.
+	UpstreamStatus int
+	// UpstreamReused tells a pooled connection from a new one.
+	UpstreamReused bool
+	// UpstreamAttempts counts the backends tried.
+	UpstreamAttempts int
+	// UpstreamConnected is the number of open connections to the upstream, Unset if not counted.
+	UpstreamConnected int64
+	// UpstreamConnect is the time to choose a backend and have a connection; UpstreamTCPConnect and
+	// UpstreamTLSHandshake are parts of it, on new connections only.
+	UpstreamConnect, UpstreamTCPConnect, UpstreamTLSHandshake int64
+	// UpstreamConnectionAge is the age of the upstream connection when it was taken.
+	UpstreamConnectionAge int64
+	// UpstreamProcessing is from the connection to the response head; UpstreamResponse from there to
+	// the end of the body.
+	UpstreamProcessing, UpstreamResponse int64
+
+	// RequestBody and ResponseBody are body bytes received from and sent to the client.
+	RequestBody, ResponseBody int64
+	// Status is the status sent to the client, 0 for none (499 where the client left first).
+	Status int
+	// RequestID is the id given by the request_id plugin or the client; empty for none.
+	RequestID []byte
+	// ErrorType names what went wrong ("ConnectRefused", "ReadTimedout", …), empty for success.
+	ErrorType string
+	// CompressionTime, CompressionRatio (in/out times ten), CacheLookup and CacheLock belong to the
+	// plugins of those names.
+	CompressionTime, CompressionRatio, CacheLookup, CacheLock int64
+}
+
+// Reset forgets the exchange and keeps memory and connection.
+func (r *Record) Reset() {
+	r.Request.Reset()
+	r.Response.Reset()
+	*r = Record{
+		Conn: r.Conn, Request: r.Request, Response: r.Response,
+		Captures: r.Captures[:0], ClientIPText: nil, RequestID: r.RequestID[:0],
+		UpstreamConnected: Unset, UpstreamConnect: Unset, UpstreamTCPConnect: Unset,
+		UpstreamTLSHandshake: Unset, UpstreamConnectionAge: Unset, UpstreamProcessing: Unset,
+		UpstreamResponse: Unset, CompressionTime: Unset, CompressionRatio: Unset,
+		CacheLookup: Unset, CacheLock: Unset,
+	}
+}
+
+// Capture returns the value of a captured variable and whether there is one.
+func (r *Record) Capture(name string) ([]byte, bool) {
+	for i := range r.Captures {
+		if r.Captures[i].Name == name {
+			return r.Captures[i].Value, true
+		}
+	}
+	return nil, false
+}

@@ -1,0 +1,120 @@
+package http1
+
+import (
+	"strconv"
+
+	"pingap/message"
+)
+
+// Out says how the head that is written frames its body and what it says of the connection. The
+// fields Content-Length, Transfer-Encoding, Connection and Upgrade are written from it alone.
+type Out struct {
+	// Length is the Content-Length to write; message.LengthUnknown writes none.
+	Length int64
+	// Chunked writes "Transfer-Encoding: chunked".
+	Chunked bool
+	// Connection is the value to write, "" for none.
+	Connection string
+	// Upgrade passes the Upgrade field on and lists it in Connection.
+	Upgrade bool
+	// Nominated drops the fields that Connection names.
+	Nominated bool
+	// KeepLength passes the Content-Length fields of the head on as they are: answers to HEAD, and
+	// 304, whose length is that of another message.
+	KeepLength bool
+}
+
+// AppendRequest appends a request head. host replaces Host unless it is empty; fields are those of
+// the request or a changed copy of them.
+func AppendRequest(dst []byte, req *message.Request, fields *message.Fields, out Out) []byte {
+	dst = append(dst, req.Method...)
+	dst = append(dst, ' ')
+	dst = append(dst, req.Target...)
+	dst = append(dst, " HTTP/1.1\r\n"...)
+	if !fields.Has(message.Host) || len(req.Host) == 0 {
+		dst = appendField(dst, "Host", req.Host)
+	}
+	dst = appendFields(dst, fields, out, hop|1<<message.ContentLength)
+	return appendFraming(dst, fields, out)
+}
+
+// AppendResponse appends a response head.
+func AppendResponse(dst []byte, resp *message.Response, out Out) []byte {
+	dst = append(dst, "HTTP/1.1 "...)
+	dst = strconv.AppendInt(dst, int64(resp.Status), 10)
+	dst = append(dst, ' ')
+	dst = append(dst, resp.Reason...)
+	dst = append(dst, "\r\n"...)
+	drop := hop | 1<<message.ContentLength
+	if out.KeepLength {
+		drop &^= 1 << message.ContentLength
+	}
+	dst = appendFields(dst, &resp.Fields, out, drop)
+	return appendFraming(dst, &resp.Fields, out)
+}
+
+// appendFields appends the fields that go beyond this hop.
+func appendFields(dst []byte, fields *message.Fields, out Out, drop uint64) []byte {
+	list := fields.List()
+	for i := range list {
+		f := &list[i]
+		if in(drop, f.ID) || out.Nominated && nominates(list, f.Name) && !in(framed, f.ID) {
+			continue
+		}
+		dst = append(dst, f.Name...)
+		dst = append(dst, ": "...)
+		dst = append(dst, f.Value...)
+		dst = append(dst, "\r\n"...)
+	}
+	return dst
+}
+
+// appendFraming appends what the engine says itself, and the empty line.
+func appendFraming(dst []byte, fields *message.Fields, out Out) []byte {
+	switch {
+	case out.Chunked:
+		dst = append(dst, "Transfer-Encoding: chunked\r\n"...)
+	case out.Length >= 0 && !out.KeepLength:
+		dst = append(dst, "Content-Length: "...)
+		dst = strconv.AppendInt(dst, out.Length, 10)
+		dst = append(dst, "\r\n"...)
+	}
+	if out.Upgrade {
+		dst = append(dst, "Connection: Upgrade\r\n"...)
+		dst = appendField(dst, "Upgrade", fields.Get(message.Upgrade))
+	} else if out.Connection != "" {
+		dst = append(dst, "Connection: "...)
+		dst = append(dst, out.Connection...)
+		dst = append(dst, "\r\n"...)
+	}
+	return append(dst, "\r\n"...)
+}
+
+func appendField(dst []byte, name string, value []byte) []byte {
+	dst = append(dst, name...)
+	dst = append(dst, ": "...)
+	dst = append(dst, value...)
+	return append(dst, "\r\n"...)
+}
+
+// AppendInterim appends an interim (1xx) response with its fields.
+func AppendInterim(dst []byte, resp *message.Response, nominated bool) []byte {
+	dst = append(dst, "HTTP/1.1 "...)
+	dst = strconv.AppendInt(dst, int64(resp.Status), 10)
+	dst = append(dst, ' ')
+	dst = append(dst, resp.Reason...)
+	dst = append(dst, "\r\n"...)
+	dst = appendFields(dst, &resp.Fields, Out{Nominated: nominated}, hop|1<<message.ContentLength)
+	return append(dst, "\r\n"...)
+}
+
+// AppendChunk appends data as one chunk; data must not be empty.
+func AppendChunk(dst, data []byte) []byte {
+	dst = strconv.AppendInt(dst, int64(len(data)), 16)
+	dst = append(dst, "\r\n"...)
+	dst = append(dst, data...)
+	return append(dst, "\r\n"...)
+}
+
+// LastChunk ends a chunked body that has no trailers.
+const LastChunk = "0\r\n\r\n"
