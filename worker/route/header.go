@@ -1,0 +1,97 @@
+package route
+
+import (
+	"fmt"
+	"strings"
+
+	"pingap/config"
+	"pingap/message"
+)
+
+// headerRule is one field that the location sends to the upstream.
+type headerRule struct {
+	name  string
+	value message.Value
+}
+
+type headerRules struct {
+	set, add []headerRule
+}
+
+// reverseProxyHeaders are the fields of enable_reverse_proxy_headers.
+func reverseProxyHeaders() []string {
+	return []string{
+		"X-Real-IP:$remote_addr",
+		"X-Forwarded-For:$proxy_add_x_forwarded_for",
+		"X-Forwarded-Proto:$scheme",
+		"X-Forwarded-Host:$host",
+		"X-Forwarded-Port:$server_port",
+	}
+}
+
+func compileHeaders(cfg *config.Location, env func(string) (string, bool)) (headerRules, error) {
+	var rules headerRules
+	entries := cfg.ProxySetHeaders
+	if cfg.EnableReverseProxyHeaders {
+		entries = append(reverseProxyHeaders(), entries...)
+	}
+	var err error
+	if rules.set, err = compileHeaderList(entries, env); err != nil {
+		return rules, fmt.Errorf("proxy_set_headers: %w", err)
+	}
+	if rules.add, err = compileHeaderList(cfg.ProxyAddHeaders, env); err != nil {
+		return rules, fmt.Errorf("proxy_add_headers: %w", err)
+	}
+	for _, rule := range rules.add {
+		if strings.EqualFold(rule.name, "host") {
+			return rules, fmt.Errorf("proxy_add_headers: a request has one Host; set it with proxy_set_headers")
+		}
+	}
+	return rules, nil
+}
+
+func compileHeaderList(entries []string, env func(string) (string, bool)) ([]headerRule, error) {
+	var rules []headerRule
+	for _, entry := range entries {
+		name, value, ok := strings.Cut(entry, ":")
+		if !ok {
+			return nil, fmt.Errorf("header %s is invalid", entry)
+		}
+		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
+		if err := checkHeader(name, value); err != nil {
+			return nil, err
+		}
+		rules = append(rules, headerRule{name, message.CompileValue(value, env)})
+	}
+	return rules, nil
+}
+
+// checkHeader refuses what is no field, and the fields that frame messages on the connection: the
+// engine alone writes those. A name with "_" for "-" is refused as well, as servers behind us may
+// take it for the same field.
+func checkHeader(name, value string) error {
+	if !message.ValidToken([]byte(name)) {
+		return fmt.Errorf("header name(%s) is invalid", name)
+	}
+	if !message.ValidValue([]byte(value)) {
+		return fmt.Errorf("header value of %s is invalid", name)
+	}
+	switch strings.ReplaceAll(strings.ToLower(name), "_", "-") {
+	case "content-length", "transfer-encoding", "connection":
+		return fmt.Errorf("header name(%s) is invalid: the proxy frames messages itself", name)
+	}
+	return nil
+}
+
+// valueSpace is the room on the stack for a value; a longer one costs an allocation.
+const valueSpace = 512
+
+func (h *headerRules) apply(rec *message.Record, fields *message.Fields) {
+	var space [valueSpace]byte
+	for i := range h.set {
+		fields.Set(h.set[i].name, h.set[i].value.Append(space[:0], rec))
+	}
+	for i := range h.add {
+		fields.Add(h.add[i].name, h.add[i].value.Append(space[:0], rec))
+	}
+}

@@ -1,0 +1,197 @@
+package route
+
+import (
+	"bytes"
+	"regexp/syntax"
+	"unicode/utf8"
+
+	"pingap/message"
+)
+
+// search is one look into a table; it lives on the stack.
+type search struct {
+	request *message.Request
+	path    []byte
+	name    []byte // host in lower case, without the dot of the root; nil if no literal can match
+	host    []byte // host as received
+	best    int32
+	steps   int // nodes and candidates looked at
+	space   [maxHost]byte
+}
+
+// find sets s.best. All that is literal comes first: it is cheap, and what it finds decides which
+// expressions could still win.
+func (t *Table) find(s *search, rec *message.Record) {
+	s.request, s.best = &rec.Request, noRank
+	s.path = s.request.Path
+	if !t.raw {
+		s.path = s.request.NormalPath()
+	}
+	s.host = s.request.HostName()
+	s.name = s.lowerHost()
+	t.buckets(s, false)
+	t.buckets(s, true)
+}
+
+// buckets looks into every tree that the host selects.
+func (t *Table) buckets(s *search, costly bool) {
+	if len(t.exact) > 0 {
+		t.walk(s, t.exact[string(s.name)], costly, false)
+	}
+	if len(t.wildcard) > 0 && len(s.name) > 0 && s.name[0] != '.' {
+		for i, dots := len(s.name)-1, 0; i > 0 && dots < t.maxDots; i-- {
+			if s.name[i] == '.' {
+				dots++
+				t.walk(s, t.wildcard[string(s.name[i:])], costly, false)
+			}
+		}
+	}
+	t.walk(s, t.any, costly, false)
+	if costly {
+		t.walk(s, t.regex, true, true)
+	}
+}
+
+// walk follows the path through a tree and tries what lies on the way.
+func (t *Table) walk(s *search, n *node, costly, host bool) {
+	rest := s.path
+	for n != nil && len(rest) >= len(n.text) && string(rest[:len(n.text)]) == n.text {
+		s.steps++
+		rest = rest[len(n.text):]
+		if costly {
+			if n.bestCostly >= s.best {
+				return
+			}
+			t.try(s, n.prefix.costly, true, host)
+		} else {
+			if n.bestPlain >= s.best {
+				return
+			}
+			t.try(s, n.prefix.plain, false, false)
+		}
+		if len(rest) == 0 {
+			t.tryExact(s, n, costly, host)
+			return
+		}
+		n = n.child(rest[0])
+	}
+}
+
+func (t *Table) tryExact(s *search, n *node, costly, host bool) {
+	if costly {
+		t.try(s, n.exact.costly, true, host)
+		return
+	}
+	t.try(s, n.exact.plain, false, false)
+}
+
+// try takes the first of a list of candidates that matches, if it is better than the best so far.
+func (t *Table) try(s *search, ranks []int32, path, host bool) {
+	for _, rank := range ranks {
+		if rank >= s.best {
+			return
+		}
+		s.steps++
+		l := t.ranked[rank]
+		if !l.conditions.hold(s.request) {
+			continue
+		}
+		if path && l.path.kind == pathRegex && !l.path.regex.regex.Match(s.path) {
+			continue
+		}
+		if host && l.hostOf(s) == nil {
+			continue
+		}
+		s.best = rank
+		return
+	}
+}
+
+// hostOf returns the first entry of the location's hosts that matches.
+func (l *Location) hostOf(s *search) *hostRule {
+	for i := range l.hosts {
+		if l.hosts[i].match(s.name, s.host) {
+			return &l.hosts[i]
+		}
+	}
+	return nil
+}
+
+// capture records what the expressions of the location captured; of several hosts the first that
+// matches counts.
+func (l *Location) capture(rec *message.Record, s *search) {
+	if l.path.kind == pathRegex && l.path.regex.names != nil {
+		l.path.regex.capture(rec, stable(s.request, s.path))
+	}
+	for i := range l.hosts {
+		if l.hosts[i].kind != hostRegex {
+			continue // spares literal locations the look at their hosts
+		}
+		if host := l.hostOf(s); host != nil && host.kind == hostRegex {
+			host.regex.capture(rec, s.host)
+		}
+		return
+	}
+}
+
+// lowerHost returns the host in lower case without the dot of the root: a view where it came so,
+// else a copy in s.space. nil for one longer than any name in a configuration.
+func (s *search) lowerHost() []byte {
+	host := bytes.TrimSuffix(s.host, []byte{'.'})
+	if len(host) > len(s.space) {
+		return nil
+	}
+	for i, c := range host {
+		if c >= 'A' && c <= 'Z' {
+			return lowerInto(s.space[:0], host, i)
+		}
+	}
+	return host
+}
+
+// lowerInto appends host to dst in lower case; up to upper it is so already.
+func lowerInto(dst, host []byte, upper int) []byte {
+	dst = append(dst, host[:upper]...)
+	for _, c := range host[upper:] {
+		if c >= 'A' && c <= 'Z' {
+			c |= 0x20
+		}
+		dst = append(dst, c)
+	}
+	return dst
+}
+
+// literal returns the text under which a rule hangs in a tree, whether the path must end there, and
+// whether an expression is left to try.
+func (p *pathRule) literal(raw bool) (text string, exact, costly bool) {
+	switch p.kind {
+	case pathRegex:
+		return p.regex.literalPrefix(), false, true
+	case pathAny:
+		return "", false, false
+	}
+	text = p.text
+	if !raw {
+		text = p.normalText()
+	}
+	return text, p.kind == pathExact, false
+}
+
+// literalPrefix returns the text that every match must begin with at the start of the path; empty
+// for an expression that is not anchored.
+func (e *expression) literalPrefix() string {
+	tree, err := syntax.Parse(e.regex.String(), syntax.Perl)
+	if err != nil || tree.Op != syntax.OpConcat || len(tree.Sub) < 2 {
+		return ""
+	}
+	begin, text := tree.Sub[0], tree.Sub[1]
+	if begin.Op != syntax.OpBeginText || text.Op != syntax.OpLiteral || text.Flags&syntax.FoldCase != 0 {
+		return ""
+	}
+	for i, r := range text.Rune {
+		if r == utf8.RuneError { // also matches any byte that is not UTF-8
+			return string(text.Rune[:i])
+		}
+	}
+	return string(text.Rune)
+}

@@ -1,0 +1,95 @@
+package route
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"pingap/message"
+)
+
+// Options of a table.
+type Options struct {
+	// RawPath matches paths as received (path_matching = "raw" of a server), not their normal form.
+	RawPath bool
+}
+
+// Table finds the location of a request among those of one server. It is immutable.
+type Table struct {
+	ranked []*Location // best first
+	raw    bool
+
+	any      *node            // locations for any host
+	exact    map[string]*node // by host name
+	wildcard map[string]*node // by the part behind the star
+	regex    *node            // locations with an expression among their hosts
+	maxDots  int              // dots in the longest wildcard
+}
+
+// NewTable indexes the locations of a server, given in the order of its list. Locations of equal
+// weight keep that order.
+func NewTable(locations []*Location, opt Options) *Table {
+	t := &Table{
+		ranked: slices.Clone(locations), raw: opt.RawPath,
+		exact: map[string]*node{}, wildcard: map[string]*node{},
+	}
+	slices.SortStableFunc(t.ranked, func(a, b *Location) int { return cmp.Compare(b.Weight, a.Weight) })
+	for rank, l := range t.ranked {
+		t.index(l, int32(rank))
+	}
+	return t
+}
+
+// RawPath reports whether the table matches raw paths, for Location.Rewrite.
+func (t *Table) RawPath() bool { return t.raw }
+
+// Len returns the number of locations.
+func (t *Table) Len() int { return len(t.ranked) }
+
+func (t *Table) index(l *Location, rank int32) {
+	literal, exact, costly := l.path.literal(t.raw)
+	if len(l.hosts) == 0 {
+		t.any = grow(t.any)
+		t.any.insert(literal, exact, rank, costly)
+	}
+	for i := range l.hosts {
+		host := &l.hosts[i]
+		switch host.kind {
+		case hostExact:
+			bucket(t.exact, host.text).insert(literal, exact, rank, costly)
+		case hostWildcard:
+			bucket(t.wildcard, host.text).insert(literal, exact, rank, costly)
+			t.maxDots = max(t.maxDots, strings.Count(host.text, "."))
+		case hostRegex:
+			t.regex = grow(t.regex)
+			t.regex.insert(literal, exact, rank, true)
+		}
+	}
+}
+
+func grow(n *node) *node {
+	if n == nil {
+		return newNode("")
+	}
+	return n
+}
+
+func bucket(buckets map[string]*node, key string) *node {
+	n := grow(buckets[key])
+	buckets[key] = n
+	return n
+}
+
+// Match returns the location of a request, nil if there is none, and sets rec.Captures to what the
+// expressions of its host and path captured. Without expressions it does not allocate.
+func (t *Table) Match(rec *message.Record) *Location {
+	rec.Captures = rec.Captures[:0]
+	var s search
+	t.find(&s, rec)
+	if s.best == noRank {
+		return nil
+	}
+	l := t.ranked[s.best]
+	l.capture(rec, &s)
+	return l
+}

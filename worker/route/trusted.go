@@ -1,0 +1,105 @@
+package route
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"pingap/message"
+)
+
+// addrRange is a range of addresses, both ends included.
+type addrRange struct{ first, last netip.Addr }
+
+// NewTrusted compiles a list of addresses and CIDR blocks; "unix:" trusts peers on unix sockets.
+// An empty list gives nil, which trusts nobody.
+func NewTrusted(list []string) (*Trusted, error) {
+	if len(list) == 0 {
+		return nil, nil
+	}
+	t := &Trusted{}
+	for _, entry := range list {
+		entry = strings.TrimSpace(entry)
+		if entry == "unix:" {
+			t.unix = true
+			continue
+		}
+		r, err := parseRange(entry)
+		if err != nil {
+			return nil, fmt.Errorf("trusted proxy %q: expected an address or a block such as 10.0.0.0/8", entry)
+		}
+		t.ranges = append(t.ranges, r)
+	}
+	t.ranges = mergeRanges(t.ranges)
+	return t, nil
+}
+
+// Contains reports whether an address is trusted.
+func (t *Trusted) Contains(addr netip.Addr) bool {
+	if t == nil || !addr.IsValid() {
+		return false
+	}
+	addr = addr.Unmap().WithZone("")
+	_, found := slices.BinarySearchFunc(t.ranges, addr, func(r addrRange, a netip.Addr) int {
+		switch {
+		case r.last.Less(a):
+			return -1
+		case a.Less(r.first):
+			return 1
+		}
+		return 0
+	})
+	return found
+}
+
+// peer reports whether the TCP peer of the exchange is trusted.
+func (t *Trusted) peer(rec *message.Record) bool {
+	if !rec.Conn.Remote.IsValid() {
+		return t.unix
+	}
+	return t.Contains(rec.Conn.Remote.Addr())
+}
+
+func parseRange(entry string) (addrRange, error) {
+	if !strings.Contains(entry, "/") {
+		addr, err := netip.ParseAddr(entry)
+		addr = addr.Unmap().WithZone("")
+		return addrRange{addr, addr}, err
+	}
+	prefix, err := netip.ParsePrefix(entry)
+	if err != nil {
+		return addrRange{}, err
+	}
+	if a := prefix.Addr(); a.Is4In6() && prefix.Bits() >= 96 {
+		prefix = netip.PrefixFrom(a.Unmap(), prefix.Bits()-96)
+	}
+	prefix = prefix.Masked()
+	return addrRange{prefix.Addr(), lastOf(prefix)}, nil
+}
+
+// lastOf returns the last address of a block.
+func lastOf(prefix netip.Prefix) netip.Addr {
+	bytes := prefix.Addr().AsSlice()
+	for bit := prefix.Bits(); bit < len(bytes)*8; bit++ {
+		bytes[bit/8] |= 0x80 >> (bit % 8)
+	}
+	last, _ := netip.AddrFromSlice(bytes)
+	return last
+}
+
+// mergeRanges sorts and joins overlapping ranges, as the binary search needs them.
+func mergeRanges(ranges []addrRange) []addrRange {
+	slices.SortFunc(ranges, func(a, b addrRange) int { return a.first.Compare(b.first) })
+	merged := ranges[:0]
+	for _, r := range ranges {
+		if n := len(merged); n > 0 && !merged[n-1].last.Less(r.first) {
+			if merged[n-1].last.Less(r.last) {
+				merged[n-1].last = r.last
+			}
+			continue
+		}
+		merged = append(merged, r)
+	}
+	return merged
+}
