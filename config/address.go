@@ -32,7 +32,8 @@ const (
 
 var errAddrEmpty = errors.New("expected host:port, [v6]:port or unix:/path, found nothing")
 
-// ParseListen reads one address of servers.X.addr.
+// ParseListen reads one address of servers.X.addr. Port 0 is a free port of the system's
+// choice.
 func ParseListen(text string) (Address, error) {
 	if text == "" {
 		return Address{}, errAddrEmpty
@@ -44,7 +45,7 @@ func ParseListen(text string) (Address, error) {
 	if err != nil {
 		return Address{}, fmt.Errorf("address %q: expected host:port, [v6]:port or unix:/path", clip(text))
 	}
-	return tcpAddress(host, port)
+	return tcpAddress(host, port, 0)
 }
 
 // Addresses are the listening addresses of the server. Entries that do not parse, which
@@ -116,10 +117,10 @@ func backendAddress(text string, defaultPort int) (Address, error) {
 		return Address{}, fmt.Errorf("address %q: an IPv6 address needs brackets, expected [%s]", clip(text), clip(text))
 	}
 	if inner, ok := bracketed(text); ok {
-		return tcpAddress(inner, strconv.Itoa(defaultPort))
+		return tcpAddress(inner, strconv.Itoa(defaultPort), 1)
 	}
 	if !strings.Contains(text, ":") {
-		return tcpAddress(text, strconv.Itoa(defaultPort))
+		return tcpAddress(text, strconv.Itoa(defaultPort), 1)
 	}
 	host, port, err := net.SplitHostPort(text)
 	if err != nil {
@@ -128,7 +129,7 @@ func backendAddress(text string, defaultPort int) (Address, error) {
 	if host == "" {
 		return Address{}, fmt.Errorf("address %q: expected a host before the port", clip(text))
 	}
-	return tcpAddress(host, port)
+	return tcpAddress(host, port, 1)
 }
 
 func bracketed(text string) (string, bool) {
@@ -148,10 +149,10 @@ func unixAddress(path string) (Address, error) {
 	return Address{Network: "unix", Path: path}, nil
 }
 
-func tcpAddress(host, port string) (Address, error) {
+func tcpAddress(host, port string, least int) (Address, error) {
 	n, err := strconv.Atoi(port)
-	if err != nil || n < 1 || n > 65535 {
-		return Address{}, fmt.Errorf("port %q: expected a number from 1 to 65535", clip(port))
+	if err != nil || n < least || n > 65535 {
+		return Address{}, fmt.Errorf("port %q: expected a number from %d to 65535", clip(port), least)
 	}
 	if !validHost(host) {
 		return Address{}, fmt.Errorf("host %q: expected a name or an IP address", clip(host))

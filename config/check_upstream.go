@@ -1,0 +1,157 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"net/url"
+	"strings"
+)
+
+// checkUpstream judges one upstream. hosts remembers what names resolved to, so that each
+// is looked up once.
+func (l *loader) checkUpstream(e *entry, u *Upstream, hosts map[string]error) {
+	if _, listed := e.table["addrs"].([]any); listed && len(u.Addrs) == 0 && len(e.table["addrs"].([]any)) == 0 {
+		l.fail(e.problem("expected at least one backend", "addrs"))
+	}
+	l.checkDiscovery(e, u)
+	if u.Discovery != "docker" { // addrs are labels there
+		for i, text := range u.Addrs {
+			l.checkBackend(e, u, i, text, hosts)
+		}
+	}
+	l.checkAlgo(e, u)
+	l.checkHealth(e, u)
+	for _, server := range splitList(u.DNSServer) {
+		if _, err := netip.ParseAddr(server); err != nil {
+			l.fail(e.problem(fmt.Sprintf("expected IP addresses with commas between, found %q", clip(server)), "dns_server"))
+		}
+	}
+	breaker := u.CircuitBreakMaxConsecutiveFailures > 0 || u.CircuitBreakMaxFailurePercent > 0
+	if breaker && !u.EnableBackendStats {
+		l.warn(e.problem("the circuit breaker gets no data without enable_backend_stats = true", breakerKey(u)))
+	}
+}
+
+func breakerKey(u *Upstream) string {
+	if u.CircuitBreakMaxConsecutiveFailures > 0 {
+		return "circuit_break_max_consecutive_failures"
+	}
+	return "circuit_break_max_failure_percent"
+}
+
+func splitList(text string) []string {
+	var out []string
+	for _, part := range strings.Split(text, ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			out = append(out, part)
+		}
+	}
+	return out
+}
+
+func (l *loader) checkDiscovery(e *entry, u *Upstream) {
+	switch u.Discovery {
+	case "", "static", "dns", "transparent":
+	case "docker":
+		l.warnOnce(e, "discovery", "accepted, but not yet in effect: docker discovery; the upstream has no backends")
+	default:
+		l.warn(e.problem(fmt.Sprintf("unknown discovery %q, static is used; expected static, dns, docker or transparent", clip(u.Discovery)), "discovery"))
+	}
+}
+
+// IsStatic says whether the backends are resolved once only: discovery is static, or is
+// not set and every backend is an IP address or a socket.
+func (u *Upstream) IsStatic() bool {
+	switch u.Discovery {
+	case "dns", "docker", "transparent":
+		return false
+	case "":
+		for _, b := range u.Backends() {
+			if isName(b.Host) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// isName says whether a host needs to be resolved.
+func isName(host string) bool {
+	if host == "" {
+		return false
+	}
+	_, err := netip.ParseAddr(host)
+	return err != nil
+}
+
+func (l *loader) checkBackend(e *entry, u *Upstream, i int, text string, hosts map[string]error) {
+	b, err := ParseBackend(text, u.defaultPort())
+	if err != nil {
+		l.fail(e.problem(err.Error(), "addrs", elementName(i)))
+		return
+	}
+	if ip, err := netip.ParseAddr(b.Host); err == nil && u.Discovery != "transparent" && !reachable(ip) {
+		l.fail(e.problem(fmt.Sprintf("address %s: expected a host, found an unspecified, broadcast, multicast or link-local address", b.Host), "addrs", elementName(i)))
+		return
+	}
+	if l.opt.Resolve == nil || !isName(b.Host) || u.Discovery == "transparent" {
+		return
+	}
+	failure, seen := hosts[b.Host]
+	if !seen {
+		failure = l.opt.Resolve(b.Host)
+		hosts[b.Host] = failure
+	}
+	if failure != nil {
+		l.warn(e.problem(fmt.Sprintf("%s does not resolve, the backend is down until it does: %v", b.Host, failure), "addrs", elementName(i)))
+	}
+}
+
+// reachable refuses addresses that no backend can have.
+func reachable(ip netip.Addr) bool {
+	ip = ip.Unmap()
+	broadcast := ip == netip.AddrFrom4([4]byte{255, 255, 255, 255})
+	return !ip.IsUnspecified() && !broadcast && !ip.IsMulticast() && !ip.IsLinkLocalUnicast()
+}
+
+// checkAlgo warns where Pingap falls back to another choice without a word.
+func (l *loader) checkAlgo(e *entry, u *Upstream) {
+	word, rest, _ := strings.Cut(u.Algo, ":")
+	kind, name, _ := strings.Cut(rest, ":")
+	switch word {
+	case "round_robin", "least_conn", "random2", "":
+		return
+	case "hash":
+		switch kind {
+		case "url", "ip", "path":
+			return
+		case "header", "cookie", "query":
+			if name != "" {
+				return
+			}
+			l.fail(e.problem(fmt.Sprintf("expected the name of the %s, as in hash:%s:name", kind, kind), "algo"))
+			return
+		case "":
+			l.warn(e.problem("hash without a type is round_robin; expected hash:url, hash:path, hash:ip, hash:header:name, hash:cookie:name or hash:query:name", "algo"))
+			return
+		}
+		l.warn(e.problem(fmt.Sprintf("unknown type of hash %q, hash:path is used", clip(kind)), "algo"))
+		return
+	}
+	l.warn(e.problem(fmt.Sprintf("unknown algo %q, round_robin is used%s", clip(u.Algo), l.suggest(u.Algo, []string{"round_robin", "least_conn", "random2"})), "algo"))
+}
+
+func (l *loader) checkHealth(e *entry, u *Upstream) {
+	if u.HealthCheck == "" {
+		return
+	}
+	const form = "expected a URL such as http://name/path?check_frequency=10s with tcp, http, https or grpc"
+	parsed, err := url.Parse(u.HealthCheck)
+	if err != nil || parsed.Host == "" {
+		l.fail(e.problem(form, "health_check"))
+		return
+	}
+	if !contains([]string{"tcp", "http", "https", "grpc"}, parsed.Scheme) {
+		l.fail(e.problem(fmt.Sprintf("%s, found %q", form, clip(parsed.Scheme)), "health_check"))
+	}
+}
