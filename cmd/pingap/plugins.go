@@ -2,14 +2,20 @@ package main
 
 import (
 	"pingap/plugins"
+	basicauth "pingap/plugins/basic_auth"
 	"pingap/plugins/mock"
 	"pingap/plugins/ping"
+	"pingap/plugins/redirect"
+	requestid "pingap/plugins/request_id"
 )
 
 // pluginList is every plugin of this build. A new plugin is a folder below plugins/ and a line here.
 func pluginList() []plugins.Factory {
 	return []plugins.Factory{
+		basicauth.Factory(),
 		mock.Factory(),
 		ping.Factory(),
+		redirect.Factory(),
+		requestid.Factory(),
 	}
 }
