@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"pingap/config/internal/places"
 )
 
 // The canonical form of a value: a tag byte, then lengths and numbers as varints. Maps are
@@ -113,7 +115,7 @@ func (r *reader) tag() byte {
 
 // value reads one value. depth bounds the nesting, as a document's is bounded.
 func (r *reader) value(depth int) any {
-	if depth > 2*maxNesting {
+	if depth > 2*places.MaxNesting {
 		r.fail("values are nested too deep")
 		return nil
 	}

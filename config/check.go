@@ -3,6 +3,8 @@ package config
 import (
 	"fmt"
 	"strings"
+
+	"pingap/config/internal/places"
 )
 
 // check judges the values of the decoded objects and the names they refer to.
@@ -28,7 +30,7 @@ func (l *loader) checkBasic() {
 	e := l.entries[KindBasic][""]
 	for i, text := range l.config.Basic.TrustedProxies {
 		if _, err := ParseNetwork(text); err != nil {
-			l.fail(e.problem(err.Error(), "trusted_proxies", elementName(i)))
+			l.fail(e.problem(err.Error(), "trusted_proxies", places.Element(i)))
 		}
 	}
 	if level := l.config.Basic.LogLevel; level != "" && !validLevels(level) {
@@ -68,7 +70,11 @@ func (l *loader) checkListeners(e *entry, s *Server, listeners map[string]string
 			continue
 		}
 		if other, taken := listeners[a.String()]; taken {
-			l.fail(e.problem(fmt.Sprintf("address %s is in use by server %s already", a, other), "addr"))
+			message := fmt.Sprintf("address %s is in use by server %s already", a, other)
+			if other == s.Name {
+				message = fmt.Sprintf("address %s is listed twice", a)
+			}
+			l.fail(e.problem(message, "addr"))
 			continue
 		}
 		if a.Port != 0 || a.Network == "unix" { // port 0 is a fresh port each time
@@ -88,9 +94,9 @@ func (l *loader) checkLocationNames(e *entry, s *Server) {
 		switch {
 		case l.entries[KindLocation][name] != nil || l.broken:
 		case none: // Pingap accepts this, so it must load
-			l.warn(e.problem(fmt.Sprintf("location %q is not defined, no location is", clip(name)), "locations", elementName(i)))
+			l.warn(e.problem(fmt.Sprintf("location %q is not defined, no location is", clip(name)), "locations", places.Element(i)))
 		default:
-			l.fail(e.problem(fmt.Sprintf("location %q is not defined%s", clip(name), l.suggestEntry(name, KindLocation)), "locations", elementName(i)))
+			l.fail(e.problem(fmt.Sprintf("location %q is not defined%s", clip(name), l.suggestEntry(name, KindLocation)), "locations", places.Element(i)))
 		}
 	}
 }

@@ -3,6 +3,8 @@ package config
 import (
 	"fmt"
 	"strings"
+
+	"pingap/config/internal/places"
 )
 
 func (l *loader) checkLocation(e *entry, loc *Location) {
@@ -26,7 +28,7 @@ func (l *loader) checkLocation(e *entry, loc *Location) {
 func (l *loader) checkEach(e *entry, key string, items []string, check func(string) error) {
 	for i, item := range items {
 		if err := check(item); err != nil {
-			l.fail(e.problem(err.Error(), key, elementName(i)))
+			l.fail(e.problem(err.Error(), key, places.Element(i)))
 		}
 	}
 }
@@ -82,8 +84,8 @@ func (l *loader) checkPluginName(e *entry, i int, name string) {
 	}
 	switch known {
 	case Unknown:
-		l.fail(e.problem(fmt.Sprintf("plugin %q is not defined%s", clip(name), l.suggestEntry(name, KindPlugin)), "plugins", elementName(i)))
+		l.fail(e.problem(fmt.Sprintf("plugin %q is not defined%s", clip(name), l.suggestEntry(name, KindPlugin)), "plugins", places.Element(i)))
 	case Later:
-		l.warn(e.problem(fmt.Sprintf("plugin %q is accepted, but not yet in effect", clip(name)), "plugins", elementName(i)))
+		l.warn(e.problem(fmt.Sprintf("plugin %q is accepted, but not yet in effect", clip(name)), "plugins", places.Element(i)))
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+
+	"pingap/config/internal/places"
 )
 
 // checkUpstream judges one upstream. hosts remembers what names resolved to, so that each
@@ -87,11 +89,11 @@ func isName(host string) bool {
 func (l *loader) checkBackend(e *entry, u *Upstream, i int, text string, hosts map[string]error) {
 	b, err := ParseBackend(text, u.defaultPort())
 	if err != nil {
-		l.fail(e.problem(err.Error(), "addrs", elementName(i)))
+		l.fail(e.problem(err.Error(), "addrs", places.Element(i)))
 		return
 	}
 	if ip, err := netip.ParseAddr(b.Host); err == nil && u.Discovery != "transparent" && !reachable(ip) {
-		l.fail(e.problem(fmt.Sprintf("address %s: expected a host, found an unspecified, broadcast, multicast or link-local address", b.Host), "addrs", elementName(i)))
+		l.fail(e.problem(fmt.Sprintf("address %s: expected a host, found an unspecified, broadcast, multicast or link-local address", b.Host), "addrs", places.Element(i)))
 		return
 	}
 	if l.opt.Resolve == nil || !isName(b.Host) || u.Discovery == "transparent" {
@@ -103,7 +105,7 @@ func (l *loader) checkBackend(e *entry, u *Upstream, i int, text string, hosts m
 		hosts[b.Host] = failure
 	}
 	if failure != nil {
-		l.warn(e.problem(fmt.Sprintf("%s does not resolve, the backend is down until it does: %v", b.Host, failure), "addrs", elementName(i)))
+		l.warn(e.problem(fmt.Sprintf("%s does not resolve, the backend is down until it does: %v", b.Host, failure), "addrs", places.Element(i)))
 	}
 }
 

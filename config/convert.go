@@ -39,6 +39,9 @@ func (k *Key) convert(v any) (any, *badValue) {
 			return s, k.checkEnum(s)
 		}
 	}
+	if k.Type == "secret" {
+		return nil, bad("expected a string") // what was found may be the secret
+	}
 	return nil, bad("expected %s, found %s", k.expected(), describe(v))
 }
 
@@ -46,7 +49,7 @@ func (k *Key) convert(v any) (any, *badValue) {
 func (k *Key) expected() string {
 	switch k.Type {
 	case "integer":
-		return "an integer" + rangeText(k)
+		return strings.TrimSuffix("an integer, "+rangeText(k), ", ")
 	case "boolean":
 		return "true or false"
 	case "duration":
@@ -106,20 +109,20 @@ func convertList(v any) (any, *badValue) {
 
 func (k *Key) checkRange(n int64) *badValue {
 	if k.min != nil && n < *k.min || k.max != nil && n > *k.max {
-		return bad("expected %s, found %s", strings.TrimPrefix(rangeText(k), " "), k.print(n))
+		return bad("expected %s, found %s", rangeText(k), k.print(n))
 	}
 	return nil
 }
 
-// rangeText is " from a to b", " of at least a" or "".
+// rangeText is "a to b", "at least a", "at most b" or "".
 func rangeText(k *Key) string {
 	switch {
 	case k.min != nil && k.max != nil:
-		return " from " + k.print(*k.min) + " to " + k.print(*k.max)
+		return k.print(*k.min) + " to " + k.print(*k.max)
 	case k.min != nil:
-		return " of at least " + k.print(*k.min)
+		return "at least " + k.print(*k.min)
 	case k.max != nil:
-		return " of at most " + k.print(*k.max)
+		return "at most " + k.print(*k.max)
 	}
 	return ""
 }

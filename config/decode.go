@@ -3,6 +3,8 @@ package config
 import (
 	"fmt"
 	"reflect"
+
+	"pingap/config/internal/places"
 )
 
 // newObject makes an object with its defaults and files it in the configuration.
@@ -99,7 +101,7 @@ func (l *loader) convert(e *entry, k *Key, raw any) any {
 	}
 	path := []string{k.Name}
 	if wrong.element >= 0 {
-		path = append(path, elementName(wrong.element))
+		path = append(path, places.Element(wrong.element))
 	}
 	l.fail(e.problem(wrong.message, path...))
 	return nil

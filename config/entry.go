@@ -3,6 +3,8 @@ package config
 import (
 	"sort"
 	"strings"
+
+	"pingap/config/internal/places"
 )
 
 // source is a text with the places of its keys: a document, or the text of a storage
@@ -10,7 +12,7 @@ import (
 type source struct {
 	file   string
 	order  int // of the document among all
-	places places
+	places places.Map
 	// offset is added to lines of an included text; fixed replaces them where lines
 	// inside the storage's value cannot be told.
 	offset, fixed int
@@ -21,11 +23,11 @@ func (s *source) line(path ...string) int {
 	if s.fixed > 0 {
 		return s.fixed
 	}
-	at := s.places.find(path...)
-	if at.line == 0 {
+	at := s.places.Find(path...)
+	if at.Line == 0 {
 		return 0
 	}
-	return at.line + s.offset
+	return at.Line + s.offset
 }
 
 // entry is one table as written, includes expanded.
@@ -94,4 +96,9 @@ func sortedKeys[V any](m map[string]V) []string {
 	}
 	sort.Strings(keys)
 	return keys
+}
+
+// isBareKey is what a TOML key may hold without quotes, beyond ASCII as well for reports.
+func isBareKey(c byte) bool {
+	return isLetter(c) || isDigit(c) || c == '-' || c == '_' || c >= 0x80
 }

@@ -3,6 +3,8 @@ package config
 import (
 	"fmt"
 	"strings"
+
+	"pingap/config/internal/places"
 )
 
 // included is the parsed text of a storage.
@@ -36,7 +38,7 @@ func (l *loader) expand(e *entry, cache map[string]*included) {
 	for i, name := range names {
 		if l.entries[KindStorage][name] == nil {
 			if !l.broken {
-				l.fail(e.problem(fmt.Sprintf("storage %q is not defined%s", clip(name), l.suggestEntry(name, KindStorage)), "includes", elementName(i)))
+				l.fail(e.problem(fmt.Sprintf("storage %q is not defined%s", clip(name), l.suggestEntry(name, KindStorage)), "includes", places.Element(i)))
 			}
 			continue
 		}
@@ -54,8 +56,8 @@ func (l *loader) merge(e *entry, part *included) {
 	}
 	for _, key := range sortedKeys(part.table) {
 		if other := e.from[key]; other != nil {
-			e.from[key] = part.src
-			l.fail(e.problem(fmt.Sprintf("the key comes from storage %s as well", other.storage), key))
+			twin := entry{kind: e.kind, name: e.name, src: e.src, from: map[string]*source{key: part.src}}
+			l.fail(twin.problem(fmt.Sprintf("the key comes from storage %s as well", other.storage), key))
 			continue
 		}
 		e.table[key] = part.table[key]
@@ -82,13 +84,13 @@ func (l *loader) include(name string, cache map[string]*included) *included {
 		l.fail(e.problem("the storage is encrypted and cannot be included yet", "value"))
 		return part
 	}
-	tree, places, err := parseText(text)
+	tree, at, err := parseText(text)
 	if err != nil {
 		part.bad = true
 		l.fail(includeSyntaxProblem(e, part.src, err))
 		return part
 	}
-	part.table, part.src.places = tree, places
+	part.table, part.src.places = tree, at
 	if _, nested := tree["includes"]; nested {
 		part.bad = true
 		l.failNested(e, part, cache)
@@ -98,12 +100,12 @@ func (l *loader) include(name string, cache map[string]*included) *included {
 
 // storageSource relates lines of the storage's text to its document.
 func storageSource(e *entry) *source {
-	at := e.src.places.find(append(e.path(), "value")...)
+	at := e.src.places.Find(append(e.path(), "value")...)
 	s := &source{file: e.src.file, order: e.src.order, storage: e.name}
-	if at.text > 0 {
-		s.offset = at.text - 1
+	if at.Text > 0 {
+		s.offset = at.Text - 1
 	} else {
-		s.fixed = at.line
+		s.fixed = at.Line
 	}
 	return s
 }

@@ -125,7 +125,7 @@ func (l *loader) warnOnce(e *entry, key, message string) {
 func (l *loader) finish() {
 	for _, list := range [][]Problem{l.report.Errors, l.report.Warnings} {
 		slices.SortStableFunc(list, func(a, b Problem) int {
-			return cmp.Or(cmp.Compare(l.order[a.File], l.order[b.File]), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Key, b.Key))
+			return cmp.Or(cmp.Compare(l.order[a.File], l.order[b.File]), cmp.Compare(a.Line, b.Line))
 		})
 	}
 	if l.moreErrors > 0 {

@@ -8,7 +8,7 @@ type Location struct {
 	MatchHeaders              []string `toml:"match_headers" class:"hot" help:"Conditions on request fields, name:value or name; all must hold."`
 	MatchQuery                []string `toml:"match_query" class:"hot" help:"Conditions on the query, name:value or name; all must hold."`
 	MatchCookies              []string `toml:"match_cookies" class:"hot" help:"Conditions on cookies, name:value or name; all must hold."`
-	Weight                    int      `toml:"weight" class:"hot" default:"-1" range:"-1..65535" help:"Order among the locations of a server, highest first; -1 computes it from path and host."`
+	Weight                    int      `toml:"weight" class:"hot" default:"-1" range:"0..65535" help:"Order among the locations of a server, highest first; computed from path and host when absent."`
 	Upstream                  string   `toml:"upstream" class:"hot" help:"Name of the upstream, or $name of a variable that holds it. May be empty when a plugin answers."`
 	Plugins                   []string `toml:"plugins" class:"hot" help:"Names of the plugins, in the order they run."`
 	Rewrite                   string   `toml:"rewrite" class:"hot" help:"Regex and replacement of the path, with a blank between: first match, $1 and $name refer to groups."`

@@ -100,12 +100,14 @@ type Match struct {
 	Exact bool // false: the name must be present, whatever its value
 }
 
+var errMatchName = errors.New("expected name:value or name, found no name")
+
 // ParseMatch reads "name:value" or "name".
 func ParseMatch(text string) (Match, error) {
 	name, value, exact := strings.Cut(text, ":")
 	m := Match{Name: strings.TrimSpace(name), Value: strings.TrimSpace(value), Exact: exact}
 	if m.Name == "" {
-		return m, fmt.Errorf("condition %q: expected name:value or name", clip(text))
+		return m, errMatchName
 	}
 	return m, nil
 }

@@ -3,8 +3,11 @@ package config
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/BurntSushi/toml"
+
+	"pingap/config/internal/places"
 )
 
 // maxBytes bounds all documents of one configuration together. 10,000 locations are
@@ -22,18 +25,18 @@ func (l *loader) parse(docs []Document) {
 			l.broken = true
 			return
 		}
-		tree, places, err := parseText(string(doc.Data))
+		tree, at, err := parseText(string(doc.Data))
 		if err != nil {
 			l.fail(syntaxProblem(doc.Name, err))
 			l.broken = true
 			continue
 		}
-		l.collect(&source{file: doc.Name, order: i, places: places}, tree)
+		l.collect(&source{file: doc.Name, order: i, places: at}, tree)
 	}
 }
 
-func parseText(text string) (map[string]any, places, error) {
-	at, err := scanPlaces(text)
+func parseText(text string) (map[string]any, places.Map, error) {
+	at, err := places.Scan(text)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -47,9 +50,24 @@ func parseText(text string) (map[string]any, places, error) {
 func syntaxProblem(file string, err error) Problem {
 	var parse toml.ParseError
 	if errors.As(err, &parse) {
-		return Problem{File: file, Line: parse.Position.Line, Key: parse.LastKey, Message: "not valid TOML: " + parse.Message}
+		p := Problem{File: file, Line: parse.Position.Line, Key: parse.LastKey, Message: "not valid TOML: " + parse.Message}
+		if secretKey(parse.LastKey) {
+			p.Message = "not valid TOML: malformed value" // the library quotes what it found
+		}
+		return p
 	}
 	return Problem{File: file, Message: "not valid TOML: " + err.Error()}
+}
+
+// secretKey says whether the value of a dotted key must not be quoted.
+func secretKey(path string) bool {
+	name := path[strings.LastIndexByte(path, '.')+1:]
+	for _, t := range Tables() {
+		if k := t.key(name); k != nil && k.Type == "secret" {
+			return true
+		}
+	}
+	return soundsSecret(name)
 }
 
 // collect files the tables of one document under their kinds.

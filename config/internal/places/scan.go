@@ -1,4 +1,4 @@
-package config
+package places
 
 import (
 	"errors"
@@ -6,43 +6,40 @@ import (
 	"strings"
 )
 
-// The TOML library reports where a syntax error is, not where a key is. The scanner walks
-// a document once and notes the line of every key and array element. It never refuses
-// anything but nesting: what is invalid is reported by the library, and on such text the
-// scanner's lines merely mean nothing.
-
-// maxNesting bounds nested arrays, inline tables and dotted keys, because the library
+// MaxNesting bounds nested arrays, inline tables and dotted keys, because the library
 // recurses over them.
-const maxNesting = 64
+const MaxNesting = 64
 
-var errNesting = errors.New("arrays, tables and dotted keys may be nested at most 64 deep")
+// ErrNesting is returned for documents that nest deeper than MaxNesting.
+var ErrNesting = errors.New("arrays, tables and dotted keys may be nested at most 64 deep")
 
-// place is where a key or an array element stands.
-type place struct {
-	line int
-	// text is where the content of a string starts that spans lines verbatim; 0 when line
+// Place is where a key or an array element stands.
+type Place struct {
+	Line int
+	// Text is where the content of a string starts that spans lines verbatim; 0 when line
 	// numbers inside the value cannot be told from the document.
-	text int
+	Text int
 }
 
-// places maps the path of a key, joined by pathSeparator, to its place. Elements of
+// Map gives the place of every path. It maps the path of a key, joined by pathSeparator, to its place. Elements of
 // arrays are "#0", "#1", ... in the path.
-type places map[string]place
+type Map map[string]Place
 
 const pathSeparator = "\x1f"
 
-func joinPath(path ...string) string { return strings.Join(path, pathSeparator) }
+func join(path ...string) string { return strings.Join(path, pathSeparator) }
 
-func elementName(i int) string { return "#" + strconv.Itoa(i) }
+// Element is the path element of the i-th element of an array.
+func Element(i int) string { return "#" + strconv.Itoa(i) }
 
-// find gives the place of the path or of the nearest thing around it.
-func (p places) find(path ...string) place {
+// Find gives the place of the path or of the nearest thing around it.
+func (p Map) Find(path ...string) Place {
 	for n := len(path); n > 0; n-- {
-		if at, ok := p[joinPath(path[:n]...)]; ok {
+		if at, ok := p[join(path[:n]...)]; ok {
 			return at
 		}
 	}
-	return place{}
+	return Place{}
 }
 
 type scanner struct {
@@ -50,13 +47,14 @@ type scanner struct {
 	pos    int
 	line   int
 	depth  int
-	places places
+	places Map
 	arrays map[string]int // [[a]]: path -> index of the last element
 	err    error
 }
 
-func scanPlaces(text string) (places, error) {
-	s := &scanner{text: text, line: 1, places: places{}, arrays: map[string]int{}}
+// Scan walks a document once. On text that is not TOML the lines mean nothing.
+func Scan(text string) (Map, error) {
+	s := &scanner{text: text, line: 1, places: Map{}, arrays: map[string]int{}}
 	prefix := ""
 	for s.err == nil {
 		s.skipBlank(true)
@@ -96,7 +94,7 @@ func (s *scanner) header() string {
 			isArray = true
 		}
 		if isArray {
-			path = extend(path, elementName(n))
+			path = extend(path, Element(n))
 		}
 		s.noteOnce(path, line)
 	}
@@ -104,6 +102,7 @@ func (s *scanner) header() string {
 	return path
 }
 
+// extend adds to a joined path.
 func extend(path, part string) string {
 	if path == "" {
 		return part
@@ -114,7 +113,7 @@ func extend(path, part string) string {
 // noteOnce keeps the first place: a parent belongs to its first child.
 func (s *scanner) noteOnce(path string, line int) {
 	if _, ok := s.places[path]; !ok {
-		s.places[path] = place{line: line}
+		s.places[path] = Place{Line: line}
 	}
 }
 
@@ -145,8 +144,8 @@ func (s *scanner) keyParts() []string {
 			break
 		}
 		parts = append(parts, part)
-		if len(parts) > maxNesting {
-			s.err = errNesting
+		if len(parts) > MaxNesting {
+			s.err = ErrNesting
 			break
 		}
 		s.skipBlank(false)
@@ -186,8 +185,8 @@ func unquoteKey(quoted string) string {
 
 // value skips a value and notes the places inside it.
 func (s *scanner) value(path string) {
-	if s.depth++; s.depth > maxNesting {
-		s.err = errNesting
+	if s.depth++; s.depth > MaxNesting {
+		s.err = ErrNesting
 		return
 	}
 	defer func() { s.depth-- }()
@@ -212,9 +211,9 @@ func (s *scanner) longString(path, quote string) {
 	at := s.places[path]
 	s.pos += 3
 	start := s.pos
-	at.text = s.line
+	at.Text = s.line
 	if strings.HasPrefix(s.text[s.pos:], "\n") || strings.HasPrefix(s.text[s.pos:], "\r\n") {
-		at.text++ // the first line break is not part of the content
+		at.Text++ // the first line break is not part of the content
 	}
 	for s.pos < len(s.text) && !strings.HasPrefix(s.text[s.pos:], quote) {
 		if s.text[s.pos] == '\\' && quote[0] == '"' {
@@ -223,7 +222,7 @@ func (s *scanner) longString(path, quote string) {
 		s.step()
 	}
 	if quote[0] == '"' && strings.Contains(s.text[start:min(s.pos, len(s.text))], `\`) {
-		at.text = 0
+		at.Text = 0
 	}
 	s.places[path] = at
 	s.pos = min(s.pos+3, len(s.text))
@@ -258,7 +257,7 @@ func (s *scanner) array(path string) {
 			s.pos++
 			continue
 		}
-		element := extend(path, elementName(i))
+		element := extend(path, Element(i))
 		s.noteOnce(element, s.line)
 		before := s.pos
 		s.value(element)
@@ -328,3 +327,14 @@ func (s *scanner) peek() byte {
 	}
 	return s.text[s.pos]
 }
+
+func prefixLen(text string, in func(byte) bool) int {
+	n := 0
+	for n < len(text) && in(text[n]) {
+		n++
+	}
+	return n
+}
+
+func isDigit(c byte) bool  { return c >= '0' && c <= '9' }
+func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
