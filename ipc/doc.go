@@ -44,6 +44,7 @@
 //	control -> supervisor
 //	Hello                           ControlStart
 //	Propose                         Applied | Refused  boot and every change; one at a time, later ones wait
+//	Refused {errors}                -                  at boot only: there is nothing to propose, give up
 //	StatusRequest                   StatusAll
 //	Reopen                          Reopened | Refused after all processes acked the new files
 //	Stop {fast}                     Stopping           then the instance ends

@@ -49,10 +49,12 @@ type Listener struct {
 	FD Slot `json:"fd,omitempty"` // set where the message carries the listening socket
 }
 
-// LogTarget is a file that the supervisor opens for others: append only, mode 0640, parents created.
+// LogTarget is a file that the supervisor opens for others: append only, mode 0640, parents created; or a datagram
+// socket (syslog) that it connects. ID is LogTargetID(target), or IDAppLog.
 type LogTarget struct {
-	ID      string `json:"id"`                // stable name; IDAppLog is the application log
-	Path    string `json:"path"`              // base path: the date suffix is the supervisor's business
+	ID      string `json:"id"`
+	Network string `json:"network,omitempty"` // "" for a file, unixgram for a socket
+	Path    string `json:"path"`              // absolute; the date suffix is the supervisor's business
 	Rolling string `json:"rolling,omitempty"` // daily, hourly, minutely; "" or never: plain name
 	FD      Slot   `json:"fd,omitempty"`      // set where the message carries the open file
 }
