@@ -1,0 +1,72 @@
+package upstream
+
+import (
+	"context"
+	"sync/atomic"
+
+	"pingap/config"
+)
+
+// Backend is one address that serves an upstream. It keeps its identity, with its connections and
+// counts, while the address stays in the set.
+type Backend struct {
+	// Addr is the address in logs and fields: "ip:port", "[v6]:port" or "unix:/path".
+	Addr string
+
+	owner    *Upstream
+	address  config.Address // what is dialled
+	hash     uint64         // place on the ring
+	inFlight atomic.Int64
+	down     atomic.Bool
+
+	top  *Conn // newest idle connection; guarded by pool.mu
+	gone bool  // takes no connections back; guarded by pool.mu
+
+	older, newer *Backend // order of use in a transparent upstream; guarded by its mu
+}
+
+func newBackend(u *Upstream, address config.Address) *Backend {
+	addr := address.String()
+	if address.Network == "unix" {
+		addr = "unix:" + addr
+	}
+	return &Backend{Addr: addr, owner: u, address: address, hash: hashString(addr)}
+}
+
+// Upstream returns the upstream that the backend serves.
+func (b *Backend) Upstream() *Upstream { return b.owner }
+
+// Begin counts a request to the backend as in flight, from the choice on; End ends it.
+func (b *Backend) Begin() { b.inFlight.Add(1) }
+
+// End takes one request off the count.
+func (b *Backend) End() { b.inFlight.Add(-1) }
+
+// InFlight returns the number of requests in flight in this worker.
+func (b *Backend) InFlight() int64 { return b.inFlight.Load() }
+
+// Down reports whether the backend gets no requests.
+func (b *Backend) Down() bool { return b.down.Load() }
+
+// SetDown takes the backend out of the choice, or back in.
+func (b *Backend) SetDown(down bool) {
+	if b.down.Swap(down) != down {
+		b.owner.rebuild()
+	}
+}
+
+// Take returns the idle connection that was used last, nil if there is none.
+func (b *Backend) Take() *Conn { return b.owner.pool.take(b) }
+
+// Put gives a connection back to the pool. Beyond the bound of the pool the oldest is closed.
+func (b *Backend) Put(c *Conn) {
+	c.Uses++
+	if victim := b.owner.pool.put(c, b.owner.now()); victim != nil {
+		victim.Discard()
+	}
+}
+
+// Dial connects to the backend. The error is a *ConnectError. ctx ends the attempt early.
+func (b *Backend) Dial(ctx context.Context) (*Conn, error) {
+	return b.owner.dial(ctx, b)
+}

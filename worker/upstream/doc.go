@@ -1,0 +1,27 @@
+// Package upstream knows the backends of an upstream: which addresses they have, which one is next,
+// and the connections to them. It runs in workers.
+//
+// # What it owns
+//
+// An Upstream is built from one configuration and lives as long as that stays the same, over any
+// number of reloads. It owns the set of backends (an immutable value behind one atomic pointer,
+// replaced when names resolve differently), the pool of idle connections, and one goroutine that
+// resolves names, if there are names. Close ends the goroutine and empties the pool; requests that
+// still hold the Upstream may go on, their connections are closed when they are put back.
+//
+// # The life of a connection
+//
+//	Dial ──► in use ──► Put ──► idle ──► Take ──► in use ...
+//	            │                 │
+//	         Discard           Sweep: idle too long, closed by the peer, or
+//	                           beyond the bound of the pool: closed
+//
+// A Conn is in use by one goroutine at a time and idle connections belong to the pool, so that the
+// sweeper never touches one that is in use. What is readable on an idle connection is the end of
+// the stream or an answer that nobody asked for: either way it is not used again.
+//
+// # What it will not do
+//
+// It speaks no HTTP, retries nothing by itself, and knows neither health checks nor breakers, which
+// belong to control. TLS to backends does not exist yet: dialling such an upstream fails.
+package upstream
