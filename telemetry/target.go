@@ -1,0 +1,196 @@
+package telemetry
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"pingap/config"
+)
+
+// Kind is the kind of place that log lines go to.
+type Kind uint8
+
+// The kinds of target. Default is the application log for access logs, standard error for the
+// application log itself.
+const (
+	Default Kind = iota
+	File
+	Stdout
+	Stderr
+	Socket
+)
+
+// Target is where log lines go, as a configuration or --log names it.
+type Target struct {
+	Kind Kind
+	// Path of the file without the suffix that rolling adds, or of the syslog socket.
+	Path string
+	// Rolling is RollDaily, RollHourly, RollMinutely or RollNever; files only.
+	Rolling string
+	// ChannelBuffer bounds the lines waiting to be written; 0 bounds their bytes only.
+	ChannelBuffer int
+	// FlushTimeout is how long a line may wait, 0 for the default. Writers flush every second, so
+	// that longer spans have no effect.
+	FlushTimeout time.Duration
+	// Format, Facility and Process are what a syslog message carries; Socket only.
+	Format   SyslogFormat
+	Facility int
+	Process  string
+}
+
+const (
+	syslogScheme = "syslog://"
+	syslogSocket = "/dev/log"
+	// maxChannelBuffer bounds channel_buffer, in lines.
+	maxChannelBuffer = 10_000_000
+)
+
+// ParseTarget reads a target: a path with options ("/var/log/a.log?rolling=hourly"), "stdout",
+// "stderr", "syslog://", or nothing. What it cannot make sense of it says in warnings, and
+// uses the default.
+func ParseTarget(text string) (Target, []string) {
+	name, query, _ := strings.Cut(text, "?")
+	t := Target{Path: name}
+	switch {
+	case text == "":
+		return Target{}, nil
+	case strings.HasPrefix(text, syslogScheme):
+		return parseSyslog(strings.TrimPrefix(name, syslogScheme), query)
+	case name == "stdout" || name == "/dev/stdout":
+		t.Kind, t.Path = Stdout, ""
+	case name == "stderr" || name == "/dev/stderr":
+		t.Kind, t.Path = Stderr, ""
+	default:
+		t.Kind, t.Rolling = File, RollDaily
+	}
+	var warnings []string
+	eachOption(query, func(key, value string) {
+		if w := t.option(key, value); w != "" {
+			warnings = append(warnings, w)
+		}
+	})
+	return t, warnings
+}
+
+// option sets one option of a file or standard stream, and returns what is wrong with it.
+func (t *Target) option(key, value string) string {
+	switch key {
+	case "rolling":
+		if t.Kind != File {
+			return "rolling has no effect on a standard stream"
+		}
+		t.Rolling = value
+		switch value {
+		case RollDaily, RollHourly, RollMinutely, RollNever:
+			return ""
+		}
+		t.Rolling = RollDaily
+		return fmt.Sprintf("rolling %q is not daily, hourly, minutely or never: using daily", clip(value))
+	case "channel_buffer":
+		n, err := strconv.Atoi(value)
+		if err != nil || n < 1 || n > maxChannelBuffer {
+			return fmt.Sprintf("channel_buffer %q is not a number of lines from 1 to %d", clip(value), maxChannelBuffer)
+		}
+		t.ChannelBuffer = n
+		return ""
+	case "flush_timeout":
+		d, err := config.ParseDuration(value)
+		if err != nil {
+			return fmt.Sprintf("flush_timeout: %v", err)
+		}
+		t.FlushTimeout = d.Std()
+		return ""
+	case "compression", "level", "days_ago", "time_point_hour":
+		return fmt.Sprintf("option %s has no effect: use log_compress_* of [basic]", key)
+	}
+	return fmt.Sprintf("unknown option %q of a log target", clip(key))
+}
+
+// parseSyslog reads what follows syslog://; place is empty or the path of a socket.
+func parseSyslog(place, query string) (Target, []string) {
+	t := Target{Kind: Socket, Path: syslogSocket, Format: RFC3164, Facility: facilityUser, Process: "pingap"}
+	var warnings []string
+	switch {
+	case strings.HasPrefix(place, "/") && len(place) > 1:
+		t.Path = place
+	case place != "" && place != "/":
+		warnings = append(warnings, fmt.Sprintf("syslog goes over the local socket only: using %s instead of %q", syslogSocket, clip(place)))
+	}
+	eachOption(query, func(key, value string) {
+		if w := t.syslogOption(key, value); w != "" {
+			warnings = append(warnings, w)
+		}
+	})
+	return t, warnings
+}
+
+func (t *Target) syslogOption(key, value string) string {
+	switch key {
+	case "format":
+		switch value {
+		case "3164":
+			t.Format = RFC3164
+		case "5424":
+			t.Format = RFC5424
+		default:
+			return fmt.Sprintf("syslog format %q is not 3164 or 5424: using 3164", clip(value))
+		}
+		return ""
+	case "facility":
+		n, ok := parseFacility(value)
+		if !ok {
+			return fmt.Sprintf("unknown syslog facility %q: using user", clip(value))
+		}
+		t.Facility = n
+		return ""
+	case "process":
+		if !validTag(value) {
+			return fmt.Sprintf("syslog process %q is not 1 to %d visible characters without blank, [, ] or colon: using pingap", clip(value), maxTag)
+		}
+		t.Process = value
+		return ""
+	}
+	return fmt.Sprintf("unknown option %q of a syslog target", clip(key))
+}
+
+// SplitDirective takes servers.X.access_log apart: "[target ]format". The first word is a target only
+// if what follows is a predefined format or begins with a tag; otherwise all of it is the format.
+func SplitDirective(text string) (Target, string, []string) {
+	text = strings.TrimSpace(text)
+	word, rest, found := strings.Cut(text, " ")
+	rest = strings.TrimSpace(rest)
+	if !found || strings.ContainsAny(word, "{\"") || !isPreset(rest) && !strings.HasPrefix(rest, "{") {
+		return Target{}, text, nil
+	}
+	t, warnings := ParseTarget(word)
+	return t, rest, warnings
+}
+
+func isPreset(name string) bool {
+	switch name {
+	case "combined", "common", "short", "tiny", "json":
+		return true
+	}
+	return false
+}
+
+func eachOption(query string, use func(key, value string)) {
+	for _, pair := range strings.Split(query, "&") {
+		if pair == "" {
+			continue
+		}
+		key, value, _ := strings.Cut(pair, "=")
+		use(key, value)
+	}
+}
+
+// clip keeps quoted input in messages short.
+func clip(text string) string {
+	const most = 64
+	if len(text) <= most {
+		return text
+	}
+	return text[:most] + "..."
+}
