@@ -106,13 +106,19 @@ func printDetails(w io.Writer, results []result) {
 	for _, res := range results {
 		for _, m := range res.Proxies {
 			v := m.Median
-			perCore := 0.0
+			perCore, idle := 0.0, 0.0
 			if v.CPU > 0 {
 				perCore = 1e6 / v.CPU
 			}
-			fmt.Fprintf(t, "%s\t%s\t%.1f\t%.2f\t%.0f\t%.0f\t%.2f\t%.2f\t%.0f\t%.0f\t%.0f\t%s\t%.1f\t%s\t\n", res.Row.Name, m.Proxy,
-				v.CPU, m.Ratio, perCore, v.RPS, v.ProxyCores, v.GenCore, v.P50, v.P99, v.P999, orDash(m.Calls, 1),
-				float64(v.RSSAfter)/1024, orDash(v.BytesPerIdle, 0))
+			if res.Row.Conns == 0 {
+				idle = v.BytesPerIdle
+			}
+			columns := []string{
+				res.Row.Name, m.Proxy, orDash(v.CPU, 1), orDash(m.Ratio, 2), orDash(perCore, 0), orDash(v.RPS, 0),
+				orDash(v.ProxyCores, 2), orDash(v.GenCore, 2), orDash(v.P50, 0), orDash(v.P99, 0), orDash(v.P999, 0),
+				orDash(m.Calls, 1), orDash(float64(v.RSSAfter)/1024, 1), orDash(idle, 0),
+			}
+			fmt.Fprintln(t, strings.Join(columns, "\t")+"\t")
 		}
 	}
 	t.Flush()

@@ -1,0 +1,57 @@
+# Everything needs Go (see go.mod); tests and the bench also a C compiler. Nothing else has to be set up:
+# modules are fetched by the first build.
+
+GO        ?= go
+BIN       := bin/pingap
+RUN_FLAGS ?= --sample
+FUZZTIME  ?= 20s
+SOAK      ?= 10m
+BENCH     ?=
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+# Tools and tests of the tree gain nothing from the race detector.
+RACE_SKIP := /bench$$|/internal/|/e2e
+
+.PHONY: all build run test lint bench bench-quick fuzz soak clean
+
+all: build
+
+# Static, with the commit stamped by the Go tool (pingap -V shows it).
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN) ./cmd/pingap
+
+# The sample configuration with an upstream of its own; RUN_FLAGS="-c my.toml" serves another.
+run: build
+	$(BIN) $(RUN_FLAGS)
+
+# go vet, all tests, and all but the tools once more under the race detector. The closing line counts both runs.
+test:
+	$(GO) vet ./...
+	$(GO) build -o bin/testsummary ./internal/testsummary
+	bin/testsummary -timeout 20m ./... -- -race -timeout 30m $$($(GO) list ./... | grep -Ev '$(RACE_SKIP)')
+
+lint:
+	@out=$$(gofmt -l .); if [ -n "$$out" ]; then echo "not formatted:"; echo "$$out"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+# The whole table, under 15 minutes. BENCH="-rows '1 MiB'" and so on: bench/README.md.
+bench:
+	$(GO) run ./bench $(BENCH)
+
+bench-quick:
+	$(GO) run ./bench -quick $(BENCH)
+
+# Every fuzz target for FUZZTIME.
+fuzz:
+	@$(GO) test -list '^Fuzz' ./... | awk '/^Fuzz/ { n[++c] = $$1 } /^ok/ { for (i = 1; i <= c; i++) print $$2, n[i]; c = 0 }' | \
+	while read -r pkg name; do \
+		echo "$$pkg $$name"; \
+		$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$pkg" || exit 1; \
+	done
+
+# Mixed load and reloads on one instance for SOAK; fails on any error, and on memory, descriptors or threads that keep growing.
+soak:
+	$(GO) run ./bench -soak $(SOAK)
+
+clean:
+	rm -rf bin bench.json

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+func TestRowsAreSelectedByName(t *testing.T) {
+	for _, c := range []struct {
+		words string
+		want  int
+	}{
+		{"", len(allRows())},
+		{"0.2 KiB, 64 conns, 1 thread", 2 - 1},
+		{"16 KiB", 4},
+		{"direct answer,1 MiB", 8},
+		{"10,000 locations", 2},
+		{"idle 10,000 conns", 1},
+	} {
+		rows, err := selectRows(c.words)
+		if err != nil || len(rows) != c.want {
+			t.Errorf("%q: got %d rows, %v, want %d", c.words, len(rows), err, c.want)
+		}
+	}
+	if _, err := selectRows("no such row"); err == nil {
+		t.Error("an unknown row was accepted")
+	}
+}
+
+func TestRowNamesAreUnique(t *testing.T) {
+	seen := map[string]bool{}
+	for _, r := range allRows() {
+		if seen[r.Name] {
+			t.Errorf("two rows are called %q", r.Name)
+		}
+		seen[r.Name] = true
+	}
+}
+
+func TestRatioIsTheMedianOfTheRounds(t *testing.T) {
+	rounds := func(us ...float64) (out []genResult) {
+		for _, v := range us {
+			out = append(out, genResult{CPU: v})
+		}
+		return out
+	}
+	res := result{Proxies: []measured{
+		{Proxy: "nginx", Rounds: rounds(10, 20, 10)},
+		{Proxy: "pingap", Rounds: rounds(8, 10, 9)},
+	}}
+	summarise(&res)
+	if got := res.Proxies[1].Ratio; got != 0.8 {
+		t.Errorf("ratio %v, want the median of 0.8, 0.5, 0.9", got)
+	}
+	if got := res.Proxies[0].Ratio; got != 1 {
+		t.Errorf("nginx's own ratio is %v", got)
+	}
+	res.Proxies[0].Failed = "yes"
+	summarise(&res)
+	if got := res.Proxies[1].Ratio; got != 0 {
+		t.Errorf("ratio %v to a reference that failed", got)
+	}
+}
+
+func TestMedian(t *testing.T) {
+	for _, c := range []struct {
+		values []float64
+		want   float64
+	}{{nil, 0}, {[]float64{3}, 3}, {[]float64{9, 1, 5}, 5}, {[]float64{4, 1, 3, 2}, 2.5}} {
+		if got := median(c.values); got != c.want {
+			t.Errorf("median(%v) = %v, want %v", c.values, got, c.want)
+		}
+	}
+}
+
+func TestTableMarksUnsaturatedAndFailedRows(t *testing.T) {
+	r := row{Name: "work", Threads: 1, Conns: 64}
+	res := []result{{Row: r, Proxies: []measured{
+		{Proxy: "nginx", Median: genResult{CPU: 20, ProxyCores: 0.99}, Ratio: 1},
+		{Proxy: "pingap", Median: genResult{CPU: 16, ProxyCores: 0.5}, Ratio: 0.8},
+		{Proxy: "caddy", Failed: "3 errors"},
+	}}}
+	var out strings.Builder
+	printTables(&out, description{}, res)
+	for _, want := range []string{"20.0 µs ", "0.80 (16.0 µs*)", "FAILED: work, caddy: 3 errors", "62500"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in:\n%s", want, out.String())
+		}
+	}
+}
+
+// The names of processes hold blanks and parentheses; ours do.
+func TestStatOfAnyProcessNameIsRead(t *testing.T) {
+	pid, parent, ok := parseStat("42 (pingap: a) (b) S 7 1 1 0")
+	if !ok || pid != 42 || parent != 7 {
+		t.Errorf("got %d, %d, %v", pid, parent, ok)
+	}
+	if _, _, ok := parseStat("nonsense"); ok {
+		t.Error("nonsense was read")
+	}
+	if tree := processTree(os.Getpid()); !slices.Contains(tree, os.Getpid()) {
+		t.Errorf("own tree %v is without %d", tree, os.Getpid())
+	}
+}
+
+// Each configuration names the ports, and the rich one all locations.
+func TestConfigurationsAreComplete(t *testing.T) {
+	for _, p := range knownProxies(options{original: "x"}, t.TempDir()) {
+		for _, v := range []variant{variantPlain, variantLocations} {
+			s := setup{dir: t.TempDir(), variant: v, threads: 2, port: 4001, upstream: 4002}
+			args, _, err := p.command(s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text := strings.Join(args, " ") + readAll(t, s.dir)
+			wants := []string{"127.0.0.1", "4001", "127.0.0.1:4002", directBody()}
+			if v == variantLocations {
+				wants = append(wants, locationPrefix(0), locationPrefix(locations-1))
+			}
+			for _, want := range wants {
+				if !strings.Contains(text, want) {
+					t.Errorf("%s, %s: no %q", p.name, v, strconv.Quote(want))
+				}
+			}
+		}
+	}
+}
+
+func readAll(t *testing.T, dir string) string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all strings.Builder
+	for _, e := range entries {
+		text, err := os.ReadFile(dir + "/" + e.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Write(text)
+	}
+	return all.String()
+}
+
+func TestFlagsAreChecked(t *testing.T) {
+	for _, args := range [][]string{{"-rounds", "0"}, {"-seconds", "1h"}, {"-nginx", "fast"}, {"extra"}} {
+		if _, err := parseFlags(args, &strings.Builder{}); err == nil {
+			t.Errorf("%q was accepted", args)
+		}
+	}
+	o, err := parseFlags([]string{"-quick", "-proxies", "pingap,nginx"}, &strings.Builder{})
+	if err != nil || len(o.proxies) != 2 || o.rows == "" {
+		t.Errorf("got %+v, %v", o, err)
+	}
+}

@@ -1,0 +1,170 @@
+package rules
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// arrow says what the packages that match from may import of ours. A pattern is a folder, or a folder with /* for
+// everything below it. The first arrow whose from matches counts.
+type arrow struct {
+	from string
+	to   []string
+}
+
+// arrows are the ones of docs/architecture.md.
+func arrows() []arrow {
+	return []arrow{
+		{from: "config"},
+		{from: "ipc"},
+		{from: "message"},
+		{from: "arena"},
+		{from: "telemetry", to: []string{"config"}},
+		{from: "worker/http1", to: []string{"message"}},
+		{from: "worker/http2/*", to: []string{"message", "worker/http2/*"}},
+		{from: "worker/proxy", to: []string{"worker/*", "plugins", "message", "config", "telemetry"}},
+		{from: "worker/*", to: []string{"config", "message", "arena", "telemetry"}},
+		{from: "worker", to: []string{"worker/*", "plugins", "ipc", "arena", "config", "telemetry", "message"}},
+		{from: "plugins/cache", to: []string{"plugins", "message", "config", "arena", "worker/cache"}},
+		{from: "plugins/*", to: []string{"plugins", "message", "config", "arena"}},
+		{from: "plugins", to: []string{"message", "config", "arena"}},
+		{from: "control/*", to: []string{"config", "telemetry", "arena"}},
+		{from: "control", to: []string{"control/*", "ipc", "arena", "config", "telemetry"}},
+		{from: "supervisor", to: []string{"ipc", "arena", "telemetry", "config"}},
+		{from: "cmd/pingap", to: []string{"*"}},
+		{from: "bench"},
+		{from: "e2e"},
+		{from: "internal/*"},
+	}
+}
+
+func matches(pattern, folder string) bool {
+	if pattern == "*" {
+		return true
+	}
+	if below, ok := strings.CutSuffix(pattern, "/*"); ok {
+		return strings.HasPrefix(folder, below+"/")
+	}
+	return pattern == folder
+}
+
+// checkImports reports imports that no arrow allows, and folders that no arrow names.
+func checkImports(tr *tree) []string {
+	var problems []string
+	for _, s := range tr.sources {
+		a, ok := arrowFrom(s.pkg)
+		if !ok {
+			problems = append(problems, fmt.Sprintf("%s: folder %s is not in the list of arrows", s.path, s.pkg))
+			continue
+		}
+		for _, imp := range s.imports {
+			folder, ours := strings.CutPrefix(imp, module+"/")
+			if ours && !a.allows(folder) {
+				problems = append(problems, fmt.Sprintf("%s: %s may not import %s", s.path, s.pkg, folder))
+			}
+		}
+	}
+	return problems
+}
+
+func arrowFrom(folder string) (arrow, bool) {
+	for _, a := range arrows() {
+		if matches(a.from, folder) {
+			return a, true
+		}
+	}
+	return arrow{}, false
+}
+
+func (a arrow) allows(folder string) bool {
+	for _, pattern := range a.to {
+		if matches(pattern, folder) {
+			return true
+		}
+	}
+	return false
+}
+
+func TestImportsFollowTheArrows(t *testing.T) {
+	report(t, checkImports(readTree(t)))
+}
+
+func TestAForbiddenImportIsFound(t *testing.T) {
+	for _, c := range []struct{ file, imp, want string }{
+		{"config/a.go", "pingap/ipc", "config may not import ipc"},
+		{"supervisor/a.go", "pingap/worker", "supervisor may not import worker"},
+		{"worker/http1/a.go", "pingap/config", "worker/http1 may not import config"},
+		{"plugins/ping/a.go", "pingap/plugins/mock", "plugins/ping may not import plugins/mock"},
+		{"somewhere/a.go", "fmt", "somewhere is not in the list"},
+	} {
+		problems := checkImports(snippet(t, c.file, "package a\nimport _ \""+c.imp+"\"\n"))
+		if len(problems) != 1 || !strings.Contains(problems[0], c.want) {
+			t.Errorf("%s importing %s: got %q, want %q", c.file, c.imp, problems, c.want)
+		}
+	}
+}
+
+// Every module in go.mod that we import has a reason in docs/decisions.
+func TestDependenciesAreDecided(t *testing.T) {
+	var decisions strings.Builder
+	files, _ := filepath.Glob(filepath.Join(top(t), "docs", "decisions", "*.md"))
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		decisions.Write(text)
+	}
+	mod, err := os.ReadFile(filepath.Join(top(t), "go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	required := regexp.MustCompile(`(?m)^\s*(?:require )?(\S+\.\S+/\S+) v`).FindAllStringSubmatch(string(mod), -1)
+	if len(required) == 0 {
+		t.Fatal("no module found in go.mod")
+	}
+	for _, m := range required {
+		if !strings.Contains(decisions.String(), m[1]) {
+			t.Errorf("go.mod needs %s, docs/decisions does not say why", m[1])
+		}
+	}
+}
+
+// External packages stay where they were decided to be.
+func TestExternalPackagesStayInTheirFolders(t *testing.T) {
+	where := map[string][]string{
+		"github.com/BurntSushi/toml":   {"config", "plugins/plugintest"},
+		"github.com/fsnotify/fsnotify": {"control/source"},
+		"go.uber.org/zap":              {"telemetry", "supervisor", "control", "control/*", "worker", "worker/*", "cmd/pingap"},
+		"golang.org/x/sys":             {"ipc", "arena", "supervisor", "control", "control/*", "worker", "worker/*", "cmd/pingap", "telemetry"},
+	}
+	for _, s := range readTree(t).sources {
+		for _, imp := range s.imports {
+			first, _, _ := strings.Cut(imp, "/")
+			if !strings.Contains(first, ".") {
+				continue
+			}
+			if !allowedExternal(where, imp, s.pkg) {
+				t.Errorf("%s: %s is not decided for %s", s.path, imp, s.pkg)
+			}
+		}
+	}
+}
+
+func allowedExternal(where map[string][]string, imp, folder string) bool {
+	for mod, folders := range where {
+		if imp != mod && !strings.HasPrefix(imp, mod+"/") {
+			continue
+		}
+		for _, pattern := range folders {
+			if matches(pattern, folder) {
+				return true
+			}
+		}
+	}
+	return false
+}
