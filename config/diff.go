@@ -93,8 +93,8 @@ func (c *Change) path(key ...string) string {
 	return dotted(append(e.path(), key...))
 }
 
-// title is the name in the text form, such as location:api.
-func (c *Change) title() string {
+// Object is the name in messages and the text form, such as location:api.
+func (c Change) Object() string {
 	if c.Kind == KindBasic {
 		return "basic"
 	}
@@ -113,12 +113,12 @@ func (c Changes) Text() string {
 func (c *Change) text() string {
 	switch c.Op {
 	case Added:
-		return "++ [ADDED] " + c.title() + "\n"
+		return "++ [ADDED] " + c.Object() + "\n"
 	case Removed:
-		return "-- [REMOVED] " + c.title() + "\n"
+		return "-- [REMOVED] " + c.Object() + "\n"
 	}
 	var b strings.Builder
-	b.WriteString("[MODIFIED] " + c.title() + "\n")
+	b.WriteString("[MODIFIED] " + c.Object() + "\n")
 	for _, k := range c.Keys {
 		if k.Old != "" {
 			b.WriteString("- " + k.Key + " = " + k.Old + "\n")
