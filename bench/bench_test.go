@@ -157,3 +157,19 @@ func TestFlagsAreChecked(t *testing.T) {
 		t.Errorf("got %+v, %v", o, err)
 	}
 }
+
+func TestGrowthIsALeakBeyondTheUsual(t *testing.T) {
+	first := usage{kib: 50_000, files: 100, threads: 20}
+	if err := first.compare(usage{kib: 60_000, files: 110, threads: 22}); err != nil {
+		t.Error(err)
+	}
+	for _, last := range []usage{{kib: 150_000}, {files: 1_000}, {threads: 200}} {
+		if first.compare(last) == nil {
+			t.Errorf("%+v after %+v is no leak", last, first)
+		}
+	}
+	u, err := measureUsage([]int{os.Getpid()})
+	if err != nil || u.kib == 0 || u.files == 0 || u.threads == 0 {
+		t.Errorf("own usage %+v, %v", u, err)
+	}
+}

@@ -26,6 +26,7 @@ type options struct {
 	original string        // a binary of the Rust original
 	json     string        // file for the figures; "" = none
 	keep     bool          // leave the temporary directory
+	soak     time.Duration // instead of the table: mixed load and reloads on this build for so long
 }
 
 func main() {
@@ -56,11 +57,12 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	fs.StringVar(&o.pingap, "pingap", "", "measure this binary instead of building the checkout")
 	fs.StringVar(&o.json, "json", "bench.json", "file for all figures, empty for none")
 	fs.BoolVar(&o.keep, "keep", false, "keep the configurations and logs")
+	fs.DurationVar(&o.soak, "soak", 0, "no table: mixed load and reloads on this build for so long; fails on errors and leaks")
 	fs.BoolVar(&quick, "quick", false, "only plain requests over 64 connections on one thread")
 	if err := fs.Parse(args); err != nil {
 		return o, err
 	}
-	if fs.NArg() > 0 || o.rounds < 1 || o.seconds < 100*time.Millisecond || o.seconds > time.Minute ||
+	if fs.NArg() > 0 || o.rounds < 1 || o.seconds < 100*time.Millisecond || o.seconds > time.Minute || o.soak < 0 || o.soak > 24*time.Hour ||
 		(o.nginx != "default" && o.nginx != "tuned") {
 		fs.Usage()
 		return o, flag.ErrHelp
@@ -88,6 +90,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	if !o.keep {
 		defer os.RemoveAll(dir)
+	}
+	if o.soak > 0 {
+		return soak(ctx, o, dir, stdout, stderr)
 	}
 	b, err := newBench(ctx, o, dir, stderr)
 	if err != nil {

@@ -27,6 +27,7 @@ type instance struct {
 	cmd   *exec.Cmd
 	done  chan error // the result of Wait, once
 	port  int
+	dir   string
 	pids  []int // all its processes
 	log   string
 }
@@ -49,7 +50,7 @@ func start(ctx context.Context, p proxy, s setup, cores string) (*instance, erro
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	in := &instance{proxy: p, cmd: cmd, done: make(chan error, 1), port: s.port, log: out.Name()}
+	in := &instance{proxy: p, cmd: cmd, done: make(chan error, 1), port: s.port, dir: s.dir, log: out.Name()}
 	go func() { in.done <- cmd.Wait() }() // ends with the process; stop waits for it
 	if err := in.ready(ctx); err != nil {
 		in.stop()

@@ -52,18 +52,27 @@ func matches(pattern, folder string) bool {
 	return pattern == folder
 }
 
+// owner is the package that a folder belongs to: what lies in the internal folder of a package is part of it.
+func owner(folder string) string {
+	before, _, found := strings.Cut(folder, "/internal/")
+	if found {
+		return before
+	}
+	return folder
+}
+
 // checkImports reports imports that no arrow allows, and folders that no arrow names.
 func checkImports(tr *tree) []string {
 	var problems []string
 	for _, s := range tr.sources {
-		a, ok := arrowFrom(s.pkg)
+		a, ok := arrowFrom(owner(s.pkg))
 		if !ok {
 			problems = append(problems, fmt.Sprintf("%s: folder %s is not in the list of arrows", s.path, s.pkg))
 			continue
 		}
 		for _, imp := range s.imports {
 			folder, ours := strings.CutPrefix(imp, module+"/")
-			if ours && !a.allows(folder) {
+			if ours && owner(folder) != owner(s.pkg) && !a.allows(folder) {
 				problems = append(problems, fmt.Sprintf("%s: %s may not import %s", s.path, s.pkg, folder))
 			}
 		}
