@@ -7,6 +7,8 @@ import (
 	"pingap/plugins/ping"
 	"pingap/plugins/redirect"
 	requestid "pingap/plugins/request_id"
+	responseheaders "pingap/plugins/response_headers"
+	subfilter "pingap/plugins/sub_filter"
 )
 
 // pluginList is every plugin of this build. A new plugin is a folder below plugins/ and a line here.
@@ -17,5 +19,7 @@ func pluginList() []plugins.Factory {
 		ping.Factory(),
 		redirect.Factory(),
 		requestid.Factory(),
+		responseheaders.Factory(),
+		subfilter.Factory(),
 	}
 }
