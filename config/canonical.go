@@ -37,6 +37,8 @@ func appendValue(b []byte, v any) []byte {
 		return appendText(append(b, tagString), v)
 	case int64:
 		return binary.AppendVarint(append(b, tagInt), v)
+	case int: // parameters made by code in place of TOML
+		return binary.AppendVarint(append(b, tagInt), int64(v))
 	case float64:
 		return binary.BigEndian.AppendUint64(append(b, tagFloat), math.Float64bits(v))
 	case bool:
