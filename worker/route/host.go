@@ -48,6 +48,9 @@ func compileHost(entry string) (hostRule, error) {
 		return hostRule{kind: hostRegex, regex: regex}, err
 	}
 	name := strings.TrimSuffix(strings.ToLower(entry), ".")
+	if name == "" {
+		return hostRule{}, fmt.Errorf("invalid host: %s", entry)
+	}
 	if len(name) > maxHost {
 		return hostRule{}, fmt.Errorf("a name of %d bytes, at most %d", len(name), maxHost)
 	}

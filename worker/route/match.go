@@ -12,12 +12,17 @@ import (
 type search struct {
 	request *message.Request
 	path    []byte
-	name    []byte // host in lower case, without the dot of the root; nil if no literal can match
-	host    []byte // host as received
+	host    []byte // as received
 	best    int32
 	steps   int // nodes and candidates looked at
-	space   [maxHost]byte
+
+	// lower is the host in lower case, without the dot of the root; empty if it is too long for any
+	// literal to match. An array, as a slice of it kept here would move the search to the heap.
+	lower  [maxHost]byte
+	length int
 }
+
+func (s *search) name() []byte { return s.lower[:s.length] }
 
 // find sets s.best. All that is literal comes first: it is cheap, and what it finds decides which
 // expressions could still win.
@@ -28,21 +33,22 @@ func (t *Table) find(s *search, rec *message.Record) {
 		s.path = s.request.NormalPath()
 	}
 	s.host = s.request.HostName()
-	s.name = s.lowerHost()
+	s.lowerHost()
 	t.buckets(s, false)
 	t.buckets(s, true)
 }
 
 // buckets looks into every tree that the host selects.
 func (t *Table) buckets(s *search, costly bool) {
+	name := s.name()
 	if len(t.exact) > 0 {
-		t.walk(s, t.exact[string(s.name)], costly, false)
+		t.walk(s, t.exact[string(name)], costly, false)
 	}
-	if len(t.wildcard) > 0 && len(s.name) > 0 && s.name[0] != '.' {
-		for i, dots := len(s.name)-1, 0; i > 0 && dots < t.maxDots; i-- {
-			if s.name[i] == '.' {
+	if len(t.wildcard) > 0 && len(name) > 0 && name[0] != '.' {
+		for i, dots := len(name)-1, 0; i > 0 && dots < t.maxDots; i-- {
+			if name[i] == '.' {
 				dots++
-				t.walk(s, t.wildcard[string(s.name[i:])], costly, false)
+				t.walk(s, t.wildcard[string(name[i:])], costly, false)
 			}
 		}
 	}
@@ -110,7 +116,7 @@ func (t *Table) try(s *search, ranks []int32, path, host bool) {
 // hostOf returns the first entry of the location's hosts that matches.
 func (l *Location) hostOf(s *search) *hostRule {
 	for i := range l.hosts {
-		if l.hosts[i].match(s.name, s.host) {
+		if l.hosts[i].match(s.name(), s.host) {
 			return &l.hosts[i]
 		}
 	}
@@ -134,31 +140,19 @@ func (l *Location) capture(rec *message.Record, s *search) {
 	}
 }
 
-// lowerHost returns the host in lower case without the dot of the root: a view where it came so,
-// else a copy in s.space. nil for one longer than any name in a configuration.
-func (s *search) lowerHost() []byte {
+// lowerHost sets s.lower from s.host.
+func (s *search) lowerHost() {
 	host := bytes.TrimSuffix(s.host, []byte{'.'})
-	if len(host) > len(s.space) {
-		return nil
+	if len(host) > len(s.lower) {
+		return
 	}
+	s.length = len(host)
 	for i, c := range host {
-		if c >= 'A' && c <= 'Z' {
-			return lowerInto(s.space[:0], host, i)
-		}
-	}
-	return host
-}
-
-// lowerInto appends host to dst in lower case; up to upper it is so already.
-func lowerInto(dst, host []byte, upper int) []byte {
-	dst = append(dst, host[:upper]...)
-	for _, c := range host[upper:] {
 		if c >= 'A' && c <= 'Z' {
 			c |= 0x20
 		}
-		dst = append(dst, c)
+		s.lower[i] = c
 	}
-	return dst
 }
 
 // literal returns the text under which a rule hangs in a tree, whether the path must end there, and
