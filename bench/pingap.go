@@ -62,7 +62,7 @@ plugins = ["pingap:requestId"]
 				name, locationPrefix(i))
 		}
 	}
-	fmt.Fprintf(&b, "\n[servers.web]\naddr = \"127.0.0.1:%d\"\naccess_log = \"%s?rolling=never combined\"\nlocations = [%s]\n",
+	fmt.Fprintf(&b, "\n[servers.web]\naddr = \"127.0.0.1:%d\"\naccess_log = \"%s?rolling=never combined\"\nkeepalive_requests = 0\nlocations = [%s]\n",
 		s.port, s.path("access.log"), strings.Join(names, ", "))
 	return s.write("pingap.toml", b.String())
 }
