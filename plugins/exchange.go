@@ -15,6 +15,12 @@ type Exchange struct {
 	UpstreamOverride string
 }
 
+// Reset forgets the exchange and keeps memory and connection.
+func (e *Exchange) Reset() {
+	e.Record.Reset()
+	e.UpstreamOverride = ""
+}
+
 // SetRequestID records the id of the request for log, trace and error page; it is copied.
 func (e *Exchange) SetRequestID(id []byte) {
 	e.RequestID = append(e.RequestID[:0], id...)

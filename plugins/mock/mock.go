@@ -57,6 +57,9 @@ func buildAnswer(p *plugins.Parameters) (*plugins.Answer, error) {
 	if a.Status < 200 { // what follows a 1xx is another head, not a body
 		problems = append(problems, plugins.Errorf("status", "expected 200 to 599, found %d", a.Status))
 	}
+	if (a.Status == 204 || a.Status == 304) && len(a.Body) > 0 {
+		problems = append(problems, plugins.Errorf("data", "an answer with status %d has no body", a.Status))
+	}
 	for i, text := range p.Strings("headers") {
 		name, value, err := plugins.ParseField(text)
 		if err != nil {

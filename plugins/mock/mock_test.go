@@ -74,6 +74,7 @@ func TestRefusesWrongParameters(t *testing.T) {
 		{Table: `status = 101`, Key: "status", Message: "expected 200 to 599, found 101"},
 		{Table: `status = 999`, Key: "status", Message: "expected 0 to 599, found 999"},
 		{Table: `status = "200"`, Key: "status", Message: "expected an integer, found text"},
+		{Table: "status = 204\ndata = \"x\"", Key: "data", Message: "an answer with status 204 has no body"},
 		{Table: `path = "mock"`, Key: "path", Message: `expected a path such as /status, without query and blanks, found "mock"`},
 		{Table: `headers = ["a"]`, Key: "headers", Message: `entry 1: expected "name: value"`},
 		{Table: `headers = ["a:b", "a b:c"]`, Key: "headers", Message: `entry 2: "a b" is not the name of a field`},

@@ -34,7 +34,6 @@ func New(t testing.TB, request string) *plugins.Exchange {
 func SetRequest(t testing.TB, e *plugins.Exchange, request string) {
 	t.Helper()
 	e.Reset()
-	e.UpstreamOverride = ""
 	e.ClientIP, e.ClientIPText = e.Conn.Remote.Addr(), e.Conn.RemoteText
 	r := &e.Request
 	line, fields, _ := strings.Cut(request, "\n")

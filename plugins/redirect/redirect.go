@@ -29,13 +29,15 @@ type redirect struct {
 	https  bool
 	prefix []byte // with a leading slash; empty for none
 	status int
-	noHost *plugins.Answer
+	field  []byte          // "Location", shared by all answers
+	noHost *plugins.Answer // shared by all requests
 }
 
 func build(p *plugins.Parameters) (plugins.Plugin, error) {
 	prefix, prefixErr := readPrefix(p.String("prefix"))
 	r := &redirect{
 		https: p.Bool("http_to_https"), prefix: prefix, status: int(p.Int("status")),
+		field:  []byte("Location"),
 		noHost: plugins.Text(400, "Host is missing or invalid"),
 	}
 	var statusErr error
@@ -88,13 +90,10 @@ func (r *redirect) Decide(e *plugins.Exchange) plugins.Decision {
 	location = append(append(location, "://"...), host...)
 	location = r.appendTarget(location, request, prefixed)
 	answer := &plugins.Answer{Status: r.status, Fields: []message.Field{{
-		Name: locationName, Value: location, ID: message.LocationField,
+		Name: r.field, Value: location, ID: message.LocationField,
 	}}}
 	return plugins.Respond(answer, "redirect")
 }
-
-// locationName is never changed.
-var locationName = []byte("Location")
 
 // appendTarget appends path and query. The prefix is put before the path in normal form, so that
 // the result begins with it in that form too and is not redirected again.
