@@ -1,0 +1,126 @@
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"pingap/ipc"
+)
+
+func (s *supervisor) controlMessage(c *child, m *ipc.Message) error {
+	asks := request{c, m.Txn}
+	switch b := m.Body.(type) {
+	case *ipc.Hello:
+		return s.controlHello(c, b)
+	case *ipc.Ready:
+		return s.controlReady(c)
+	case *ipc.Propose:
+		p := &proposal{request: asks, Propose: b, snapshot: -1}
+		if err := p.complete(m); err != nil {
+			s.refuse(p, ipc.Refused{Code: ipc.CodeInvalid, Reason: "the proposal makes no sense: " + err.Error()})
+			return nil
+		}
+		s.propose(p)
+	case *ipc.Refused:
+		return s.controlGaveUp(b)
+	case *ipc.StatusRequest:
+		asks.answer(s, s.status())
+	case *ipc.Reopen:
+		s.beginReopen(&asks)
+	case *ipc.Stop:
+		s.beginStop(b.Fast, clip(b.Who))
+		asks.answer(s, ipc.Stopping{Timeout: s.stop.timeout})
+	case *ipc.LogsTaken:
+		s.logsTaken(c, m.Txn)
+	case *ipc.Unknown:
+		s.log.Warn("does not know a message", c.fields(), zap.Stringer("type", b.Of))
+	default:
+		return fmt.Errorf("%s from control", m.Body.Type())
+	}
+	return nil
+}
+
+func (s *supervisor) controlHello(c *child, b *ipc.Hello) error {
+	if err := checkHello(c, b); err != nil {
+		return err
+	}
+	c.state, c.hasLogs = ipc.StateStarting, true
+	start := ipc.ControlStart{RunDir: s.o.RunDir, StateDir: s.o.StateDir, Build: s.o.Build}
+	var fds ipc.FDs
+	start.Listener = fds.Add(s.runDir.control)
+	if f := s.logs[ipc.IDAppLog]; f != nil {
+		start.Logs = logTargets([]*logFile{f}, &fds)
+	}
+	if s.live != nil {
+		start.Version, start.SHA = s.live.number, s.live.sha
+		start.Snapshot = fds.Add(s.live.snapshot)
+	}
+	s.send(c, 0, start, fds...)
+	return nil
+}
+
+func (s *supervisor) controlReady(c *child) error {
+	if c.state != ipc.StateStarting {
+		return fmt.Errorf("Ready while %s", c.state)
+	}
+	c.timer.cancel()
+	c.state, c.readyAt = ipc.StateActive, time.Now()
+	s.log.Info("active", c.fields())
+	if s.reloadWanted {
+		s.reload()
+	}
+	return nil
+}
+
+// controlGaveUp ends a start whose configuration control could not load.
+func (s *supervisor) controlGaveUp(b *ipc.Refused) error {
+	if s.live != nil {
+		return fmt.Errorf("Refused while a configuration is live")
+	}
+	why := clip(b.Reason)
+	for _, e := range b.Errors {
+		why += "\n" + clip(e)
+		if len(why) > 64*maxText {
+			break
+		}
+	}
+	s.fail(errors.New(strings.TrimSpace(why)))
+	return nil
+}
+
+// reload asks control to load its source again. SIGHUPs that come faster than ReloadInterval are one.
+func (s *supervisor) reload() {
+	s.reloadWanted = true
+	if s.reloadTimer != nil || s.stop != nil {
+		return
+	}
+	c := s.control.current
+	if c == nil || !c.active() {
+		s.log.Warn("reload waits for control")
+		return
+	}
+	s.reloadWanted = false
+	s.send(c, 0, ipc.Reload{RequestedBy: "SIGHUP"})
+	s.reloadTimer = s.after(s.o.Timings.ReloadInterval, func() {
+		s.reloadTimer = nil
+		if s.reloadWanted {
+			s.reload()
+		}
+	})
+}
+
+// degraded lists what is not as it should be.
+func (s *supervisor) degraded() []string {
+	var why []string
+	for _, sl := range append([]*slot{s.control}, s.workers...) {
+		if sl.current != nil && sl.current.active() || s.live == nil {
+			continue
+		}
+		why = append(why, fmt.Sprintf("%s is not active; %d ends in a row, the last: %s", sl.name(), sl.failures, sl.lastExit))
+	}
+	return why
+}

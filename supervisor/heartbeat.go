@@ -1,0 +1,28 @@
+package supervisor
+
+import (
+	"fmt"
+	"time"
+
+	"pingap/ipc"
+)
+
+// tick looks for hung workers ten times within the time they have. Time during which this loop did not run itself (it was
+// stopped, the machine slept) is not held against them.
+func (s *supervisor) tick() {
+	interval := s.o.Timings.Heartbeat / 10
+	gap := time.Now().Sub(s.lastTick) - 2*interval
+	s.lastTick = time.Now()
+	for c := range s.children {
+		if c.role() != ipc.RoleWorker || c.state != ipc.StateActive && c.state != ipc.StateDraining {
+			continue
+		}
+		if gap > 0 {
+			c.lastSeen = c.lastSeen.Add(gap)
+		}
+		if silence := time.Now().Sub(c.lastSeen); silence > s.o.Timings.Heartbeat {
+			s.abort(c, fmt.Sprintf("no heartbeat for %v", silence.Round(time.Millisecond)))
+		}
+	}
+	s.after(interval, s.tick)
+}

@@ -1,0 +1,237 @@
+package supervisor
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
+
+	"pingap/ipc"
+	"pingap/telemetry"
+)
+
+// maxRollWait bounds how late a new period is noticed after the clock was set.
+const maxRollWait = time.Minute
+
+// logFile is an open log target. The descriptor is passed to those who write; here it is only kept.
+type logFile struct {
+	target ipc.LogTarget
+	path   string // what is open now, with the date
+	fd     int
+}
+
+func (f *logFile) close() { unix.Close(f.fd) }
+
+// logPath returns the file that lines of time t belong to.
+func logPath(t ipc.LogTarget, now time.Time) string {
+	if t.Network != "" {
+		return t.Path
+	}
+	path := t.Path
+	if info, err := os.Stat(path); err == nil && info.IsDir() && !strings.HasSuffix(path, "/") {
+		path += "/"
+	}
+	return telemetry.RollingName(path, t.Rolling, now)
+}
+
+// openLog opens a target as it is called at this time. O_NONBLOCK keeps a FIFO without reader from stopping the
+// loop; files do not know it.
+func openLog(t ipc.LogTarget, now time.Time) (*logFile, error) {
+	path := logPath(t, now)
+	if !filepath.IsAbs(path) {
+		return nil, fmt.Errorf("log %s: not an absolute path", path)
+	}
+	var fd int
+	var err error
+	switch t.Network {
+	case "":
+		if err = os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+			return nil, fmt.Errorf("log %s: %w", path, err)
+		}
+		const flags = unix.O_WRONLY | unix.O_APPEND | unix.O_CREAT | unix.O_CLOEXEC | unix.O_NONBLOCK | unix.O_NOCTTY
+		fd, err = unix.Open(path, flags, 0o640)
+	case "unixgram":
+		fd, err = dialDatagram(path)
+	default:
+		err = fmt.Errorf("network %q is not known", t.Network)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("log %s: %w", path, err)
+	}
+	return &logFile{target: t, path: path, fd: fd}, nil
+}
+
+func dialDatagram(path string) (int, error) {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return -1, os.NewSyscallError("socket", err)
+	}
+	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: path}); err != nil {
+		unix.Close(fd)
+		return -1, os.NewSyscallError("connect", err)
+	}
+	return fd, nil
+}
+
+// openMissing opens the targets that are wanted and not open yet; on an error none stays open.
+func (s *supervisor) openMissing(wanted []ipc.LogTarget) ([]*logFile, error) {
+	var added []*logFile
+	for _, t := range wanted {
+		t.ID = ipc.LogTargetID(t)
+		if s.logs[t.ID] != nil {
+			continue
+		}
+		f, err := openLog(t, s.o.Now())
+		if err != nil {
+			closeLogs(added)
+			return nil, err
+		}
+		added = append(added, f)
+	}
+	return added, nil
+}
+
+func closeLogs(files []*logFile) {
+	for _, f := range files {
+		f.close()
+	}
+}
+
+// keepLogs closes the targets that a version does not want any more; workers close theirs with the old site.
+func (s *supervisor) keepLogs(v *version) {
+	wanted := map[string]bool{ipc.IDAppLog: true}
+	for _, t := range v.logs {
+		wanted[t.ID] = true
+	}
+	for id, f := range s.logs {
+		if !wanted[id] {
+			f.close()
+			delete(s.logs, id)
+		}
+	}
+}
+
+// logTargets adds open files to a message.
+func logTargets(files []*logFile, fds *ipc.FDs) []ipc.LogTarget {
+	var targets []ipc.LogTarget
+	for _, f := range files {
+		t := f.target
+		t.FD = fds.Add(f.fd)
+		targets = append(targets, t)
+	}
+	return targets
+}
+
+// reopen is one round of new log files that waits for the acks.
+type reopen struct {
+	from    *request // who asked, nil for a signal or a new period
+	waiting map[*child]struct{}
+	paths   []string
+	errors  []string
+	timer   *timer
+}
+
+// beginReopen opens all log files anew and replaces the old ones everywhere. A target that cannot be opened keeps its old file.
+func (s *supervisor) beginReopen(from *request) {
+	var files []*logFile
+	for _, f := range s.logs {
+		files = append(files, f)
+	}
+	s.replaceLogs(files, from)
+}
+
+func (s *supervisor) replaceLogs(files []*logFile, from *request) {
+	r := &reopen{from: from, waiting: map[*child]struct{}{}}
+	var fresh []*logFile
+	for _, old := range files {
+		f, err := openLog(old.target, s.o.Now())
+		if err != nil {
+			r.errors = append(r.errors, err.Error())
+			s.log.Error("log not reopened, the old file stays", zap.String("path", old.path), zap.Error(err))
+			continue
+		}
+		old.close()
+		s.logs[f.target.ID] = f
+		fresh = append(fresh, f)
+		r.paths = append(r.paths, f.path)
+	}
+	txn := s.nextTxn()
+	s.reopens[txn] = r
+	for c := range s.children {
+		if s.sendLogs(c, txn, fresh) {
+			r.waiting[c] = struct{}{}
+		}
+	}
+	r.timer = s.after(s.o.Timings.Reopen, func() { s.reopenLate(txn) })
+	s.reopenProgress(txn)
+}
+
+// sendLogs gives a child the files it uses, and reports whether an ack will come.
+func (s *supervisor) sendLogs(c *child, txn uint32, files []*logFile) bool {
+	if !c.hasLogs || c.dying != "" {
+		return false
+	}
+	var mine []*logFile
+	for _, f := range files {
+		if c.role() == ipc.RoleWorker || f.target.ID == ipc.IDAppLog {
+			mine = append(mine, f)
+		}
+	}
+	if len(mine) == 0 {
+		return false
+	}
+	var fds ipc.FDs
+	logs := logTargets(mine, &fds)
+	return s.send(c, txn, ipc.LogFDs{Logs: logs}, fds...)
+}
+
+// logsTaken is called for an ack, and for a child that has gone.
+func (s *supervisor) logsTaken(c *child, txn uint32) {
+	if r := s.reopens[txn]; r != nil {
+		delete(r.waiting, c)
+		s.reopenProgress(txn)
+	}
+}
+
+func (s *supervisor) reopenLate(txn uint32) {
+	r := s.reopens[txn]
+	for c := range r.waiting {
+		r.errors = append(r.errors, c.name()+" did not take the new log files in time")
+		delete(r.waiting, c)
+	}
+	s.reopenProgress(txn)
+}
+
+func (s *supervisor) reopenProgress(txn uint32) {
+	r := s.reopens[txn]
+	if len(r.waiting) > 0 {
+		return
+	}
+	r.timer.cancel()
+	delete(s.reopens, txn)
+	s.log.Info("log files opened", zap.Strings("paths", r.paths), zap.Strings("errors", r.errors))
+	r.from.answer(s, ipc.Reopened{Paths: r.paths, Errors: r.errors})
+}
+
+// rollLogs gives targets whose period has ended their next file, and wakes again at the next end.
+func (s *supervisor) rollLogs() {
+	now := s.o.Now()
+	wait := maxRollWait
+	var old []*logFile
+	for _, f := range s.logs {
+		if logPath(f.target, now) != f.path {
+			old = append(old, f)
+		}
+		if next, rolls := telemetry.NextRoll(f.target.Rolling, now); rolls {
+			wait = min(wait, next.Sub(now))
+		}
+	}
+	if len(old) > 0 {
+		s.replaceLogs(old, nil)
+	}
+	s.rollTimer = s.after(wait, s.rollLogs)
+}

@@ -1,0 +1,99 @@
+package supervisor
+
+import (
+	"errors"
+	"os"
+	"time"
+
+	"go.uber.org/zap"
+
+	"pingap/ipc"
+)
+
+// MaxWorkers bounds the worker processes: two generations of them must fit the columns of the arena.
+const MaxWorkers = 8
+
+// Options of Run. RunDir is required.
+type Options struct {
+	Executable  string           // image of the children, "" = /proc/self/exe
+	RunDir      string           // holds the control socket and the pid file; made 0750 where missing
+	StateDir    string           // told to control
+	Workers     int              // number of workers, 0 = as the configuration says, or 1 up to 2 cores, else 2
+	ControlArgs []string         // arguments of control after its role
+	ControlEnv  []string         // environment of control, nil = this process's
+	WorkerEnv   []string         // added to the minimal environment of workers
+	AppLog      *ipc.LogTarget   // file of the application log, nil = standard error; opened here, passed to all
+	Signals     <-chan os.Signal // HUP, USR1, TERM, QUIT, INT, as package os/signal delivers them
+	OnReady     func()           // called once, when all workers accept; must not block
+	Log         *zap.Logger      // nil = none
+	Build       string           // Go build id of this image
+	Timings     Timings
+
+	Now func() time.Time // wall clock, for the names of log files only; nil = time.Now
+}
+
+// Timings are the bounds of every wait; zero fields have the default.
+type Timings struct {
+	Ready          time.Duration // spawn to READY of a child, 30 s
+	Active         time.Duration // ACTIVATE to ACTIVE, 10 s
+	Prepare        time.Duration // PREPARE to the last PREPARED, 5 s
+	Commit         time.Duration // COMMIT to the last COMMITTED, then the rest is killed, 2 s
+	Heartbeat      time.Duration // silence after which a worker is taken for hung, 10 s
+	Abort          time.Duration // SIGABRT (stack dump) to SIGKILL of a hung worker, 2 s
+	Reopen         time.Duration // LOG_FDS to the last ack, 5 s
+	BackoffStep    time.Duration // second restart of a slot; doubles from there, 100 ms
+	BackoffMax     time.Duration // longest wait before a restart, 5 s
+	BackoffReset   time.Duration // life as ready after which failures are forgotten, 60 s
+	Grace          time.Duration // drain time-out where the configuration names none, 300 s
+	IdleGrace      time.Duration // idle connections of a draining worker stay usable, 2 s
+	StopMargin     time.Duration // drain time-out to SIGKILL, 5 s
+	StopFast       time.Duration // STOP to SIGKILL, 2 s
+	ReloadInterval time.Duration // SIGHUPs within it are one, 200 ms
+}
+
+func (t Timings) withDefaults() Timings {
+	set := func(d *time.Duration, v time.Duration) {
+		if *d == 0 {
+			*d = v
+		}
+	}
+	set(&t.Ready, 30*time.Second)
+	set(&t.Active, 10*time.Second)
+	set(&t.Prepare, 5*time.Second)
+	set(&t.Commit, 2*time.Second)
+	set(&t.Heartbeat, 10*time.Second)
+	set(&t.Abort, 2*time.Second)
+	set(&t.Reopen, 5*time.Second)
+	set(&t.BackoffStep, 100*time.Millisecond)
+	set(&t.BackoffMax, 5*time.Second)
+	set(&t.BackoffReset, time.Minute)
+	set(&t.Grace, 300*time.Second)
+	set(&t.IdleGrace, 2*time.Second)
+	set(&t.StopMargin, 5*time.Second)
+	set(&t.StopFast, 2*time.Second)
+	set(&t.ReloadInterval, 200*time.Millisecond)
+	return t
+}
+
+func (o Options) withDefaults() (Options, error) {
+	if o.RunDir == "" {
+		return o, errors.New("supervisor: no run directory")
+	}
+	if o.Executable == "" {
+		o.Executable = "/proc/self/exe"
+	}
+	if o.ControlEnv == nil {
+		o.ControlEnv = os.Environ()
+	}
+	if o.OnReady == nil {
+		o.OnReady = func() {}
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = zap.NewNop()
+	}
+	o.Timings = o.Timings.withDefaults()
+	return o, nil
+}

@@ -1,0 +1,179 @@
+package supervisor
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"pingap/ipc"
+)
+
+// spawner starts all children from one thread without ambient capabilities and with no_new_privs: both are
+// inherited from the thread that forks, and all other threads keep what the supervisor needs.
+type spawner struct {
+	start chan func()
+}
+
+func newSpawner(wg *sync.WaitGroup) *spawner {
+	sp := &spawner{start: make(chan func())}
+	// Ends when close is called. The thread is never unlocked, so it ends with the goroutine.
+	wg.Go(func() {
+		runtime.LockOSThread()
+		// Either can only fail on kernels older than 4.3, which lack ambient capabilities altogether.
+		_ = unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+		_ = unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+		for do := range sp.start {
+			do()
+		}
+	})
+	return sp
+}
+
+func (sp *spawner) close() { close(sp.start) }
+
+// process starts one and returns when it has been forked and executed.
+func (sp *spawner) process(path string, argv []string, attr *os.ProcAttr) (p *os.Process, err error) {
+	done := make(chan struct{})
+	sp.start <- func() {
+		defer close(done)
+		p, err = os.StartProcess(path, argv, attr)
+	}
+	<-done
+	return p, err
+}
+
+// spawn starts a new process in a slot, unless an apply is running that must not see the set of workers change.
+func (s *supervisor) spawn(sl *slot) {
+	sl.respawn.cancel()
+	if s.stop != nil || sl.current != nil {
+		return
+	}
+	if sl.role == ipc.RoleWorker && s.op != nil && s.op.hot() {
+		sl.wanted = true
+		return
+	}
+	sl.wanted = false
+	c, err := s.startChild(sl)
+	if err != nil {
+		sl.lastExit = err.Error()
+		s.vacant(sl, err.Error())
+		return
+	}
+	sl.current = c
+	c.timer = s.after(s.o.Timings.Ready, func() {
+		s.kill(c, fmt.Sprintf("not ready within %v", s.o.Timings.Ready))
+	})
+}
+
+// startChild forks and executes, and starts the two goroutines that read the child's socket and wait for its exit.
+func (s *supervisor) startChild(sl *slot) (*child, error) {
+	c := &child{slot: sl, column: -1, state: ipc.StateSpawned, generation: s.generation, started: time.Now()}
+	attr := &syscall.SysProcAttr{Setpgid: true} // a Ctrl-C is the supervisor's to handle
+	env := s.controlEnv()
+	if sl.role == ipc.RoleWorker {
+		var err error
+		if attr.Credential, err = workerCredential(s.candidate().settings); err != nil {
+			return nil, err
+		}
+		if c.column = slices.Index(s.columns, nil); c.column < 0 {
+			return nil, fmt.Errorf("no free column in the arena for %s", c.name())
+		}
+		env = s.workerEnv()
+	}
+	ours, theirs, err := ipc.Pair()
+	if err != nil {
+		return nil, err
+	}
+	defer theirs.Close()
+	c.conn = ours
+	if c.process, err = s.exec(c, env, attr, theirs); err != nil {
+		ours.Close()
+		return nil, fmt.Errorf("start %s: %w", c.name(), err)
+	}
+	s.children[c] = struct{}{}
+	if c.column >= 0 {
+		s.columns[c.column] = c
+	}
+	// Ends when the connection ends or is closed, which it is when the child has been reaped.
+	s.wg.Go(func() { s.readChild(c) })
+	// Ends with the child; Run does not end before all children have.
+	s.wg.Go(func() { s.waitChild(c) })
+	return c, nil
+}
+
+func (s *supervisor) exec(c *child, env []string, attr *syscall.SysProcAttr, conn *ipc.Conn) (*os.Process, error) {
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return nil, err
+	}
+	defer null.Close()
+	argv := []string{"pingap: " + c.role(), c.role()}
+	if c.role() == ipc.RoleWorker {
+		argv[0] = fmt.Sprintf("pingap: worker %d gen %d", c.slot.number, c.generation)
+	} else {
+		argv = append(argv, s.o.ControlArgs...)
+	}
+	return s.spawner.process(s.o.Executable, argv, &os.ProcAttr{
+		Env:   env,
+		Files: []*os.File{null, os.Stdout, os.Stderr, conn.File()},
+		Sys:   attr,
+	})
+}
+
+// readChild runs on its own goroutine.
+func (s *supervisor) readChild(c *child) {
+	for {
+		m, err := c.conn.Receive(context.Background())
+		if err != nil {
+			s.post(closed{c, err})
+			return
+		}
+		if !s.post(received{c, m}) {
+			m.Close()
+			return
+		}
+	}
+}
+
+// waitChild runs on its own goroutine.
+func (s *supervisor) waitChild(c *child) {
+	state, err := c.process.Wait()
+	how := "unknown"
+	switch {
+	case err != nil:
+		how = err.Error()
+	case state != nil:
+		how = state.String()
+	}
+	s.post(exited{c, how})
+}
+
+// controlEnv is the environment of control without what is meant for the supervisor alone.
+func (s *supervisor) controlEnv() []string {
+	return slices.DeleteFunc(slices.Clone(s.o.ControlEnv), func(v string) bool {
+		for _, private := range []string{"NOTIFY_SOCKET=", "LISTEN_", "WATCHDOG_", "TABLEFLIP_", "FDSTORE="} {
+			if strings.HasPrefix(v, private) {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// workerEnv is what a worker may know of the environment: nothing that could be a secret.
+func (s *supervisor) workerEnv() []string {
+	var env []string
+	for _, name := range []string{"PATH", "TZ", "LANG", "GODEBUG", "GOTRACEBACK"} {
+		if v, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+v)
+		}
+	}
+	return append(env, s.o.WorkerEnv...)
+}

@@ -1,0 +1,135 @@
+package supervisor
+
+import (
+	"time"
+
+	"go.uber.org/zap"
+
+	"pingap/ipc"
+)
+
+// stopping is the end of the instance under way: workers drain, then control goes, then Run returns.
+type stopping struct {
+	fast    bool
+	timeout time.Duration // told to the workers
+	timer   *timer
+	control bool // control has been told
+}
+
+// beginStop drains all workers; called again with fast it stops waiting for them.
+func (s *supervisor) beginStop(fast bool, who string) {
+	if s.stop != nil {
+		if fast && !s.stop.fast {
+			s.log.Warn("stopping at once", zap.String("by", who))
+			s.stopNow()
+		}
+		return
+	}
+	s.stop = &stopping{timeout: s.grace()}
+	s.log.Info("stopping", zap.String("by", who), zap.Bool("fast", fast), zap.Duration("grace_period", s.stop.timeout))
+	s.dropApplies()
+	for _, sl := range append([]*slot{s.control}, s.workers...) {
+		sl.respawn.cancel()
+	}
+	for _, c := range s.workersAlive() {
+		s.drain(c)
+	}
+	s.closeListeners()
+	if fast {
+		s.stopNow()
+		return
+	}
+	s.stop.timer = s.after(s.stop.timeout+s.o.Timings.StopMargin, s.killWorkers)
+	s.stopProgress()
+}
+
+func (s *supervisor) grace() time.Duration {
+	if s.live != nil && s.live.settings.GracePeriod > 0 {
+		return s.live.settings.GracePeriod
+	}
+	return s.o.Timings.Grace
+}
+
+// dropApplies refuses what is running and what waits.
+func (s *supervisor) dropApplies() {
+	refused := ipc.Refused{Code: ipc.CodeStopping, Reason: "pingap is being stopped"}
+	for _, p := range s.queue {
+		s.refuse(p, refused)
+	}
+	s.queue = nil
+	if s.op == nil {
+		return
+	}
+	op := s.op
+	s.op = nil
+	op.timer.cancel()
+	if op.phase == committing {
+		s.keepLogs(s.live)
+		op.answer(s, ipc.Applied{Version: s.live.number, SHA: s.live.sha, Workers: len(op.members), Changes: op.Changes})
+		return
+	}
+	for _, c := range op.members {
+		s.send(c, op.txn, ipc.Abort{})
+	}
+	s.unstage(op)
+	op.next.close()
+	s.refuse(op.proposal, refused)
+}
+
+// drain lets an active worker finish; one that never accepted has nothing to finish.
+func (s *supervisor) drain(c *child) {
+	c.timer.cancel()
+	if !c.activated {
+		s.kill(c, "stopped before it was active")
+		return
+	}
+	c.state, c.lastSeen = ipc.StateDraining, time.Now()
+	s.send(c, 0, ipc.Drain{IdleGrace: s.o.Timings.IdleGrace, Timeout: s.stop.timeout, Reason: "stop"})
+}
+
+// stopNow gives all workers a moment to leave by themselves.
+func (s *supervisor) stopNow() {
+	s.stop.fast = true
+	s.stop.timer.cancel()
+	for _, c := range s.workersAlive() {
+		s.send(c, 0, ipc.Stop{Fast: true})
+	}
+	s.stop.timer = s.after(s.o.Timings.StopFast, s.killWorkers)
+	s.stopProgress()
+}
+
+func (s *supervisor) killWorkers() {
+	for _, c := range s.workersAlive() {
+		s.kill(c, "did not stop in time")
+	}
+}
+
+// workersAlive returns all workers that have not been reaped, of whatever slot.
+func (s *supervisor) workersAlive() []*child {
+	var all []*child
+	for c := range s.children {
+		if c.role() == ipc.RoleWorker {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// stopProgress goes on to control when the last worker has gone, and ends the loop after control: it answers status
+// while workers drain.
+func (s *supervisor) stopProgress() {
+	if len(s.children) == 0 {
+		s.stop.timer.cancel()
+		s.done = true
+		return
+	}
+	if len(s.workersAlive()) > 0 || s.stop.control {
+		return
+	}
+	s.stop.control = true
+	s.stop.timer.cancel()
+	for c := range s.children {
+		s.send(c, 0, ipc.Stop{})
+		s.stop.timer = s.after(s.o.Timings.StopFast, func() { s.kill(c, "did not stop in time") })
+	}
+}

@@ -1,0 +1,246 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"os"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
+
+	"pingap/arena"
+	"pingap/ipc"
+)
+
+// States of the supervisor as StatusAll names them.
+const (
+	stateStarting = "starting"
+	stateRunning  = "running"
+	stateApplying = "applying"
+	stateStopping = "stopping"
+)
+
+// ErrRunning is the error of Run when a live instance owns the run directory.
+var ErrRunning = errors.New("already running")
+
+// event is something a goroutine saw and the loop must act on.
+type event interface{}
+
+type (
+	received struct { // a message of a child; the loop closes it
+		from *child
+		msg  *ipc.Message
+	}
+	closed struct { // no more messages from a child
+		from *child
+		err  error
+	}
+	exited struct { // a child has ended
+		from *child
+		how  string
+	}
+	due struct{ timer *timer }
+)
+
+type supervisor struct {
+	o   Options
+	log *zap.Logger
+
+	events chan event
+	quit   chan struct{} // closed when the loop has ended: nobody takes events any more
+	wg     sync.WaitGroup
+
+	spawner *spawner
+	runDir  *runDir
+	arena   *arena.Arena
+	started time.Time
+
+	live      *version // nil until the first proposal is applied
+	applies   uint64   // number of the last version
+	txn       uint32
+	op        *apply      // the one running, nil when idle
+	queue     []*proposal // waiting for op
+	lastApply *ipc.ApplyResult
+
+	control    *slot
+	workers    []*slot
+	children   map[*child]struct{} // all that have not been reaped
+	columns    []*child            // of the arena
+	generation int
+
+	listeners map[string]*listener
+	logs      map[string]*logFile
+	reopens   map[uint32]*reopen
+	rollTimer *timer
+
+	lastTick     time.Time
+	reloadTimer  *timer // running: SIGHUPs are being held back
+	reloadWanted bool
+
+	stop   *stopping // nil until asked to stop
+	result error     // of Run
+	done   bool
+}
+
+// Run starts control and workers and keeps them until told to stop by ctx, a signal or control. It returns nil after a
+// stop, an error when it could not start, or ErrRunning.
+func Run(ctx context.Context, o Options) error {
+	o, err := o.withDefaults()
+	if err != nil {
+		return err
+	}
+	s := &supervisor{
+		o: o, log: o.Log, started: time.Now(), lastTick: time.Now(),
+		events: make(chan event), quit: make(chan struct{}),
+		children: map[*child]struct{}{}, listeners: map[string]*listener{}, logs: map[string]*logFile{},
+		reopens: map[uint32]*reopen{},
+		control: &slot{role: ipc.RoleControl},
+	}
+	defer s.release()
+	if err := s.open(); err != nil {
+		return err
+	}
+	s.spawn(s.control)
+	s.tick()
+	s.rollLogs()
+	s.loop(ctx)
+	return s.result
+}
+
+// open acquires what the supervisor itself holds.
+func (s *supervisor) open() error {
+	var err error
+	if s.runDir, err = openRunDir(s.o.RunDir); err != nil {
+		return err
+	}
+	if s.arena, err = arena.Create(arena.Options{}); err != nil {
+		return err
+	}
+	s.columns = make([]*child, s.arena.Columns())
+	if s.o.AppLog != nil {
+		target := *s.o.AppLog
+		target.ID = ipc.IDAppLog
+		file, err := openLog(target, s.o.Now())
+		if err != nil {
+			return err
+		}
+		s.logs[target.ID] = file
+	}
+	s.spawner = newSpawner(&s.wg)
+	return nil
+}
+
+func (s *supervisor) loop(ctx context.Context) {
+	ended := ctx.Done()
+	for !s.done {
+		select {
+		case e := <-s.events:
+			s.handle(e)
+		case sig := <-s.o.Signals:
+			s.signal(sig)
+		case <-ended:
+			ended = nil
+			s.beginStop(false, "context")
+		}
+	}
+}
+
+func (s *supervisor) handle(e event) {
+	switch e := e.(type) {
+	case received:
+		s.message(e.from, e.msg)
+		e.msg.Close()
+	case closed:
+		s.closed(e.from, e.err)
+	case exited:
+		s.reaped(e.from, e.how)
+	case due:
+		if !e.timer.stopped {
+			e.timer.stopped = true
+			e.timer.do()
+		}
+	}
+}
+
+// post hands an event to the loop. Called by other goroutines; they end soon after it returns false.
+func (s *supervisor) post(e event) bool {
+	select {
+	case s.events <- e:
+		return true
+	case <-s.quit:
+		return false
+	}
+}
+
+func (s *supervisor) signal(sig os.Signal) {
+	s.log.Info("signal", zap.Stringer("signal", sig))
+	switch sig {
+	case unix.SIGHUP:
+		s.reload()
+	case unix.SIGUSR1:
+		s.beginReopen(nil)
+	case unix.SIGTERM, unix.SIGQUIT, unix.SIGINT:
+		s.beginStop(s.stop != nil, sig.String())
+	case unix.SIGPIPE:
+	default:
+		s.log.Warn("signal without effect", zap.Stringer("signal", sig))
+	}
+}
+
+// release gives everything back after the loop; all children have ended by then.
+func (s *supervisor) release() {
+	close(s.quit)
+	for c := range s.children {
+		c.conn.Close()
+	}
+	if s.spawner != nil {
+		s.spawner.close()
+	}
+	s.wg.Wait()
+	s.closeListeners()
+	for _, f := range s.logs {
+		f.close()
+	}
+	if s.live != nil {
+		s.live.close()
+	}
+	if s.arena != nil {
+		s.arena.Close()
+	}
+	if s.runDir != nil {
+		s.runDir.close()
+	}
+}
+
+// fail ends a start that cannot succeed; Run returns err once the children have ended.
+func (s *supervisor) fail(err error) {
+	if s.result == nil && s.stop == nil {
+		s.result = err
+		s.log.Error("cannot start", zap.Error(err))
+	}
+	s.beginStop(true, "failed start")
+}
+
+// timer runs a function on the loop. Stopping it on the loop is final: it does not fire any more.
+type timer struct {
+	t       *time.Timer
+	do      func()
+	stopped bool
+}
+
+func (s *supervisor) after(d time.Duration, do func()) *timer {
+	t := &timer{do: do}
+	// The function ends when the loop has taken the event or has ended.
+	t.t = time.AfterFunc(d, func() { s.post(due{t}) })
+	return t
+}
+
+// cancel is for timers that may be nil.
+func (t *timer) cancel() {
+	if t != nil {
+		t.stopped = true
+		t.t.Stop()
+	}
+}
