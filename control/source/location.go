@@ -54,7 +54,7 @@ func Parse(conf string, base Base) (Location, error) {
 		return Location{}, fmt.Errorf("configuration in etcd:// is %w: use a file or a directory", ErrUnsupported)
 	}
 	path, query, _ := strings.Cut(conf, "?")
-	path, err := absolute(path, base)
+	path, err := Absolute(path, base)
 	if err != nil {
 		return Location{}, err
 	}
@@ -101,13 +101,14 @@ func (l *Location) options(query string) error {
 	return nil
 }
 
-func absolute(path string, base Base) (string, error) {
+// Absolute replaces a leading ~ and makes a relative path absolute.
+func Absolute(path string, base Base) (string, error) {
 	if path == "" {
-		return "", errors.New("the configuration has options but no path")
+		return "", errors.New("the path is empty")
 	}
 	if path == "~" || strings.HasPrefix(path, "~/") {
 		if base.Home == "" {
-			return "", fmt.Errorf("configuration %s: the home directory is not known", path)
+			return "", fmt.Errorf("%s: the home directory is not known", path)
 		}
 		return filepath.Clean(base.Home + path[1:]), nil
 	}

@@ -42,7 +42,7 @@ func TestParseRefuses(t *testing.T) {
 		unsupported bool
 	}{
 		{"", "no configuration", false},
-		{"?separation", "no path", false},
+		{"?separation", "path is empty", false},
 		{"~/x", "home directory is not known", false},
 		{"/c?separation&enable_history=1", "expected true or false", false},
 		{"/c?%zz", "options", false},

@@ -1,0 +1,197 @@
+package control
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"time"
+
+	"pingap/config"
+	"pingap/control/source"
+	"pingap/ipc"
+)
+
+// resolveTime bounds the look-up of one listening address.
+const resolveTime = 2 * time.Second
+
+// Check reads and judges a configuration in this process. The snapshot is nil
+// when the verdict has errors. live is what to compare with, nil for nothing.
+func Check(ctx context.Context, job Job, opt config.Options, live *config.Config) (Verdict, []byte) {
+	docs, err := job.Location.Read()
+	if err != nil {
+		return Verdict{Errors: []string{err.Error()}}, nil
+	}
+	v := Verdict{Digest: source.Digest(docs)}
+	opt.Strict = job.Strict
+	cfg, report := config.Load(documents(docs), opt)
+	v.Warnings = lines(report.Warnings)
+	if len(report.Errors) > 0 {
+		v.Errors = lines(report.Errors)
+		return v, nil
+	}
+	c := checker{ctx: ctx, job: job, verdict: &v}
+	c.listeners(cfg)
+	c.logs(cfg)
+	c.settings(cfg)
+	if len(v.Errors) > 0 {
+		return v, nil
+	}
+	snapshot, sha := config.Encode(cfg)
+	v.SHA = sha.String()
+	v.compare(live, cfg)
+	return v, snapshot
+}
+
+func documents(docs []source.Document) []config.Document {
+	out := make([]config.Document, len(docs))
+	for i, d := range docs {
+		out[i] = config.Document{Name: d.Path, Data: d.Data}
+	}
+	return out
+}
+
+func lines(problems []config.Problem) []string {
+	var out []string
+	for _, p := range problems {
+		out = append(out, p.String())
+	}
+	return out
+}
+
+func more(n int) string { return fmt.Sprintf("and %d more", n) }
+
+// compare fills in what changes against the live configuration.
+func (v *Verdict) compare(live, cfg *config.Config) {
+	changes := config.Diff(live, cfg)
+	for _, c := range changes {
+		v.Changes = append(v.Changes, ipc.Change{Object: c.Object(), Class: ipc.Class(c.Class)})
+	}
+	v.Class = ipc.Class(changes.Class())
+	v.Heavy = changes.Needs(config.Listeners)
+}
+
+// checker turns a configuration into what the supervisor needs to know of it.
+type checker struct {
+	ctx     context.Context
+	job     Job
+	verdict *Verdict
+}
+
+func (c *checker) fail(key string, err error) {
+	c.verdict.Errors = append(c.verdict.Errors, config.Problem{Key: key, Message: err.Error()}.String())
+}
+
+// listeners resolves the addresses of all servers, in the order of their names.
+func (c *checker) listeners(cfg *config.Config) {
+	used := map[string]string{} // listener id to server
+	for _, name := range sorted(cfg.Servers) {
+		s := cfg.Servers[name]
+		key := "servers." + name + ".addr"
+		for _, a := range s.Addresses() {
+			l, err := c.listener(s, a)
+			if err != nil {
+				c.fail(key, err)
+				continue
+			}
+			if other, ok := used[l.ID]; ok {
+				c.fail(key, fmt.Errorf("%s is already the address of server %s", l.Address, other))
+				continue
+			}
+			used[l.ID] = name
+			c.verdict.Listeners = append(c.verdict.Listeners, l)
+		}
+	}
+}
+
+func (c *checker) listener(s *config.Server, a config.Address) (ipc.Listener, error) {
+	l := ipc.Listener{Server: s.Name, FastOpen: s.TCPFastopen, ReusePort: s.ReusePort}
+	if a.Network == "unix" {
+		l.Network, l.Address = "unix", a.Path
+		l.FastOpen, l.ReusePort = 0, false
+	} else {
+		ip, err := c.resolve(a.Host)
+		if err != nil {
+			return l, err
+		}
+		l.Network = "tcp6"
+		if p := net.ParseIP(ip); p != nil && p.To4() != nil {
+			l.Network = "tcp4"
+		}
+		l.Address = net.JoinHostPort(ip, strconv.Itoa(a.Port))
+	}
+	l.ID = ipc.ListenerID(l)
+	return l, nil
+}
+
+// resolve finds the address to bind for a host: itself, or the first IPv4
+// address of a name, or its first at all. No host means every address of both
+// families, which is what [::] binds.
+func (c *checker) resolve(host string) (string, error) {
+	if host == "" {
+		return "::", nil
+	}
+	ctx, cancel := context.WithTimeout(c.ctx, resolveTime)
+	defer cancel()
+	ips, err := net.DefaultResolver.LookupHost(ctx, host)
+	if err != nil {
+		return "", fmt.Errorf("expected a host with an address: %w", err)
+	}
+	for _, ip := range ips {
+		if p := net.ParseIP(ip); p != nil && p.To4() != nil {
+			return ip, nil
+		}
+	}
+	return ips[0], nil
+}
+
+// logs collects the files that the supervisor has to open.
+func (c *checker) logs(cfg *config.Config) {
+	seen := map[string]bool{}
+	for _, name := range sorted(cfg.Servers) {
+		a, err := config.ParseAccessLog(cfg.Servers[name].AccessLog)
+		if err != nil || a == nil || a.Target != config.LogToFile {
+			continue // Load has said what is wrong
+		}
+		path, err := source.Absolute(a.Path, source.Base{Home: c.job.Home, Dir: c.job.Dir})
+		if err != nil {
+			c.fail("servers."+name+".access_log", err)
+			continue
+		}
+		t := ipc.LogTarget{ID: LogID(a), Path: path, Rolling: a.Rolling}
+		if !seen[t.ID] {
+			seen[t.ID] = true
+			c.verdict.Logs = append(c.verdict.Logs, t)
+		}
+	}
+}
+
+// LogID names the file of an access log in all messages: the path as it is
+// written, and how it rolls.
+func LogID(a *config.AccessLog) string {
+	return a.Path + "?rolling=" + a.Rolling
+}
+
+func (c *checker) settings(cfg *config.Config) {
+	b := &cfg.Basic
+	s := ipc.Settings{Workers: b.Workers, Threads: b.Threads, GracePeriod: b.GracePeriod.Std(), User: b.User,
+		Group: b.Group, AllowRoot: b.AllowRoot, PIDFile: b.PidFile}
+	if c.job.Threads >= 0 {
+		s.Threads = c.job.Threads
+	}
+	if c.job.Workers >= 0 {
+		s.Workers = c.job.Workers
+	}
+	c.verdict.Settings = s
+	c.verdict.LogLevel, c.verdict.LogJSON, c.verdict.ErrorLog = b.LogLevel, b.LogFormatJSON, b.ErrorLog
+}
+
+func sorted[T any](m map[string]T) []string {
+	names := make([]string, 0, len(m))
+	for name := range m {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}

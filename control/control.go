@@ -1,0 +1,204 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"pingap/control/source"
+	"pingap/ipc"
+)
+
+// Bounds of the exchange with the supervisor.
+const (
+	helloTime   = 30 * time.Second // for ControlStart to come
+	sendTime    = 5 * time.Second  // for the supervisor to take a message
+	answerTime  = 10 * time.Second // for status and reopen
+	proposeTime = 2 * time.Minute  // for a proposal: the supervisor's own bounds are shorter
+)
+
+// Options of Run.
+type Options struct {
+	Conn   *ipc.Conn // to the supervisor; Run closes it
+	Job    Job       // what to load, and how
+	Watch  Watch
+	Limits Limits // of validate children
+	Build  string // of this image, for Hello
+	// Executable runs validate children; default /proc/self/exe.
+	Executable string
+	// Log is this process's logger. LogFile gets the application log's file
+	// at the start and after each reopen, SetLevel the level of each
+	// configuration; both may be nil.
+	Log      *zap.Logger
+	LogFile  func(*os.File) error
+	SetLevel func(string) error
+}
+
+// Watch says what a change of the source does by itself.
+type Watch uint8
+
+const (
+	// WatchNone applies nothing by itself.
+	WatchNone Watch = iota
+	// WatchHot applies changes that are hot.
+	WatchHot
+	// WatchAll applies every change.
+	WatchAll
+)
+
+// limit is the heaviest class that a change seen by the watcher may have.
+func (w Watch) limit() ipc.Class {
+	if w == WatchAll {
+		return ipc.ClassRoll
+	}
+	return ipc.ClassHot
+}
+
+// errStopped ends the loop when the supervisor says so.
+var errStopped = errors.New("stopped by the supervisor")
+
+// Run is the control process. It returns nil when the supervisor stops it or
+// is gone, and when ctx ends.
+func Run(ctx context.Context, opt Options) error {
+	defer opt.Conn.Close()
+	p, err := start(ctx, opt)
+	if err != nil {
+		return err
+	}
+	defer p.live.close()
+	defer p.acceptor.Close()
+
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	defer wg.Wait()   // last: every goroutine ends with ctx
+	defer cancel(nil) // before it
+	p.wg = &wg
+
+	wg.Go(func() { p.receive(ctx, cancel) })
+	wg.Go(func() { p.serveClients(ctx) })
+	if err := p.send(ctx, 0, ipc.Ready{SHA: p.live.sha}); err != nil {
+		return err
+	}
+	p.begin(ctx)
+	p.loop(ctx)
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) && !errors.Is(cause, errStopped) && !errors.Is(cause, io.EOF) {
+		return cause
+	}
+	return nil
+}
+
+// start says hello and takes what the supervisor gives.
+func start(ctx context.Context, opt Options) (*process, error) {
+	if opt.Executable == "" {
+		opt.Executable = "/proc/self/exe"
+	}
+	ctx, cancel := context.WithTimeout(ctx, helloTime)
+	defer cancel()
+	hello := ipc.Hello{PID: os.Getpid(), Build: opt.Build, ProtoMin: ipc.ProtoMin, ProtoMax: ipc.Version, Role: ipc.RoleControl}
+	if err := opt.Conn.Send(ctx, 0, hello); err != nil {
+		return nil, fmt.Errorf("hello to the supervisor: %w", err)
+	}
+	m, err := opt.Conn.Receive(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("wait for the supervisor's start: %w", err)
+	}
+	defer m.Close()
+	given, ok := m.Body.(*ipc.ControlStart)
+	if !ok {
+		return nil, fmt.Errorf("expected control_start from the supervisor, found %s", m.Body.Type())
+	}
+	return newProcess(opt, m, given)
+}
+
+func newProcess(opt Options, m *ipc.Message, given *ipc.ControlStart) (*process, error) {
+	p := &process{opt: opt, log: opt.Log, events: make(chan func(context.Context)), answers: map[uint32]*pending{},
+		check: validator{exe: opt.Executable, limits: opt.Limits}}
+	fd, err := m.Take(given.Listener)
+	if err != nil {
+		return nil, fmt.Errorf("control socket: %w", err)
+	}
+	if p.acceptor, err = ipc.AcceptorFromFD(fd); err != nil {
+		return nil, fmt.Errorf("control socket: %w", err)
+	}
+	if err := p.takeLogs(m, given.Logs); err != nil {
+		p.acceptor.Close()
+		return nil, err
+	}
+	p.live = live{version: given.Version, sha: given.SHA}
+	if given.Snapshot != 0 {
+		fd, err := m.Take(given.Snapshot)
+		if err != nil {
+			p.acceptor.Close()
+			return nil, fmt.Errorf("live snapshot: %w", err)
+		}
+		p.live.snapshot = os.NewFile(uintptr(fd), "live snapshot")
+	}
+	return p, nil
+}
+
+// takeLogs moves the application log to the file that came, if one did.
+func (p *process) takeLogs(m *ipc.Message, logs []ipc.LogTarget) error {
+	for _, l := range logs {
+		if l.ID != ipc.IDAppLog || l.FD == 0 || p.opt.LogFile == nil {
+			continue
+		}
+		fd, err := m.Take(l.FD)
+		if err != nil {
+			return fmt.Errorf("application log: %w", err)
+		}
+		if err := p.opt.LogFile(os.NewFile(uintptr(fd), l.Path)); err != nil {
+			return fmt.Errorf("application log: %w", err)
+		}
+	}
+	return nil
+}
+
+// live is the configuration that the workers run.
+type live struct {
+	version  uint64
+	sha      string
+	snapshot *os.File // sealed memfd; nil before the first
+	// digest of the documents it was made from, or that were found to mean
+	// the same; empty while not known.
+	digest string
+}
+
+func (l *live) close() {
+	if l.snapshot != nil {
+		l.snapshot.Close()
+	}
+}
+
+// begin is the first thing to do: load at boot, only look after a crash.
+func (p *process) begin(ctx context.Context) {
+	if p.live.sha == "" {
+		p.ask(ctx, &request{by: "start", limit: ipc.ClassRoll, boot: true})
+		return
+	}
+	p.ask(ctx, &request{by: "control restart", look: true})
+	p.watch(ctx)
+}
+
+// watch starts the watcher, once there is something live to compare with.
+func (p *process) watch(ctx context.Context) {
+	if p.opt.Watch == WatchNone || p.watching {
+		return
+	}
+	p.watching = true
+	p.wg.Go(func() {
+		w := source.Watcher{Location: p.opt.Job.Location}
+		err := w.Run(ctx, func(c source.Change) {
+			p.post(ctx, func(ctx context.Context) { p.changed(ctx, c) })
+		})
+		if err != nil {
+			p.log.Error("the configuration is not watched any more", zap.Error(err))
+		}
+	})
+}

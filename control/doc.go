@@ -1,0 +1,38 @@
+// Package control is the process for what must happen once per host: it loads
+// and watches the configuration and proposes it to the supervisor, and serves
+// the control socket (reload, status, reopen, stop).
+//
+// It runs in the control process, below the supervisor, and for Validate in a
+// short-lived child of it. The supervisor restarts control when it dies; no
+// client of the proxy notices. It binds nothing, serves no traffic, and starts
+// nothing but its own validate child.
+//
+// # A configuration change
+//
+//	reload, HUP, watcher ──> queue ──> validate child ──> verdict
+//	                                     errors            ──> refused, every error
+//	                                     the live sha      ──> unchanged
+//	                                     class over limit  ──> refused (autoreload: hot only)
+//	                                     else Propose      ──> Applied | Refused by the supervisor
+//
+// One load runs at a time; requests that arrive meanwhile share the next one.
+// Boot is the same path with nothing live. After a crash of control the
+// supervisor says what is live, and control only looks whether the source
+// differs; it applies nothing by itself.
+//
+// # The validate child
+//
+// Reading and judging a configuration can take any amount of memory and time,
+// so a child of the same binary does it, under limits that Limits names. Its
+// descriptors:
+//
+//	0  Job as JSON
+//	3  Verdict as JSON, a memfd made by control
+//	4  the snapshot, a memfd made by control, sealed by the child
+//	5  the live snapshot to compare with, only where there is one
+//
+// # State
+//
+// All state belongs to the loop of one goroutine (loop.go). Others post
+// functions to it and wait for answers on channels of their own.
+package control

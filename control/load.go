@@ -1,0 +1,219 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"pingap/ipc"
+)
+
+// maxQueue bounds the requests that wait for one load.
+const maxQueue = 1000
+
+// request asks for a load.
+type request struct {
+	by    string
+	limit ipc.Class // the heaviest change it may make
+	boot  bool      // nothing is live: failing ends the start
+	look  bool      // learn whether the source differs, apply nothing
+	// done gets *ipc.Applied or *ipc.Refused, in the loop; nil where nobody waits.
+	done func(ipc.Body)
+}
+
+func (r *request) finish(body ipc.Body) {
+	if r.done != nil {
+		r.done(body)
+	}
+}
+
+// loadResult is the outcome of the last load, for status.
+type loadResult struct {
+	at  time.Time
+	by  string
+	err string
+}
+
+// ask queues a request and starts a load if none is running.
+func (p *process) ask(ctx context.Context, r *request) {
+	if len(p.queue) >= maxQueue {
+		r.finish(&ipc.Refused{Code: ipc.CodeBusy, Reason: "too many requests wait for the load that is running"})
+		return
+	}
+	p.queue = append(p.queue, r)
+	p.next(ctx)
+}
+
+// next starts a load for all that wait.
+func (p *process) next(ctx context.Context) {
+	if p.loading || len(p.queue) == 0 {
+		return
+	}
+	batch := p.queue
+	p.queue = nil
+	p.loading = true
+	job, live := p.opt.Job, p.live.snapshot
+	p.wg.Go(func() {
+		r, err := p.check.run(ctx, job, live)
+		p.post(ctx, func(ctx context.Context) { p.judged(ctx, batch, r, err) })
+	})
+}
+
+// judged decides what happens with a verdict.
+func (p *process) judged(ctx context.Context, batch []*request, r *result, err error) {
+	lead := leader(batch)
+	refuse := func(body *ipc.Refused) {
+		r.close()
+		p.finish(ctx, batch, lead, body)
+	}
+	if err != nil {
+		refuse(&ipc.Refused{Code: ipc.CodeResources, Reason: err.Error()})
+		return
+	}
+	p.seen = r.Digest
+	r.Warnings, r.Changes = clip(r.Warnings, maxAllLines/2), clipChanges(r.Changes)
+	switch {
+	case len(r.Errors) > 0:
+		refuse(invalid(r.Verdict))
+	case r.SHA == p.live.sha:
+		r.close()
+		p.live.digest = r.Digest
+		p.finish(ctx, batch, lead, &ipc.Applied{Version: p.live.version, SHA: p.live.sha, Unchanged: true, Warnings: r.Warnings})
+	case lead.look:
+		r.close()
+		p.log.Info("the configuration differs from what is live; reload applies it")
+		p.finish(ctx, batch, lead, &ipc.Applied{Version: p.live.version, SHA: p.live.sha, Unchanged: true})
+	case !lead.boot && r.Class > lead.limit:
+		refuse(&ipc.Refused{Code: ipc.CodeNeedsRoll, Reason: fmt.Sprintf("the change is more than --autoreload applies: %s",
+			strings.Join(clip(r.Heavy, 1<<10), ", "))})
+	default:
+		p.propose(ctx, batch, lead, r)
+	}
+}
+
+// leader is the request that decides how a batch is treated: the one that may
+// change most.
+func leader(batch []*request) *request {
+	lead := batch[0]
+	for _, r := range batch[1:] {
+		if lead.boot {
+			break
+		}
+		if lead.look && !r.look || !r.look && r.limit > lead.limit {
+			lead = r
+		}
+	}
+	return lead
+}
+
+// invalid is the refusal of a configuration with errors, within the size of one message.
+func invalid(v Verdict) *ipc.Refused {
+	reason := fmt.Sprintf("the configuration has %d errors", len(v.Errors))
+	if len(v.Errors) == 1 {
+		reason = "the configuration has an error"
+	}
+	return &ipc.Refused{Code: ipc.CodeInvalid, Reason: reason, Errors: clip(v.Errors, maxAllLines/2)}
+}
+
+// propose hands a snapshot to the supervisor.
+func (p *process) propose(ctx context.Context, batch []*request, lead *request, r *result) {
+	body := ipc.Propose{Base: p.live.sha, SHA: r.SHA, Who: "file", RequestedBy: lead.by, Class: r.Class,
+		Changes: r.Changes, Listeners: r.Listeners, Logs: r.Logs, Settings: r.Settings}
+	var fds ipc.FDs
+	fd, err := number(r.snapshot)
+	if err != nil {
+		r.close()
+		p.finish(ctx, batch, lead, &ipc.Refused{Code: ipc.CodeResources, Reason: err.Error()})
+		return
+	}
+	body.Snapshot = fds.Add(fd)
+	for _, w := range r.Warnings {
+		p.log.Warn("configuration", zap.String("warning", w))
+	}
+	p.request(ctx, body, proposeTime, func(ctx context.Context, answer ipc.Body) {
+		p.answered(ctx, batch, lead, r, answer)
+	}, fds...)
+}
+
+// answered handles the supervisor's answer to a proposal.
+func (p *process) answered(ctx context.Context, batch []*request, lead *request, r *result, answer ipc.Body) {
+	a, ok := answer.(*ipc.Applied)
+	if !ok {
+		r.close()
+		p.finish(ctx, batch, lead, refused(answer))
+		return
+	}
+	p.live.close()
+	p.live = live{version: a.Version, sha: a.SHA, snapshot: r.snapshot, digest: r.Digest}
+	p.remember(version{Number: a.Version, SHA: a.SHA, At: time.Now(), By: lead.by, Changes: len(r.Changes)})
+	if p.opt.SetLevel != nil {
+		if err := p.opt.SetLevel(r.LogLevel); err != nil {
+			p.log.Warn("log level", zap.Error(err))
+		}
+	}
+	a.Warnings, a.Changes = r.Warnings, r.Changes
+	p.finish(ctx, batch, lead, a)
+}
+
+// refused makes a refusal of whatever was not Applied.
+func refused(answer ipc.Body) *ipc.Refused {
+	switch a := answer.(type) {
+	case nil:
+		return &ipc.Refused{Code: ipc.CodeTimeout, Reason: "the supervisor did not answer; what is live is shown by status"}
+	case *ipc.Refused:
+		return a
+	}
+	return &ipc.Refused{Code: ipc.CodeInvalid, Reason: "the supervisor answered with " + answer.Type().String()}
+}
+
+// finish ends a load: log, answers, and the next one.
+func (p *process) finish(ctx context.Context, batch []*request, lead *request, body ipc.Body) {
+	p.loading = false
+	p.lastLoad = loadResult{at: time.Now(), by: lead.by}
+	fields := []zap.Field{zap.String("by", lead.by)}
+	switch b := body.(type) {
+	case *ipc.Applied:
+		p.log.Info(text(b.Unchanged, "configuration unchanged", "configuration applied"),
+			append(fields, zap.Uint64("version", b.Version), zap.String("sha", b.SHA), zap.Int("changes", len(b.Changes)))...)
+	case *ipc.Refused:
+		p.lastLoad.err = b.Reason
+		p.log.Error("configuration refused, what is live stays", append(fields, zap.String("code", b.Code),
+			zap.String("reason", b.Reason), zap.String("worker", b.Worker), zap.Strings("errors", b.Errors))...)
+		if lead.boot {
+			// Nothing is live: the supervisor ends the start with these errors.
+			p.logSend(p.send(ctx, 0, *b))
+		}
+	}
+	for _, r := range batch {
+		r.finish(body)
+	}
+	if p.live.sha != "" {
+		p.watch(ctx)
+	}
+	p.next(ctx)
+}
+
+func text(which bool, yes, no string) string {
+	if which {
+		return yes
+	}
+	return no
+}
+
+// number is the descriptor of a file, without changing the mode of its description.
+func number(f *os.File) (int, error) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return -1, fmt.Errorf("snapshot: %w", err)
+	}
+	n := -1
+	if err := raw.Control(func(fd uintptr) { n = int(fd) }); err != nil || n < 0 {
+		return -1, fmt.Errorf("snapshot: %w", errors.Join(err, os.ErrClosed))
+	}
+	return n, nil
+}

@@ -1,0 +1,149 @@
+package control
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Errors of a validate child that did not come to a verdict.
+var (
+	ErrTime   = errors.New("checking the configuration took too long")
+	ErrMemory = errors.New("checking the configuration took too much memory")
+)
+
+// validator runs validate children.
+type validator struct {
+	exe    string // the binary to run, normally /proc/self/exe
+	limits Limits
+}
+
+// result is a verdict with its snapshot, which the caller closes.
+type result struct {
+	Verdict
+	snapshot *os.File // sealed memfd; nil where the verdict has errors
+}
+
+func (r *result) close() {
+	if r != nil && r.snapshot != nil {
+		r.snapshot.Close()
+	}
+}
+
+// run starts a child for the job and waits for it. live is the snapshot to
+// compare with, nil where there is none.
+func (v validator) run(ctx context.Context, job Job, live *os.File) (*result, error) {
+	limits := v.limits.orDefault()
+	input, err := json.Marshal(childJob{Job: job, Limits: limits, Live: live != nil})
+	if err != nil {
+		return nil, fmt.Errorf("validate: %w", err)
+	}
+	verdict, err := memfd("pingap-verdict")
+	if err != nil {
+		return nil, err
+	}
+	defer verdict.Close()
+	snapshot, err := memfd("pingap-snapshot")
+	if err != nil {
+		return nil, err
+	}
+	r := &result{snapshot: snapshot}
+	err = v.child(ctx, limits, input, verdict, snapshot, live)
+	if err == nil {
+		err = r.read(verdict)
+	}
+	if err != nil || len(r.Errors) > 0 {
+		snapshot.Close()
+		r.snapshot = nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// child runs one child to its end, at the latest at the time limit.
+func (v validator) child(ctx context.Context, limits Limits, input []byte, verdict, snapshot, live *os.File) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, limits.Time, ErrTime)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, v.exe)
+	cmd.Args = []string{"pingap: validate", "validate"}
+	cmd.Stdin = bytes.NewReader(input)
+	cmd.ExtraFiles = []*os.File{verdict, snapshot}
+	if live != nil {
+		cmd.ExtraFiles = append(cmd.ExtraFiles, live)
+	}
+	var stderr complaint
+	cmd.Stderr = &stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a Ctrl-C is for the supervisor
+	cmd.WaitDelay = time.Second
+	err := cmd.Run()
+	switch {
+	case err == nil:
+		return nil
+	case context.Cause(ctx) != nil:
+		return fmt.Errorf("%w: %s", context.Cause(ctx), limits.Time)
+	case stderr.outOfMemory():
+		return fmt.Errorf("%w: %d MiB", ErrMemory, limits.Memory>>20)
+	}
+	return fmt.Errorf("validate: %w: %s", err, stderr.firstLine())
+}
+
+func (r *result) read(verdict *os.File) error {
+	info, err := verdict.Stat()
+	if err != nil {
+		return fmt.Errorf("validate: verdict: %w", err)
+	}
+	if info.Size() > maxVerdict {
+		return fmt.Errorf("validate: verdict of %d bytes, limit %d", info.Size(), maxVerdict)
+	}
+	data, err := io.ReadAll(io.NewSectionReader(verdict, 0, info.Size()))
+	if err != nil {
+		return fmt.Errorf("validate: verdict: %w", err)
+	}
+	if err := json.Unmarshal(data, &r.Verdict); err != nil {
+		return fmt.Errorf("validate: verdict: %w", err)
+	}
+	return nil
+}
+
+// memfd makes an empty anonymous file that can be sealed.
+func memfd(name string) (*os.File, error) {
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	if err != nil {
+		return nil, fmt.Errorf("memfd %s: %w", name, err)
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
+
+// complaint keeps the beginning of what a child prints when it fails; a Go program
+// that dies says why first.
+type complaint struct{ buf []byte }
+
+const maxComplaint = 8 << 10
+
+func (t *complaint) Write(p []byte) (int, error) {
+	t.buf = append(t.buf, p[:min(len(p), maxComplaint-len(t.buf))]...)
+	return len(p), nil
+}
+
+// outOfMemory knows what the runtime says when the kernel gives no more.
+func (t *complaint) outOfMemory() bool {
+	text := string(t.buf)
+	return strings.Contains(text, "out of memory") || strings.Contains(text, "cannot allocate memory")
+}
+
+func (t *complaint) firstLine() string {
+	line, _, _ := strings.Cut(strings.TrimSpace(string(t.buf)), "\n")
+	return line
+}

@@ -1,0 +1,65 @@
+package control
+
+import (
+	"pingap/control/source"
+	"pingap/ipc"
+)
+
+// Job is what a validate child has to do.
+type Job struct {
+	Location source.Location `json:"location"`
+	Strict   bool            `json:"strict,omitempty"`
+	// Threads and Workers of the command line win over the configuration's;
+	// negative where not given.
+	Threads int `json:"threads"`
+	Workers int `json:"workers"`
+	// Home replaces ~ in the paths of log files; Dir is what relative ones start at.
+	Home string `json:"home,omitempty"`
+	Dir  string `json:"dir,omitempty"`
+}
+
+// Verdict is what came out. With Errors there is no snapshot.
+type Verdict struct {
+	Errors   []string `json:"errors,omitempty"` // file:line: key: what was expected
+	Warnings []string `json:"warnings,omitempty"`
+
+	Digest string `json:"digest"` // of the documents as they were read
+	SHA    string `json:"sha"`    // of the snapshot
+
+	// Compared with the live snapshot; at boot everything is new and hot.
+	Class   ipc.Class    `json:"class"`
+	Changes []ipc.Change `json:"changes,omitempty"`
+	// Heavy are the keys and servers because of which it is more than hot.
+	Heavy []string `json:"heavy,omitempty"`
+
+	Listeners []ipc.Listener  `json:"listeners"`
+	Logs      []ipc.LogTarget `json:"logs"`
+	Settings  ipc.Settings    `json:"settings"`
+	LogLevel  string          `json:"log_level,omitempty"`
+	LogJSON   bool            `json:"log_json,omitempty"`
+	ErrorLog  string          `json:"error_log,omitempty"`
+}
+
+// Limits on what an answer about a configuration may hold, so that it fits
+// into one message to a client.
+const (
+	maxLines    = 200
+	maxLine     = 2 << 10  // bytes
+	maxAllLines = 40 << 10 // bytes over errors and warnings
+)
+
+// clip bounds a list of messages and says what was left out.
+func clip(lines []string, bytes int) []string {
+	var out []string
+	for i, line := range lines {
+		if len(line) > maxLine {
+			line = line[:maxLine] + "..."
+		}
+		bytes -= len(line)
+		if i == maxLines || bytes < 0 {
+			return append(out, more(len(lines)-i))
+		}
+		out = append(out, line)
+	}
+	return out
+}
