@@ -23,6 +23,12 @@ func (f *Fields) Reset() {
 	f.mem = f.mem[:0]
 }
 
+// CopyFrom makes f a copy of the list of other. The views are shared: other's memory must stay.
+func (f *Fields) CopyFrom(other *Fields) {
+	f.Reset()
+	f.list = append(f.list, other.list...)
+}
+
 // Len returns the number of fields.
 func (f *Fields) Len() int { return len(f.list) }
 

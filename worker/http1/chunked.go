@@ -48,14 +48,9 @@ func (c *Chunked) Reset() { *c = Chunked{trailer: c.trailer[:0]} }
 // Done reports whether the body is complete.
 func (c *Chunked) Done() bool { return c.state == atEnd }
 
-// Trailer returns the trailer section, its closing empty line included, once Done: what is to be sent
-// after the bytes that passed. It is nil when there are no trailer fields.
-func (c *Chunked) Trailer() []byte {
-	if len(c.trailer) <= 2 {
-		return nil
-	}
-	return c.trailer
-}
+// Trailer returns, once Done, the part of the trailer section that did not pass, its closing empty line
+// included: what is to be sent after the bytes that passed. It may be empty.
+func (c *Chunked) Trailer() []byte { return c.trailer }
 
 // Next takes bytes from the front of p. It returns a stretch of data (empty when only framing was
 // there), and how many bytes it took; it took all of p, or stopped behind a stretch of data or the
@@ -88,8 +83,8 @@ func (c *Chunked) Pass(p []byte) (pass, used int, err *Error) {
 		if err != nil {
 			return pass, used, err
 		}
-		if whole && c.Done() && c.Trailer() == nil {
-			pass = used // nothing but the closing CRLF, all of it here
+		if whole && c.Done() && len(c.trailer) == 2 {
+			pass, c.trailer = used, c.trailer[:0] // nothing but the closing CRLF, all of it here
 		}
 	}
 	return pass, used, nil

@@ -17,6 +17,8 @@ type Out struct {
 	Connection string
 	// Upgrade passes the Upgrade field on and lists it in Connection.
 	Upgrade bool
+	// TETrailers says "TE: trailers" to the next hop.
+	TETrailers bool
 	// Nominated drops the fields that Connection names.
 	Nominated bool
 	// KeepLength passes the Content-Length fields of the head on as they are: answers to HEAD, and
@@ -79,10 +81,13 @@ func appendFraming(dst []byte, fields *message.Fields, out Out) []byte {
 		dst = strconv.AppendInt(dst, out.Length, 10)
 		dst = append(dst, "\r\n"...)
 	}
-	if out.Upgrade {
+	switch {
+	case out.Upgrade:
 		dst = append(dst, "Connection: Upgrade\r\n"...)
 		dst = appendField(dst, "Upgrade", fields.Get(message.Upgrade))
-	} else if out.Connection != "" {
+	case out.TETrailers:
+		dst = append(dst, "TE: trailers\r\nConnection: TE\r\n"...)
+	case out.Connection != "":
 		dst = append(dst, "Connection: "...)
 		dst = append(dst, out.Connection...)
 		dst = append(dst, "\r\n"...)

@@ -1,0 +1,307 @@
+package proxy
+
+import (
+	"errors"
+	"net"
+	"os"
+	"syscall"
+	"time"
+
+	"pingap/message"
+)
+
+// next is what a connection does after its callback, or after a request.
+type next uint8
+
+const (
+	nextRequest next = iota // wait for or go on with the next request
+	nextClose               // close the connection
+	nextOutside             // the request in the session must be served outside the callback
+	nextTunnel              // the connection is a tunnel now
+)
+
+// conn is a client's connection. It stays small: everything that only a request needs is in the
+// session.
+type conn struct {
+	p      *Proxy
+	net    net.Conn
+	raw    syscall.RawConn
+	fn     func(fd uintptr) bool // onReadable, bound once
+	info   message.Conn
+	server int // index into Site.Servers
+
+	fd       uintptr // valid inside the callback only, 0 outside
+	s        *session
+	next     next
+	partial  bool        // the buffered bytes are an incomplete head
+	tunnelUp *upstreamIO // the other end, of a tunnel
+	linger   bool        // bytes of the client may be unread: close so that it still reads the answer
+
+	wait wait
+
+	// links of the proxy's list, guarded by its mutex
+	before, after *conn
+	parkedFD      int // descriptor in the parking set, -1 outside
+}
+
+// Serve serves a connection accepted on the listener with the given index until it ends or is
+// parked. It owns c.
+func (p *Proxy) Serve(c net.Conn, server int) {
+	sc, ok := c.(syscall.Conn)
+	if !ok {
+		c.Close()
+		return
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		c.Close()
+		return
+	}
+	now := message.Now()
+	k := &conn{p: p, net: c, raw: raw, server: server, parkedFD: -1}
+	k.fn = k.onReadable
+	k.info.ID = p.ids.Add(1)
+	k.info.Opened = now
+	setAddresses(&k.info, c)
+	p.add(k)
+	k.wait.enter(phaseIdle, now, p.firstTimeout(server), nil)
+	k.serve()
+}
+
+// setAddresses notes the two ends of a connection.
+func setAddresses(info *message.Conn, c net.Conn) {
+	if a, ok := c.RemoteAddr().(*net.TCPAddr); ok {
+		info.Remote = a.AddrPort()
+		info.RemoteText = info.Remote.Addr().Unmap().AppendTo(nil)
+	} else {
+		info.RemoteText = []byte("unix:")
+	}
+	if a, ok := c.LocalAddr().(*net.TCPAddr); ok {
+		info.Local = a.AddrPort()
+	}
+}
+
+// serve is the connection's goroutine. It ends when the connection is closed or parked.
+func (c *conn) serve() {
+	for {
+		c.next = nextRequest
+		if err := c.raw.Read(c.fn); err != nil {
+			if c.afterError(err) {
+				continue
+			}
+			return
+		}
+		for c.next == nextOutside {
+			c.next = c.process()
+		}
+		switch c.next {
+		case nextTunnel:
+			c.tunnel()
+			c.close()
+			return
+		case nextClose:
+			c.close()
+			return
+		}
+	}
+}
+
+// afterError decides what an interrupted wait for the client means: it reports whether to go on. If
+// not, the connection has been closed or parked.
+func (c *conn) afterError(err error) bool {
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		c.close()
+		return false
+	}
+	why := c.wait.peek()
+	switch why {
+	case causePark:
+		if c.s == nil && c.p.park(c) {
+			return false
+		}
+	case causeTimeout:
+		if c.s != nil && c.partial {
+			c.timeoutHead()
+		}
+		c.close()
+		return false
+	}
+	// Interrupted in a phase that was over already: go on.
+	if c.net.SetReadDeadline(time.Time{}) != nil {
+		c.close()
+		return false
+	}
+	if why != causeNone {
+		c.idle(message.Now())
+	}
+	return true
+}
+
+// onReadable is the callback of RawConn.Read: it serves what is buffered, then reads until the
+// socket is drained. It returns false to wait for more, true when the connection must leave it.
+func (c *conn) onReadable(fd uintptr) bool {
+	c.fd = fd
+	defer c.outside()
+	for {
+		if c.s != nil && c.s.r < c.s.w && !c.partial {
+			if c.next = c.advance(); c.next != nextRequest {
+				return true
+			}
+			if !c.partial {
+				continue
+			}
+		}
+		drained, open := c.fill(fd)
+		if !open {
+			c.next = nextClose
+			return true
+		}
+		if drained && (c.s == nil || c.s.r == c.s.w || c.partial) {
+			return false
+		}
+	}
+}
+
+// outside notes that the callback is left.
+func (c *conn) outside() { c.fd = 0 }
+
+// fill reads once. drained tells that nothing more can be read before the socket has raised another
+// edge; open is false at the end of the stream.
+func (c *conn) fill(fd uintptr) (drained, open bool) {
+	if c.s == nil {
+		c.s = c.p.pools.session()
+		c.s.ex.Conn = &c.info
+	}
+	buf := c.s.space(c.p.headMax(c.server))
+	if buf == nil { // cannot happen: a head this long has been refused
+		return false, false
+	}
+	n, errno := rawRead(fd, buf)
+	switch {
+	case errno == syscall.EAGAIN:
+		c.release()
+		return true, true
+	case errno != 0 || n == 0:
+		return false, false
+	}
+	if c.s.r == c.s.w || c.s.ex.Start == 0 {
+		c.s.ex.Start = message.Now()
+	}
+	c.s.w += n
+	c.partial = false
+	return n < len(buf), true
+}
+
+// release gives the session back while the connection has nothing buffered.
+func (c *conn) release() {
+	if c.s != nil && c.s.r == c.s.w {
+		c.p.pools.putSession(c.s)
+		c.s = nil
+	}
+}
+
+// enter begins a phase. If the phase before it was interrupted while it was over already, the
+// client's read deadline is put right.
+func (c *conn) enter(p phase, now int64, limit time.Duration, target socket) {
+	if c.wait.enter(p, now, limit, target) != causeNone {
+		_ = c.net.SetReadDeadline(time.Time{}) // an error shows at the next read
+	}
+}
+
+// busy ends a wait for the client.
+func (c *conn) busy() { c.enter(phaseBusy, 0, 0, nil) }
+
+// idle begins the wait for the next request.
+func (c *conn) idle(now int64) { c.enter(phaseIdle, now, c.p.keepAlive(c.server), nil) }
+
+// close ends the connection and gives everything back.
+func (c *conn) close() {
+	c.p.remove(c)
+	if c.linger {
+		c.lingerClose()
+	}
+	c.net.Close()
+	if c.s != nil {
+		c.s.reset()
+		c.p.pools.putSession(c.s)
+		c.s = nil
+	}
+}
+
+const (
+	// lingerBytes and lingerTime bound what is read and thrown away after the last answer.
+	lingerBytes = 256 << 10
+	lingerTime  = 2 * time.Second
+)
+
+// lingerClose ends the sending side and reads for a moment what the client is still sending. To close
+// with unread bytes would reset the connection, and the reset can destroy the answer before the
+// client has read it (RFC 9112 section 9.6).
+func (c *conn) lingerClose() {
+	half, ok := c.net.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil {
+		return
+	}
+	buf := c.p.pools.bodyBuffer()
+	defer c.p.pools.body.Put(buf)
+	if c.net.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
+		return
+	}
+	for total := 0; total < lingerBytes; {
+		n, err := c.net.Read(buf[:])
+		if err != nil {
+			return
+		}
+		total += n
+	}
+}
+
+// write sends b to the client: at once inside the callback, by the ordinary way outside it or where
+// the socket is full.
+func (c *conn) write(b []byte) error {
+	if c.fd != 0 {
+		n, errno := rawWrite(c.fd, b)
+		if errno != 0 && errno != syscall.EAGAIN {
+			return errno
+		}
+		if b = b[n:]; len(b) == 0 {
+			return nil
+		}
+	}
+	return c.writeSlow(b)
+}
+
+// write2 sends a and b as one message.
+func (c *conn) write2(a, b []byte) error {
+	if c.fd != 0 {
+		n, errno := rawWrite2(c.fd, a, b)
+		if errno != 0 && errno != syscall.EAGAIN {
+			return errno
+		}
+		if n >= len(a) {
+			return c.rest(b[n-len(a):])
+		}
+		a = a[n:]
+	}
+	if err := c.writeSlow(a); err != nil {
+		return err
+	}
+	return c.rest(b)
+}
+
+func (c *conn) rest(b []byte) error {
+	if len(b) == 0 {
+		return nil
+	}
+	return c.writeSlow(b)
+}
+
+// writeSlow waits for the client to take b.
+func (c *conn) writeSlow(b []byte) error {
+	limit := c.p.writeTimeout(c.server)
+	if err := c.net.SetWriteDeadline(time.Now().Add(limit)); err != nil {
+		return err
+	}
+	_, err := c.net.Write(b)
+	return err
+}

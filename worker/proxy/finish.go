@@ -1,0 +1,80 @@
+package proxy
+
+import (
+	"fmt"
+	"runtime/debug"
+
+	"go.uber.org/zap"
+
+	"pingap/message"
+)
+
+// finish ends a request: what it held is given back, its record is written, and the connection made
+// ready for the next. It returns what the connection does then.
+func (c *conn) finish() next {
+	s := c.s
+	c.endUpload()
+	if s.clientGone {
+		s.keepClient = false
+		if !s.headSent {
+			s.ex.Status = 499
+			s.ex.ErrorType = "ConnectionClosed"
+		}
+	}
+	if s.held {
+		s.location.Slots.Release()
+	}
+	if s.server.Log != nil {
+		s.server.Log.Log(&s.ex.Record)
+	}
+	if s.counted {
+		s.server.Processing.Add(-1)
+	}
+	c.info.Requests++
+	keep := s.keepClient && !c.worn()
+	c.p.requests.Add(1)
+	c.p.inFlight.Add(-1)
+	s.reset()
+	if !keep {
+		return nextClose
+	}
+	c.partial = false
+	now := message.Now()
+	if s.r < s.w {
+		s.ex.Start = now // a pipelined request: it begins when its turn comes
+	}
+	c.idle(now)
+	return nextRequest
+}
+
+// worn reports whether the connection has served as many requests as it may.
+func (c *conn) worn() bool {
+	max := c.s.server.KeepAliveRequests
+	return max > 0 && c.info.Requests >= max
+}
+
+// keepAfter reports whether the connection will be kept after the present response, which must say so.
+func (c *conn) keepAfter() bool {
+	s := c.s
+	if max := s.server.KeepAliveRequests; max > 0 && c.info.Requests+1 >= max || c.p.draining.Load() != 0 {
+		s.keepClient = false
+	}
+	return s.keepClient
+}
+
+// panicked ends a request in which something of ours or of a plugin panicked. The connection is
+// closed: nobody knows what it is in the middle of.
+func (c *conn) panicked(cause any) next {
+	c.p.panics.Add(1)
+	s := c.s
+	c.p.log.Error("request panicked", zap.String("cause", fmt.Sprint(cause)), zap.String("location", s.ex.Location),
+		zap.ByteString("stack", debug.Stack()))
+	s.keepClient = false
+	if s.up != nil {
+		s.up.discard()
+	}
+	if !s.headSent {
+		c.answerError(500, "InternalError", "internal error")
+	}
+	return c.finish()
+}

@@ -1,0 +1,290 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"os"
+	"time"
+
+	"pingap/message"
+	"pingap/worker/http1"
+	"pingap/worker/upstream"
+)
+
+// forward sends the request to a backend of the location's upstream and the response back.
+func (c *conn) forward() served {
+	s := c.s
+	u := s.upstream()
+	if u == nil {
+		c.noUpstream()
+		return answered
+	}
+	s.ex.Upstream = u.Name
+	var last failure
+	for {
+		begin := message.Now()
+		b := u.Pick(&s.ex.Record, s.tried)
+		if b == nil {
+			if last.status == 0 {
+				c.noUpstream()
+			} else {
+				c.answerError(last.status, last.kind, "")
+			}
+			return answered
+		}
+		s.ex.UpstreamAttempts++
+		s.ex.UpstreamAddr = b.Addr
+		b.Begin()
+		done, how := c.attempt(u, b, begin, &last)
+		b.End()
+		if done {
+			return how
+		}
+		s.tried = append(s.tried, b)
+		if !c.mayRetry() {
+			c.answerError(last.status, last.kind, "")
+			return answered
+		}
+	}
+}
+
+// upstream is the upstream of the request: a plugin's choice, a captured variable's, or the location's.
+func (s *session) upstream() *upstream.Upstream {
+	if s.ex.UpstreamOverride != "" {
+		return s.site.Upstreams[s.ex.UpstreamOverride]
+	}
+	if s.location.Upstream != nil || s.location.Route.UpstreamVar == "" {
+		return s.location.Upstream
+	}
+	name, _ := s.ex.Capture(s.location.Route.UpstreamVar)
+	return s.site.Upstreams[string(name)]
+}
+
+func (c *conn) noUpstream() {
+	c.answerError(503, "HTTPStatus", "No available upstream for "+c.s.location.Route.Name)
+}
+
+// mayRetry reports whether another backend may be tried after a failed connect: nothing of the
+// request has been sent then.
+func (c *conn) mayRetry() bool {
+	s, l := c.s, c.s.location
+	if s.ex.UpstreamAttempts > l.MaxRetries || s.headSent || s.clientGone {
+		return false
+	}
+	return l.RetryWindow <= 0 || message.Now()-s.ex.Start <= int64(l.RetryWindow)
+}
+
+// attempt tries one backend. It reports whether the request is over; if not, nothing of it has been
+// sent, and last says what failed.
+func (c *conn) attempt(u *upstream.Upstream, b *upstream.Backend, begin int64, last *failure) (bool, served) {
+	s := c.s
+	c.buildRequest()
+	fresh := false
+	for {
+		conn, err := c.connect(b, fresh, begin)
+		if err != nil {
+			*last = connectFailure(err)
+			return false, answered
+		}
+		up := ioOf(conn)
+		s.up = up
+		how := c.exchange(u, up)
+		s.up = nil
+		if up.want != wantFail {
+			return true, how
+		}
+		fail := up.fail
+		if s.ex.UpstreamReused && !fresh && c.replayable(fail) {
+			fresh = true // the pooled connection was stale: once more on a new one
+			continue
+		}
+		c.answerFailure(fail)
+		return true, answered
+	}
+}
+
+// replayable reports whether the request may be sent once more after a pooled connection was closed
+// under it: no byte of an answer came, the whole request is at hand, and either it may arrive twice or
+// the kernel took none of it.
+func (c *conn) replayable(fail failure) bool {
+	s := c.s
+	return fail.unanswered && s.reqWhole && !s.headSent && !s.clientGone &&
+		(fail.unsent || s.ex.Request.Idempotent())
+}
+
+// answerFailure answers a request whose exchange with the upstream failed.
+func (c *conn) answerFailure(fail failure) {
+	s := c.s
+	if s.clientGone {
+		s.ex.ErrorType = fail.kind
+		return
+	}
+	if fail.status == 502 || fail.status == 504 {
+		s.ex.ErrorType = fail.kind
+	}
+	c.answerError(fail.status, fail.kind, "")
+}
+
+// connect takes a pooled connection, or dials.
+func (c *conn) connect(b *upstream.Backend, fresh bool, begin int64) (*upstream.Conn, error) {
+	s := c.s
+	var conn *upstream.Conn
+	for !fresh {
+		if conn = b.Take(); conn == nil {
+			break
+		}
+		if s.reqWhole && s.ex.Request.Idempotent() || conn.Alive() {
+			break
+		}
+		conn.Discard()
+	}
+	if conn == nil {
+		dialled, err := c.dial(b)
+		if err != nil {
+			return nil, err
+		}
+		conn = dialled
+	}
+	now := message.Now()
+	s.ex.UpstreamConnect = now - begin
+	s.ex.UpstreamConnectionAge = now - conn.Opened
+	s.ex.UpstreamReused = conn.Uses > 0
+	return conn, nil
+}
+
+func (c *conn) dial(b *upstream.Backend) (*upstream.Conn, error) {
+	conn, err := b.Dial(context.Background()) // bounded by the upstream's connection_timeout
+	if err != nil {
+		return nil, err
+	}
+	c.s.ex.UpstreamTCPConnect = conn.Connect
+	return conn, nil
+}
+
+// connectFailure says how to answer a failed connect.
+func connectFailure(err error) failure {
+	var ce *upstream.ConnectError
+	if errors.As(err, &ce) {
+		if ce.Kind == upstream.Timeout {
+			return failure{status: 504, kind: ce.EType()}
+		}
+		return failure{status: 502, kind: ce.EType()}
+	}
+	return failure{status: 502, kind: "ConnectError"}
+}
+
+// buildRequest writes the head for the upstream into s.out, and a short body behind it.
+func (c *conn) buildRequest() {
+	s := c.s
+	fields := &s.ex.Request.Fields
+	if s.location.ChangesHeaders {
+		fields = &s.upFields
+		fields.CopyFrom(&s.ex.Request.Fields)
+		s.location.Route.RequestHeaders(&s.ex.Record, fields)
+	}
+	out := http1.Out{Length: message.LengthUnknown, Nominated: s.reqFrame.Nominated, Upgrade: s.reqFrame.Upgrade,
+		TETrailers: s.reqFrame.TETrailers}
+	switch {
+	case s.reqFrame.Chunked:
+		out.Chunked = true
+	case s.reqFrame.Length > 0 || s.ex.Request.Fields.Has(message.ContentLength):
+		out.Length = s.reqFrame.Length
+	}
+	s.out = http1.AppendRequest(s.out[:0], &s.ex.Request, fields, out)
+}
+
+// exchange sends the request on a connection and passes the response on. up.want tells how it ended;
+// afterwards the connection is back in the pool or closed.
+func (c *conn) exchange(u *upstream.Upstream, up *upstreamIO) served {
+	s := c.s
+	first := stageSend
+	if !s.reqWhole {
+		first = stageHead
+	}
+	up.begin(c, first, u.ReadTimeout)
+	c.enter(phaseUpstream, up.sent, up.timeout, up.conn.Conn.(socket))
+	if !s.reqWhole {
+		c.startUpload(up, u.WriteTimeout)
+	}
+	for up.want == wantMore {
+		if err := up.conn.Raw.Read(up.fn); err != nil {
+			c.interrupted(up, err)
+			continue
+		}
+		switch up.want {
+		case wantWrite:
+			c.writeRest(up, u.WriteTimeout)
+		case wantSplice:
+			c.splice(up, u.ReadTimeout)
+		}
+	}
+	c.wait.leave()
+	if s.ex.UpstreamStatus != 0 {
+		s.ex.UpstreamResponse = message.Now() - up.sent - max(s.ex.UpstreamProcessing, 0)
+	}
+	if up.want == wantTunnel {
+		s.up = up
+		c.tunnelUp = up
+		return tunnelled
+	}
+	c.retire(up)
+	return answered
+}
+
+// retire puts the connection back into the pool if both messages on it ended as announced.
+func (c *conn) retire(up *upstreamIO) {
+	s := c.s
+	if up.want == wantDone && s.resp.frame.KeepAlive && !up.extra && c.uploadComplete() {
+		conn := up.conn
+		up.end()
+		conn.Backend.Put(conn)
+		return
+	}
+	c.stopUpload()
+	up.discard()
+}
+
+// interrupted handles an error of the wait for the upstream: an interruption by the sweeper or the
+// upload, or a connection that failed.
+func (c *conn) interrupted(up *upstreamIO, err error) {
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		up.failed(502, "ReadError")
+		return
+	}
+	if fail, failed := c.uploadFailure(); failed {
+		up.failed(fail.status, fail.kind)
+		return
+	}
+	why := c.wait.peek()
+	switch {
+	case why == causeTimeout && !c.uploadRuns():
+		up.failed(504, "ReadTimedout")
+		return
+	case why == causeClientOut && !c.uploadRuns(): // while it runs the upload sees for itself
+		up.clientGone()
+		return
+	}
+	// Look again: the callback's first read finds what there is. The interruption may also have been
+	// meant for an earlier wait, or have come while the body is still going up.
+	if up.conn.SetReadDeadline(time.Time{}) != nil {
+		up.failed(502, "ReadError")
+		return
+	}
+	c.wait.again()
+	c.enter(phaseUpstream, message.Now(), up.timeout, up.conn.Conn.(socket))
+}
+
+// writeRest writes the part of the request that the socket did not take at once.
+func (c *conn) writeRest(up *upstreamIO, limit time.Duration) {
+	up.want = wantMore
+	err := up.conn.SetWriteDeadline(time.Now().Add(limit))
+	for i := 0; i < len(up.rest) && err == nil; i++ {
+		if len(up.rest[i]) > 0 {
+			_, err = up.conn.Write(up.rest[i])
+		}
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		up.failed(504, "WriteTimedout")
+	}
+	// Any other error: the upstream may have answered before it stopped reading; look for that.
+}

@@ -1,0 +1,174 @@
+package proxy
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"pingap/message"
+)
+
+// Options configure a Proxy.
+type Options struct {
+	// Logger takes what operators should know; requests go to the access log. Required.
+	Logger *zap.Logger
+	// ParkAfter is how long a connection may be idle before it waits without a goroutine; 0 means
+	// 1.5 seconds, negative never.
+	ParkAfter time.Duration
+}
+
+// Proxy serves connections from the current site. Its methods may be called by any goroutine.
+type Proxy struct {
+	log   *zap.Logger
+	site  atomic.Pointer[Site]
+	pools buffers
+	ids   atomic.Uint64
+	date  atomic.Pointer[[]byte]
+
+	parkAfter time.Duration
+	parking   *parking
+
+	mu   sync.Mutex
+	list conn  // guarded by mu: ring of all connections, list itself is its head
+	size int64 // guarded by mu: their number
+	done chan struct{}
+	wake chan struct{} // a connection has ended while draining
+
+	draining  atomic.Int64 // when draining began on the clock of message.Now, 0 for not
+	idleGrace atomic.Int64 // ns an idle connection stays usable while draining
+
+	connections atomic.Int64 // open
+	parked      atomic.Int64
+	tunnels     atomic.Int64
+	inFlight    atomic.Int64
+	requests    atomic.Uint64 // finished
+	accepted    atomic.Uint64
+	panics      atomic.Uint64
+}
+
+// Stats are the counters of a worker.
+type Stats struct {
+	Connections, Parked, Tunnels, InFlight int64
+	Requests, Accepted, Panics             uint64
+}
+
+// New returns a proxy without a site; SetSite must be called before Serve.
+func New(o Options) (*Proxy, error) {
+	if o.ParkAfter == 0 {
+		o.ParkAfter = 1500 * time.Millisecond
+	}
+	p := &Proxy{log: o.Logger, parkAfter: o.ParkAfter, done: make(chan struct{}), wake: make(chan struct{}, 1)}
+	p.list.before, p.list.after = &p.list, &p.list
+	p.tickDate(time.Now())
+	parking, err := newParking()
+	if err != nil {
+		return nil, err
+	}
+	p.parking = parking
+	return p, nil
+}
+
+// SetSite makes a site the one that new requests use.
+func (p *Proxy) SetSite(s *Site) { p.site.Store(s) }
+
+// Site returns the current site.
+func (p *Proxy) Site() *Site { return p.site.Load() }
+
+// Stats returns the counters.
+func (p *Proxy) Stats() Stats {
+	return Stats{
+		Connections: p.connections.Load(), Parked: p.parked.Load(), Tunnels: p.tunnels.Load(),
+		InFlight: p.inFlight.Load(), Requests: p.requests.Load(), Accepted: p.accepted.Load(),
+		Panics: p.panics.Load(),
+	}
+}
+
+func (p *Proxy) add(c *conn) {
+	p.mu.Lock()
+	c.after, c.before = &p.list, p.list.before
+	p.list.before.after, p.list.before = c, c
+	p.mu.Unlock()
+	p.connections.Add(1)
+	p.accepted.Add(1)
+}
+
+func (p *Proxy) remove(c *conn) {
+	p.mu.Lock()
+	if c.before != nil {
+		c.before.after, c.after.before = c.after, c.before
+		c.before, c.after = nil, nil
+		p.connections.Add(-1)
+	}
+	p.mu.Unlock()
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// server returns the server of a listener in the current site, nil if it has none.
+func (p *Proxy) server(index int) *Server {
+	site := p.site.Load()
+	if site == nil || index < 0 || index >= len(site.Servers) {
+		return nil
+	}
+	return site.Servers[index]
+}
+
+// Limits of a connection between requests come from the current site.
+
+func (p *Proxy) keepAlive(index int) time.Duration {
+	if s := p.server(index); s != nil {
+		return s.KeepAliveTimeout
+	}
+	return time.Second
+}
+
+func (p *Proxy) firstTimeout(index int) time.Duration {
+	if s := p.server(index); s != nil {
+		return min(s.HeaderTimeout, s.KeepAliveTimeout)
+	}
+	return time.Second
+}
+
+func (p *Proxy) writeTimeout(index int) time.Duration {
+	if s := p.server(index); s != nil {
+		return s.WriteTimeout
+	}
+	return time.Minute
+}
+
+func (p *Proxy) headMax(index int) int {
+	if s := p.server(index); s != nil {
+		return max(s.Limits.Head, inSize)
+	}
+	return inSize
+}
+
+// Drain stops keeping connections alive: answers carry "Connection: close", and connections that are
+// idle for idleGrace from now on are closed. It returns when all connections have ended, or ctx's
+// channel is closed; what is left then is the caller's to cut.
+func (p *Proxy) Drain(idleGrace time.Duration, stop <-chan struct{}) {
+	p.idleGrace.Store(int64(idleGrace))
+	p.draining.CompareAndSwap(0, message.Now())
+	for p.connections.Load() > 0 {
+		select {
+		case <-p.wake:
+		case <-stop:
+			return
+		}
+	}
+}
+
+// Close ends the proxy's goroutines. Connections still open are cut.
+func (p *Proxy) Close() {
+	close(p.done)
+	p.mu.Lock()
+	for c := p.list.after; c != &p.list; c = c.after {
+		c.net.Close()
+	}
+	p.mu.Unlock()
+	p.parking.close()
+}

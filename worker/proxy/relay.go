@@ -1,0 +1,133 @@
+package proxy
+
+import (
+	"errors"
+
+	"pingap/worker/http1"
+)
+
+// errBadBody is a response body that breaks its framing. What has been sent is cut off.
+var errBadBody = errors.New("response body breaks its framing")
+
+// relay passes bytes of the response body on. done tells that the body is complete. An error other
+// than errBadBody means that the client does not take it.
+func (c *conn) relay(up *upstreamIO, p []byte) (done bool, err error) {
+	r := &c.s.resp
+	switch r.mode {
+	case relayLength:
+		if int64(len(p)) > r.left {
+			up.extra, p = true, p[:r.left]
+		}
+		r.left -= int64(len(p))
+		return r.left == 0, c.emit(p)
+	case relayChunked:
+		pass, used, broken := r.chunks.Pass(p)
+		if broken != nil {
+			return false, errBadBody
+		}
+		if err := c.emit(p[:pass]); err != nil || !r.chunks.Done() {
+			return false, err
+		}
+		up.extra = used < len(p)
+		return true, c.emitRest(r.chunks.Trailer())
+	}
+	return c.relayDecoded(up, p)
+}
+
+// relayDecoded takes the data out of p, through the filters, and frames it anew.
+func (c *conn) relayDecoded(up *upstreamIO, p []byte) (done bool, err error) {
+	r := &c.s.resp
+	if r.frame.UntilClose {
+		return false, c.filter(p, false)
+	}
+	if !r.frame.Chunked {
+		if int64(len(p)) > r.left {
+			up.extra, p = true, p[:r.left]
+		}
+		r.left -= int64(len(p))
+		if err := c.filter(p, false); err != nil || r.left > 0 {
+			return false, err
+		}
+		return true, c.relayEnd()
+	}
+	for len(p) > 0 && !r.chunks.Done() {
+		data, used, broken := r.chunks.Next(p)
+		if broken != nil {
+			return false, errBadBody
+		}
+		p = p[used:]
+		if len(data) > 0 {
+			if err := c.filter(data, false); err != nil {
+				return false, err
+			}
+		}
+	}
+	if !r.chunks.Done() {
+		return false, nil
+	}
+	up.extra = len(p) > 0
+	return true, c.relayEnd()
+}
+
+// relayEnd ends a decoded body: filters give out what they hold, and the last chunk follows.
+func (c *conn) relayEnd() error {
+	r := &c.s.resp
+	if len(r.filters) > 0 {
+		if err := c.filter(nil, true); err != nil {
+			return err
+		}
+	}
+	if !r.chunked {
+		if r.headOnly {
+			return c.emit(nil)
+		}
+		return nil
+	}
+	if trailer := r.chunks.Trailer(); len(trailer) > 2 {
+		r.work[1] = append(append(r.work[1][:0], "0\r\n"...), trailer...)
+		return c.emitRest(r.work[1])
+	}
+	return c.emitRest([]byte(http1.LastChunk))
+}
+
+// filter sends data through the filters in order, and what comes out to the client.
+func (c *conn) filter(data []byte, last bool) error {
+	r := &c.s.resp
+	for i, f := range r.filters {
+		// Two buffers take turns: a filter reads from one and appends to the other.
+		out, err := f.Filter(r.work[i%2][:0], data, last)
+		if err != nil {
+			return errBadBody
+		}
+		r.work[i%2], data = out, out
+	}
+	if len(data) == 0 {
+		return nil
+	}
+	if !r.chunked {
+		return c.emit(data)
+	}
+	c.s.ex.ResponseBody += int64(len(data))
+	at := len(r.filters) % 2
+	r.work[at] = http1.AppendChunk(r.work[at][:0], data)
+	return c.emitRest(r.work[at])
+}
+
+// emit sends bytes of the body, with the head before them if that has not gone out yet.
+func (c *conn) emit(p []byte) error {
+	c.s.ex.ResponseBody += int64(len(p))
+	return c.emitRest(p)
+}
+
+// emitRest sends bytes that do not count as body: chunk framing and trailers.
+func (c *conn) emitRest(p []byte) error {
+	s := c.s
+	if s.resp.headOnly {
+		s.resp.headOnly = false
+		return c.writeJoined(p)
+	}
+	if len(p) == 0 {
+		return nil
+	}
+	return c.write(p)
+}

@@ -1,0 +1,122 @@
+package proxy
+
+import (
+	"strconv"
+
+	"pingap/message"
+	"pingap/plugins"
+	"pingap/worker/route"
+)
+
+// process serves the request in the session: steps 3 to 9. It runs inside the client's callback when
+// the request came whole, else outside.
+func (c *conn) process() (then next) {
+	c.p.inFlight.Add(1)
+	if c.fd == 0 {
+		c.busy()
+	}
+	defer func() {
+		if cause := recover(); cause != nil {
+			then = c.panicked(cause)
+		}
+	}()
+	if c.serveRequest() == tunnelled {
+		return nextTunnel
+	}
+	return c.finish()
+}
+
+// served tells how a request ended.
+type served uint8
+
+const (
+	answered  served = iota // answered, or failed; finish does the rest
+	tunnelled               // the connection is a tunnel; finish comes when it ends
+)
+
+// serveRequest finds the location of a request and applies it: limits, plugins, upstream.
+func (c *conn) serveRequest() served {
+	s := c.s
+	s.ex.Processing = s.server.Processing.Add(1)
+	s.counted = true
+	route.ClientIP(&s.ex.Record, s.site.Trusted)
+	match := s.server.Table.Match(&s.ex.Record)
+	if match == nil {
+		c.answerError(404, "HTTPStatus", "no matching location")
+		return answered
+	}
+	s.ex.Location = match.Name
+	s.location = s.server.Locations[match]
+	if c.refusedByLimit() {
+		return answered
+	}
+	if chain := s.location.Plugins; chain != nil {
+		if c.decide(chain.Early) {
+			return answered
+		}
+		match.Rewrite(&s.ex.Record, s.server.RawPath)
+		if c.decide(chain.Request) || c.decide(chain.ProxyUpstream) {
+			return answered
+		}
+	} else {
+		match.Rewrite(&s.ex.Record, s.server.RawPath)
+	}
+	return c.forward()
+}
+
+// refusedByLimit applies the limits of the location on body size and requests in process.
+func (c *conn) refusedByLimit() bool {
+	s, l := c.s, c.s.location
+	if l.MaxBody > 0 && s.bodyAtLeast() > l.MaxBody {
+		c.answerError(413, "HTTPStatus", "Request Entity Too Large, max:"+strconv.FormatInt(l.MaxBody, 10))
+		return true
+	}
+	if l.Slots == nil {
+		return false
+	}
+	if !l.Slots.Acquire(l.MaxProcessing) {
+		c.answerError(429, "HTTPStatus", "Too Many Requests, max:"+strconv.FormatInt(l.MaxProcessing, 10))
+		return true
+	}
+	s.held = true
+	return false
+}
+
+// bodyAtLeast is what is known of the length of the request body.
+func (s *session) bodyAtLeast() int64 {
+	return max(s.reqFrame.Length, s.ex.RequestBody)
+}
+
+// decide runs the deciders of a step in order, and sends the first answer.
+func (c *conn) decide(list []*plugins.Instance) bool {
+	for _, i := range list {
+		if d := i.Decider.Decide(&c.s.ex); d.Answer != nil {
+			c.answer(d.Answer)
+			return true
+		}
+	}
+	return false
+}
+
+// upstreamSteps run the plugins on the upstream's response head.
+func (s *session) upstreamSteps() {
+	chain := s.location.Plugins
+	if chain == nil {
+		return
+	}
+	for _, i := range chain.UpstreamResponse {
+		i.UpstreamResponder.UpstreamResponse(&s.ex)
+	}
+	for _, i := range chain.Response {
+		i.Responder.Response(&s.ex)
+	}
+}
+
+// setStatus makes the response head of the exchange a fresh one.
+func (s *session) setStatus(status int) *message.Response {
+	resp := &s.ex.Response
+	resp.Reset()
+	resp.Status, resp.Version = status, message.HTTP11
+	s.ex.Status = status
+	return resp
+}

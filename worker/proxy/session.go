@@ -1,0 +1,133 @@
+package proxy
+
+import (
+	"sync"
+
+	"pingap/message"
+	"pingap/plugins"
+	"pingap/worker/http1"
+	"pingap/worker/upstream"
+)
+
+const (
+	// inSize is the size of a read buffer for requests; longer heads grow it.
+	inSize = 16 << 10
+	// upSize is the size of a read buffer for response heads and what comes with them.
+	upSize = 32 << 10
+	// bodySize is the size of a buffer for the rest of a body, up or down.
+	bodySize = 64 << 10
+	// joinMax is the longest body that is copied behind its head to be one write; a longer one is
+	// gathered by writev.
+	joinMax = 4 << 10
+)
+
+// session is the memory of a request in process.
+type session struct {
+	ex plugins.Exchange
+
+	site     *Site
+	server   *Server
+	location *Location
+
+	in   []byte // bytes from the client: in[r:w] are unread
+	r, w int
+	head int // the present request's head is in[headStart:]; it must stay in place until the end
+
+	reqFrame   http1.Framing
+	reqChunks  http1.Chunked
+	reqBody    []byte // the complete body, framing included, if it came with the head; in in
+	reqWhole   bool   // reqBody is the complete body (perhaps empty)
+	upFields   message.Fields
+	out        []byte // head being written
+	held       bool   // a slot of the location is held
+	counted    bool   // counted in the server's Processing
+	keepClient bool   // the client's connection may be used again
+	headSent   bool   // a final response head has been written, at least in part
+	clientGone bool   // a write to the client failed, or the sweeper saw it leave
+
+	up     *upstreamIO // the exchange with the upstream in progress
+	tried  []*upstream.Backend
+	upload *upload
+
+	resp respState
+}
+
+// buffers are the pools of a worker. Pools hold pointers to arrays so that putting allocates nothing.
+type buffers struct {
+	sessions sync.Pool
+	up       sync.Pool // *[upSize]byte
+	body     sync.Pool // *[bodySize]byte
+}
+
+func (b *buffers) session() *session {
+	if s, ok := b.sessions.Get().(*session); ok {
+		return s
+	}
+	s := &session{in: make([]byte, inSize), out: make([]byte, 0, 2<<10)}
+	s.ex.Reset()
+	return s
+}
+
+// putSession takes back a session whose request is over. Buffers that grew are let go.
+func (b *buffers) putSession(s *session) {
+	if len(s.in) > inSize {
+		s.in = make([]byte, inSize)
+	}
+	s.r, s.w = 0, 0
+	b.sessions.Put(s)
+}
+
+func (b *buffers) upBuffer() *[upSize]byte {
+	if p, ok := b.up.Get().(*[upSize]byte); ok {
+		return p
+	}
+	return new([upSize]byte)
+}
+
+func (b *buffers) bodyBuffer() *[bodySize]byte {
+	if p, ok := b.body.Get().(*[bodySize]byte); ok {
+		return p
+	}
+	return new([bodySize]byte)
+}
+
+// reset forgets the request and keeps memory and unread bytes.
+func (s *session) reset() {
+	s.ex.Reset()
+	s.ex.UpstreamOverride = ""
+	s.upFields.Reset()
+	s.reqChunks.Reset()
+	s.resp.reset()
+	clear(s.tried)
+	s.site, s.server, s.location = nil, nil, nil
+	s.reqFrame, s.reqBody, s.reqWhole = http1.Framing{}, nil, false
+	s.held, s.counted, s.keepClient, s.headSent, s.clientGone = false, false, false, false, false
+	s.tried, s.upload, s.up = s.tried[:0], nil, nil
+	s.out = s.out[:0]
+	if s.r == s.w {
+		s.r, s.w = 0, 0
+	}
+}
+
+// unread returns the bytes from the client that no request has taken yet.
+func (s *session) unread() []byte { return s.in[s.r:s.w] }
+
+// space makes room to read into, growing the buffer up to max bytes of unread data. It returns nil
+// when that is reached.
+func (s *session) space(max int) []byte {
+	if s.w < len(s.in) {
+		return s.in[s.w:]
+	}
+	if s.r > 0 {
+		s.w = copy(s.in, s.in[s.r:s.w])
+		s.r = 0
+		return s.in[s.w:]
+	}
+	if len(s.in) >= max {
+		return nil
+	}
+	grown := make([]byte, min(2*len(s.in), max))
+	s.w = copy(grown, s.in)
+	s.in = grown
+	return s.in[s.w:]
+}

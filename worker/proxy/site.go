@@ -1,0 +1,88 @@
+package proxy
+
+import (
+	"sync/atomic"
+	"time"
+
+	"pingap/message"
+	"pingap/plugins"
+	"pingap/worker/http1"
+	"pingap/worker/route"
+	"pingap/worker/upstream"
+)
+
+// Site is everything that requests are served from, built from one version of the configuration. It
+// never changes; a new one takes its place with one pointer. A request uses the one it began with.
+type Site struct {
+	// Version and Sha name the configuration.
+	Version uint64
+	Sha     string
+	// Servers are indexed by the number of the listener a connection came through; an entry is nil
+	// where the configuration has no server for that listener any more.
+	Servers []*Server
+	// Upstreams are all upstreams by name, for locations and plugins that choose one by request.
+	Upstreams map[string]*upstream.Upstream
+	// Trusted are the peers whose forwarded fields are believed; nil for nobody.
+	Trusted *route.Trusted
+	// ErrorPage renders error pages.
+	ErrorPage *ErrorPage
+}
+
+// Logger takes the record of every request. It must not keep it.
+type Logger interface {
+	Log(*message.Record)
+}
+
+// Server is what a listener serves.
+type Server struct {
+	Name string
+	// Table finds a location; Locations holds what the site binds to each of its locations.
+	Table     *route.Table
+	Locations map[*route.Location]*Location
+	// Log may be nil.
+	Log Logger
+	// RawPath tells that locations match raw paths.
+	RawPath bool
+	// ServerTiming adds a Server-Timing field to proxied responses.
+	ServerTiming bool
+	// Limits bound request heads.
+	Limits http1.Limits
+	// HeaderTimeout is the longest a request head may take from its first byte, KeepAliveTimeout the
+	// longest an idle connection is kept, ReadTimeout and WriteTimeout the longest that a body may
+	// make no progress. All positive.
+	HeaderTimeout, KeepAliveTimeout, ReadTimeout, WriteTimeout time.Duration
+	// KeepAliveRequests is the number of requests after which a connection is closed, 0 for no limit.
+	KeepAliveRequests uint64
+
+	// Processing counts requests in process in this worker. It outlives the site.
+	Processing *atomic.Int64
+}
+
+// Slots counts the requests in process of a location over all workers.
+type Slots interface {
+	// Acquire takes a slot unless max are taken.
+	Acquire(max int64) bool
+	Release()
+}
+
+// Location is a location as one site binds it.
+type Location struct {
+	Route *route.Location
+	// Upstream is the upstream that the configuration names; nil for none, or if it is a variable.
+	Upstream *upstream.Upstream
+	// Plugins is nil for none.
+	Plugins *plugins.Chain
+	// MaxBody is the largest request body in bytes, 0 for no limit.
+	MaxBody int64
+	// MaxProcessing limits requests in process; Slots counts them and is nil without a limit.
+	MaxProcessing int64
+	Slots         Slots
+	// MaxRetries is how often a failed connect is tried again, RetryWindow until when after the start
+	// of the request, 0 for any time.
+	MaxRetries  int
+	RetryWindow time.Duration
+	// TunnelIdle is how long an upgraded connection may be silent in both directions.
+	TunnelIdle time.Duration
+	// ChangesHeaders tells that Route.RequestHeaders has something to do.
+	ChangesHeaders bool
+}

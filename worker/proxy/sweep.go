@@ -1,0 +1,144 @@
+package proxy
+
+import (
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"pingap/message"
+)
+
+const (
+	// sweepEvery is the resolution of all time-outs of the engine.
+	sweepEvery = 100 * time.Millisecond
+	// lookEvery is how often a wait for the upstream is checked for a client that has left, and for an
+	// upstream that has closed without an edge. A client's leaving is noticed within a second.
+	lookEvery = 500 * time.Millisecond
+)
+
+// Run watches over all connections until Close: time-outs, clients that leave, parking. It also runs
+// the parking set.
+func (p *Proxy) Run() {
+	parked := make(chan struct{})
+	go func() { // ends when Close closes the parking set
+		p.parking.run()
+		close(parked)
+	}()
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for n := 0; ; n++ {
+		select {
+		case <-p.done:
+			<-parked
+			return
+		case t := <-tick.C:
+			p.tickDate(t)
+			p.sweep(message.Now(), n%10 == 0)
+			if n%10 == 0 {
+				p.sweepUpstreams()
+			}
+		}
+	}
+}
+
+// sweep looks at every connection; at the parked ones only when all is set.
+func (p *Proxy) sweep(now int64, all bool) {
+	var unpark []*conn
+	p.mu.Lock()
+	for c := p.list.after; c != &p.list; c = c.after {
+		if c.check(now, all) {
+			unpark = append(unpark, c)
+		}
+	}
+	p.mu.Unlock()
+	for _, c := range unpark {
+		p.parking.expire(c)
+	}
+}
+
+func (p *Proxy) sweepUpstreams() {
+	site := p.site.Load()
+	if site == nil {
+		return
+	}
+	now := message.Now()
+	for _, u := range site.Upstreams {
+		u.Sweep(now)
+	}
+}
+
+// check interrupts a wait that is overdue. It reports whether the connection is parked and is to end.
+func (c *conn) check(now int64, all bool) (expired bool) {
+	w := &c.wait
+	if !w.mu.TryLock() { // changing its phase this moment: certainly not overdue
+		return false
+	}
+	defer w.mu.Unlock()
+	if w.fired != causeNone {
+		return false
+	}
+	over := w.deadline > 0 && now > w.deadline
+	switch w.phase {
+	case phaseIdle:
+		if over || c.drained(w.since, now) {
+			w.fireLocked(causeTimeout, c.net.(socket))
+		} else if c.p.parkAfter > 0 && now-w.since > int64(c.p.parkAfter) {
+			w.fireLocked(causePark, c.net.(socket))
+		}
+	case phaseParked:
+		return all && (over || c.drained(w.since, now))
+	case phaseHead, phaseBody:
+		if over {
+			w.fireLocked(causeTimeout, c.net.(socket))
+		}
+	case phaseUpstream:
+		if over {
+			w.fireLocked(causeTimeout, c.net.(socket))
+		} else if now-w.checked > int64(lookEvery) {
+			w.checked = now
+			c.lookLocked(w)
+		}
+	}
+	return false
+}
+
+// drained reports whether an idle connection is to be closed because the worker is draining.
+func (c *conn) drained(since, now int64) bool {
+	began := c.p.draining.Load()
+	return began != 0 && now-max(began, since) > c.p.idleGrace.Load()
+}
+
+// lookLocked looks at both peers of a request that waits for its upstream.
+func (c *conn) lookLocked(w *wait) {
+	if closed(c.net.(socket)) {
+		w.fireLocked(causeClientOut, c.net.(socket))
+		return
+	}
+	if w.target != nil && closed(w.target) {
+		w.fireLocked(causeLook, c.net.(socket))
+	}
+}
+
+// closed reports whether the peer has closed its side, even if bytes before that are unread.
+func closed(s socket) bool {
+	raw, err := s.SyscallConn()
+	if err != nil {
+		return true
+	}
+	gone := false
+	err = raw.Control(func(fd uintptr) {
+		fds := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
+		n, err := unix.Poll(fds[:], 0)
+		gone = err == nil && n > 0 && fds[0].Revents&(unix.POLLRDHUP|unix.POLLHUP|unix.POLLERR) != 0
+	})
+	return gone || err != nil && err != syscall.EINTR
+}
+
+// tickDate renders the Date field's value once a second for the answers made here.
+func (p *Proxy) tickDate(t time.Time) {
+	text := t.UTC().AppendFormat(nil, "Mon, 02 Jan 2006 15:04:05 GMT")
+	if old := p.date.Load(); old == nil || string(*old) != string(text) {
+		p.date.Store(&text)
+	}
+}

@@ -1,0 +1,268 @@
+package proxy
+
+import (
+	"syscall"
+	"time"
+
+	"pingap/message"
+	"pingap/worker/http1"
+	"pingap/worker/upstream"
+)
+
+// stage is how far the exchange with an upstream has come.
+type stage uint8
+
+const (
+	stageSend stage = iota // the request is to be written
+	stageHead              // the response head is awaited
+	stageBody              // the response body is awaited
+)
+
+// want is what the callback leaves to be done outside it.
+type want uint8
+
+const (
+	wantMore   want = iota // wait and call again
+	wantWrite              // the socket did not take the whole request
+	wantSplice             // the rest of the body can be spliced
+	wantTunnel             // the upstream has switched protocols
+	wantDone               // the response is complete
+	wantFail               // see upstreamIO.failure
+)
+
+// failure is how an exchange with an upstream ended early.
+type failure struct {
+	status int    // to answer, if nothing has been sent
+	kind   string // the error type
+	// unanswered tells that the connection was closed before a byte of the answer came, unsent that
+	// not even a byte of the request was taken.
+	unanswered, unsent bool
+}
+
+// maxInterim bounds the interim responses before the final one.
+const maxInterim = 32
+
+// upstreamIO is the engine's side of an upstream connection; it lives as long as the connection.
+type upstreamIO struct {
+	conn *upstream.Conn
+	fn   func(fd uintptr) bool // onReady, bound once
+
+	// of the exchange in progress
+	c       *conn
+	stage   stage
+	want    want
+	fail    failure
+	rest    [2][]byte // of the request, after wantWrite
+	buf     *[upSize]byte
+	r, w    int             // buf[r:w] is unread
+	body    *[bodySize]byte // for the rest of the response body
+	interim int
+	sent    int64 // when the request had been written
+	extra   bool  // bytes came behind the response
+	timeout time.Duration
+}
+
+// ioOf returns the engine's side of a connection, made when it is first used.
+func ioOf(conn *upstream.Conn) *upstreamIO {
+	if up, ok := conn.Attachment.(*upstreamIO); ok {
+		return up
+	}
+	up := &upstreamIO{conn: conn}
+	up.fn = up.onReady
+	conn.Attachment = up
+	return up
+}
+
+// begin prepares for an exchange on behalf of c.
+func (up *upstreamIO) begin(c *conn, first stage, timeout time.Duration) {
+	up.c, up.stage, up.want, up.fail, up.timeout = c, first, wantMore, failure{}, timeout
+	up.r, up.w, up.interim, up.extra = 0, 0, 0, false
+	up.rest = [2][]byte{}
+	up.sent = message.Now()
+}
+
+// end gives the buffers back.
+func (up *upstreamIO) end() {
+	if up.c == nil {
+		return
+	}
+	pools := &up.c.p.pools
+	if up.buf != nil {
+		pools.up.Put(up.buf)
+	}
+	if up.body != nil {
+		pools.body.Put(up.body)
+	}
+	up.c, up.buf, up.body, up.rest = nil, nil, nil, [2][]byte{}
+}
+
+// discard ends the exchange and closes the connection.
+func (up *upstreamIO) discard() {
+	up.end()
+	up.conn.Discard()
+}
+
+// onReady is the callback of RawConn.Read on the upstream's socket.
+func (up *upstreamIO) onReady(fd uintptr) bool {
+	if up.stage == stageSend {
+		return up.send(fd)
+	}
+	for {
+		buf := up.space()
+		n, errno := rawRead(fd, buf)
+		switch {
+		case errno == syscall.EAGAIN:
+			up.c.enter(phaseUpstream, message.Now(), up.timeout, up.conn.Conn.(socket))
+			return false
+		case errno != 0:
+			return up.failed(502, errnoType(errno))
+		case n == 0:
+			return up.atEnd()
+		}
+		if up.take(buf[:n]) {
+			return true
+		}
+	}
+}
+
+// send writes the request: head and body as one message. The wait for the answer is registered
+// already, so no answer can be missed.
+func (up *upstreamIO) send(fd uintptr) bool {
+	s := up.c.s
+	n, errno := rawWrite2(fd, s.out, s.reqBody)
+	if errno == syscall.EAGAIN {
+		n, errno = 0, 0
+	}
+	if errno != 0 {
+		up.failed(502, errnoType(errno))
+		up.fail.unanswered, up.fail.unsent = true, true
+		return true
+	}
+	up.stage = stageHead
+	up.rest = [2][]byte{s.out[min(n, len(s.out)):], s.reqBody[max(0, n-len(s.out)):]}
+	if len(up.rest[0])+len(up.rest[1]) > 0 {
+		up.want = wantWrite
+		return true
+	}
+	return false
+}
+
+// space is where the next bytes go.
+func (up *upstreamIO) space() []byte {
+	if up.stage == stageBody {
+		if up.body == nil {
+			up.body = up.c.p.pools.bodyBuffer()
+		}
+		return up.body[:]
+	}
+	if up.buf == nil {
+		up.buf = up.c.p.pools.upBuffer()
+	}
+	return up.buf[up.w:]
+}
+
+// take handles bytes from the upstream, and reports whether the callback is to be left.
+func (up *upstreamIO) take(p []byte) bool {
+	if up.stage == stageHead {
+		up.w += len(p)
+		return up.takeHead()
+	}
+	return up.takeBody(p)
+}
+
+// takeHead reads response heads from the buffer: interim ones are passed on, the final one begins the
+// response to the client.
+func (up *upstreamIO) takeHead() bool {
+	s := up.c.s
+	resp := &s.ex.Response
+	limits := http1.Limits{Head: upSize, Fields: maxResponseFields}
+	ask := http1.Ask{Head: s.ex.Request.MethodID == message.HEAD, Upgrade: s.reqFrame.Upgrade}
+	for {
+		resp.Reset()
+		n, frame, err := http1.ParseResponse(up.buf[up.r:up.w], resp, &limits, ask)
+		if err != nil {
+			return up.failed(502, "InvalidHTTPHeader")
+		}
+		if n == 0 {
+			resp.Reset()
+			return false
+		}
+		up.r += n
+		if resp.Status >= 200 || resp.Status == 101 {
+			return up.c.respond(up, frame)
+		}
+		if up.interim++; up.interim > maxInterim {
+			return up.failed(502, "InvalidHTTPHeader")
+		}
+		if !up.c.passInterim(frame) {
+			return up.clientGone()
+		}
+	}
+}
+
+// maxResponseFields bounds the fields of a response head; its size is bounded by upSize.
+const maxResponseFields = 256
+
+// takeBody passes bytes of the body on.
+func (up *upstreamIO) takeBody(p []byte) bool {
+	c := up.c
+	done, err := c.relay(up, p)
+	switch {
+	case err == errBadBody:
+		return up.failed(502, "InvalidBody")
+	case err != nil:
+		return up.clientGone()
+	case done:
+		up.want = wantDone
+		return true
+	}
+	if c.mayHandOver(up) {
+		up.want = wantSplice
+		return true
+	}
+	return false
+}
+
+// atEnd handles the end of the upstream's stream.
+func (up *upstreamIO) atEnd() bool {
+	c := up.c
+	if up.stage == stageHead {
+		up.failed(502, "ConnectionClosed")
+		up.fail.unanswered = up.w == 0 && up.interim == 0
+		return true
+	}
+	if !c.s.resp.frame.UntilClose {
+		return up.failed(502, "ConnectionClosed")
+	}
+	if c.relayEnd() != nil {
+		return up.clientGone()
+	}
+	up.want = wantDone
+	return true
+}
+
+// failed notes a failure; it returns true, for the callback.
+func (up *upstreamIO) failed(status int, kind string) bool {
+	up.want, up.fail = wantFail, failure{status: status, kind: kind}
+	if kind == "ConnectionReset" {
+		up.fail.unanswered = up.stage == stageHead && up.w == 0 && up.interim == 0
+	}
+	return true
+}
+
+// clientGone notes that the client does not take the answer.
+func (up *upstreamIO) clientGone() bool {
+	up.c.s.clientGone = true
+	return up.failed(499, "ConnectionClosed")
+}
+
+// errnoType names a socket error as X-Pingap-EType does.
+func errnoType(errno syscall.Errno) string {
+	switch errno {
+	case syscall.ECONNRESET, syscall.EPIPE:
+		return "ConnectionReset"
+	case syscall.ETIMEDOUT:
+		return "ReadTimedout"
+	}
+	return "ReadError"
+}
