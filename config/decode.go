@@ -78,6 +78,9 @@ func (l *loader) decodeEntry(e *entry) {
 }
 
 func (l *loader) decodeKey(e *entry, k *Key, object reflect.Value) {
+	if k.Old {
+		return // whatever its value, it must load silently
+	}
 	v := l.convert(e, k, e.table[k.Name])
 	if v == nil {
 		return

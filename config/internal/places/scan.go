@@ -21,7 +21,7 @@ type Place struct {
 	Text int
 }
 
-// Map gives the place of every path. It maps the path of a key, joined by pathSeparator, to its place. Elements of
+// Map gives the place of every key, by its path joined with pathSeparator. Elements of
 // arrays are "#0", "#1", ... in the path.
 type Map map[string]Place
 
