@@ -1,0 +1,79 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"go.uber.org/zap"
+
+	"pingap/control/source"
+	"pingap/ipc"
+	"pingap/telemetry"
+)
+
+// appLog is the application log of one process. It starts at standard error or
+// syslog; a file comes from the supervisor, which opens it.
+type appLog struct {
+	log     *telemetry.Log
+	name    string
+	rustLog string
+	syslog  bool
+}
+
+// openLog starts the log as --log and RUST_LOG say. The configuration's level
+// comes later, by setLevel.
+func (s surroundings) openLog(o *options, name string) (*appLog, error) {
+	target, warnings := telemetry.ParseTarget(o.log)
+	for _, w := range warnings {
+		fmt.Fprintf(s.stderr, "pingap: --log: %s\n", w)
+	}
+	a := &appLog{name: name, rustLog: s.getenv("RUST_LOG")}
+	opt := telemetry.Options{Level: telemetry.PickLevel("", a.rustLog)}
+	switch target.Kind {
+	case telemetry.Socket:
+		a.syslog = true
+		opt.Syslog = telemetry.NewSyslog(telemetry.SyslogOptions{Dial: telemetry.DialSyslog(target.Path),
+			Format: target.Format, Facility: target.Facility, Process: target.Process})
+	case telemetry.Stdout:
+		opt.File = os.Stdout
+	}
+	var err error
+	if a.log, err = telemetry.New(opt); err != nil {
+		return nil, fmt.Errorf("application log: %w", err)
+	}
+	return a, nil
+}
+
+func (a *appLog) logger() *zap.Logger { return a.log.Logger.Named(a.name) }
+
+// take moves the log to a file that the supervisor has opened.
+func (a *appLog) take(file *os.File) error {
+	if a.syslog {
+		return file.Close() // syslog has no file
+	}
+	return a.log.Reopen(file)
+}
+
+func (a *appLog) setLevel(configured string) error {
+	return a.log.SetLevel(telemetry.PickLevel(configured, a.rustLog))
+}
+
+func (a *appLog) close() {
+	if err := a.log.Close(); err != nil {
+		fmt.Fprintf(os.Stderr, "pingap: application log: %v\n", err)
+	}
+}
+
+// logTarget is the file that the supervisor has to open for --log; nil for
+// streams and syslog.
+func (o *options) logTarget(base source.Base) (*ipc.LogTarget, error) {
+	target, _ := telemetry.ParseTarget(o.log)
+	if target.Kind != telemetry.File {
+		return nil, nil
+	}
+	path, err := source.Absolute(target.Path, base)
+	if err != nil {
+		return nil, fmt.Errorf("--log: %w", err)
+	}
+	return &ipc.LogTarget{ID: ipc.IDAppLog, Path: path, Rolling: target.Rolling}, nil
+}

@@ -1,0 +1,18 @@
+package main
+
+import (
+	"os"
+
+	"pingap/config"
+	"pingap/plugins"
+)
+
+func registry() *plugins.Registry {
+	return plugins.NewRegistry(pluginList(), os.LookupEnv)
+}
+
+// configOptions are how configurations are checked, by -t and by control alike.
+func configOptions() config.Options {
+	r := registry()
+	return config.Options{PluginChecker: r.ConfigChecker(), KnownPlugin: r.KnownPlugin}
+}

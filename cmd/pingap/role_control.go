@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"strconv"
+
+	"pingap/control"
+	"pingap/ipc"
+)
+
+// parentFD is the socket to the supervisor in control and workers.
+const parentFD = 3
+
+// controlRole runs the control process. Its arguments are those that the
+// supervisor was started with.
+func controlRole(args []string, s surroundings) int {
+	o, _, err := serveOptions(args, s.getenv)
+	if err != nil {
+		return s.fail(err)
+	}
+	job, err := s.job(o)
+	if err != nil {
+		return s.fail(err)
+	}
+	log, err := s.openLog(o, ipc.RoleControl)
+	if err != nil {
+		return s.fail(err)
+	}
+	defer log.close()
+	conn, err := ipc.FromFD(parentFD)
+	if err != nil {
+		return s.fail(err)
+	}
+	err = control.Run(context.Background(), control.Options{
+		Conn: conn, Job: job, Watch: o.watch(), Build: buildID(),
+		Log: log.logger(), LogFile: log.take, SetLevel: log.setLevel,
+	})
+	if err != nil {
+		return s.fail(err)
+	}
+	return exitDone
+}
+
+func (o *options) watch() control.Watch {
+	switch {
+	case o.autorestart:
+		return control.WatchAll
+	case o.autoreload:
+		return control.WatchHot
+	}
+	return control.WatchNone
+}
+
+// controlArgs are the arguments of control for these options.
+func (o *options) controlArgs(job control.Job) []string {
+	var args []string
+	add := func(name, value string) {
+		if value != "" {
+			args = append(args, "--"+name+"="+value)
+		}
+	}
+	turn := func(name string, on bool) {
+		if on {
+			args = append(args, "--"+name)
+		}
+	}
+	if o.conf != "" {
+		add("conf", job.Location.String())
+	}
+	add("upstream", o.upstream)
+	add("addr", o.addr)
+	add("log", o.log)
+	turn("sample", o.sample)
+	turn("strict", o.strict)
+	turn("autoreload", o.autoreload)
+	turn("autorestart", o.autorestart)
+	if o.threads >= 0 {
+		add("threads", strconv.Itoa(o.threads))
+	}
+	if o.workers >= 0 {
+		add("workers", strconv.Itoa(o.workers))
+	}
+	return args
+}

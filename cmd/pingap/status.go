@@ -1,0 +1,177 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"pingap/ipc"
+)
+
+func statusVerb() verb {
+	return verb{
+		name: "status", summary: "Show configuration and processes.",
+		help: `Usage: pingap status [flags]
+
+Shows the live configuration, whether its source has changed since, the outcome
+of the last change, and every process.
+`,
+		flags: []flagSpec{
+			{long: "json", set: on(func(o *options) *bool { return &o.json }), help: "Print JSON. Times are in seconds, memory in bytes."},
+		},
+		timeout: 10 * time.Second,
+		run:     runStatus,
+	}
+}
+
+func runStatus(ctx context.Context, c *call) int {
+	answer, err := c.request(ctx, ipc.StatusRequest{})
+	if err != nil {
+		return c.failed(err)
+	}
+	all, ok := answer.(*ipc.StatusAll)
+	if !ok {
+		return c.unexpected(answer)
+	}
+	st := newStatus(all)
+	if c.json {
+		enc := json.NewEncoder(c.stdout)
+		enc.SetIndent("", "  ")
+		if err := enc.Encode(st); err != nil {
+			return c.failed(err)
+		}
+		return exitDone
+	}
+	if err := st.write(c.stdout); err != nil {
+		return c.failed(err)
+	}
+	return exitDone
+}
+
+// status is the JSON form of the answer; docs/operations.md describes it.
+type status struct {
+	State     string         `json:"state"`
+	Degraded  []string       `json:"degraded"`
+	Build     string         `json:"build"`
+	Config    configStatus   `json:"config"`
+	Processes []processLine  `json:"processes"`
+	Listeners []listenerLine `json:"listeners"`
+	Logs      []string       `json:"logs"`
+}
+
+type configStatus struct {
+	Version   uint64       `json:"version"`
+	SHA       string       `json:"sha"`
+	LastApply *applyStatus `json:"last_apply"`
+}
+
+type applyStatus struct {
+	At          time.Time `json:"at"`
+	SHA         string    `json:"sha"`
+	RequestedBy string    `json:"requested_by"`
+	Error       string    `json:"error,omitempty"`
+}
+
+type processLine struct {
+	Kind        string  `json:"kind"`
+	PID         int     `json:"pid"`
+	Slot        int     `json:"slot"`
+	Generation  int     `json:"generation"`
+	State       string  `json:"state"`
+	Uptime      float64 `json:"uptime"`      // seconds
+	Connections int64   `json:"connections"` // open now
+	Requests    uint64  `json:"requests"`    // since start
+	Memory      int64   `json:"memory"`      // resident bytes
+	Restarts    int     `json:"restarts"`
+	LastExit    string  `json:"last_exit,omitempty"`
+	SHA         string  `json:"sha,omitempty"`
+}
+
+type listenerLine struct {
+	ID      string `json:"id"`
+	Network string `json:"network"`
+	Address string `json:"address"`
+	Server  string `json:"server"`
+}
+
+func newStatus(a *ipc.StatusAll) status {
+	st := status{State: a.State, Degraded: orEmpty(a.Degraded), Build: a.Build, Logs: orEmpty(a.Logs),
+		Config: configStatus{Version: a.Version, SHA: a.SHA}}
+	if l := a.LastApply; l != nil {
+		st.Config.LastApply = &applyStatus{At: l.At, SHA: l.SHA, RequestedBy: l.RequestedBy, Error: l.Error}
+	}
+	for _, p := range a.Processes {
+		st.Processes = append(st.Processes, newProcessLine(p))
+	}
+	for _, l := range a.Listeners {
+		st.Listeners = append(st.Listeners, listenerLine{l.ID, l.Network, l.Address, l.Server})
+	}
+	st.Processes, st.Listeners = orEmpty(st.Processes), orEmpty(st.Listeners)
+	return st
+}
+
+func newProcessLine(p ipc.Process) processLine {
+	line := processLine{Kind: p.Kind, PID: p.PID, Slot: p.Slot, Generation: p.Generation, State: p.State,
+		Uptime: p.Uptime.Round(time.Millisecond).Seconds(), Restarts: p.Restarts, LastExit: p.LastExit}
+	if s := p.Status; s != nil {
+		for _, n := range s.Connections {
+			line.Connections += n
+		}
+		line.Requests, line.Memory, line.SHA = s.Requests, s.RSS, s.SHA
+	}
+	return line
+}
+
+// orEmpty makes JSON show [] where there is nothing.
+func orEmpty[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}
+
+// write prints the form for people.
+func (st status) write(w io.Writer) error {
+	fmt.Fprintf(w, "pingap is %s, configuration version %d (%s)\n", st.State, st.Config.Version, short(st.Config.SHA))
+	for _, d := range st.Degraded {
+		fmt.Fprintf(w, "  degraded: %s\n", d)
+	}
+	if l := st.Config.LastApply; l != nil {
+		outcome := "applied"
+		if l.Error != "" {
+			outcome = "refused: " + l.Error
+		}
+		fmt.Fprintf(w, "last change: %s by %s: %s\n", l.At.Local().Format(time.RFC3339), l.RequestedBy, outcome)
+	}
+	for _, l := range st.Listeners {
+		fmt.Fprintf(w, "listening: %s (%s)\n", l.Address, l.Server)
+	}
+	fmt.Fprintln(w)
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(t, "KIND\tPID\tSLOT\tGEN\tSTATE\tUPTIME\tCONNECTIONS\tREQUESTS\tMEMORY\tRESTARTS")
+	for _, p := range st.Processes {
+		cells := []string{p.Kind, num(p.PID), num(p.Slot), num(p.Generation), p.State, uptime(p.Uptime),
+			num(p.Connections), num(p.Requests), mib(p.Memory), num(p.Restarts)}
+		if p.Kind != ipc.RoleWorker {
+			for _, i := range []int{2, 3, 6, 7} {
+				cells[i] = "-"
+			}
+		}
+		fmt.Fprintln(t, strings.Join(cells, "\t"))
+	}
+	return t.Flush()
+}
+
+func num[T int | int64 | uint64](n T) string { return fmt.Sprint(n) }
+
+func uptime(seconds float64) string {
+	return time.Duration(seconds * float64(time.Second)).Round(time.Second).String()
+}
+
+func mib(bytes int64) string {
+	return fmt.Sprintf("%.1f MiB", float64(bytes)/(1<<20))
+}
