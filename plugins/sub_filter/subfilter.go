@@ -83,19 +83,18 @@ func readRules(texts []string) ([]rule, error) {
 	return rules, errors.Join(problems...)
 }
 
+// Response makes the ETag of a 304 weak: it speaks of a response that was filtered, and a strong one
+// would not fit what the client stored (RFC 9111 section 4.3.4).
+func (s *subFilter) Response(e *plugins.Exchange) {
+	if e.Response.Status == 304 && s.hasPath(e) {
+		weaken(&e.Response.Fields)
+	}
+}
+
 // BodyFilter takes the body of a response that is to be filtered, and changes its head accordingly.
 func (s *subFilter) BodyFilter(e *plugins.Exchange) plugins.Filter {
 	r := &e.Response
-	if s.path != nil && !s.path.Match(e.Request.NormalPath()) {
-		return nil
-	}
-	if r.Status == 304 {
-		// It speaks of the representation that was filtered: a strong ETag would not fit the one stored
-		// (RFC 9111 section 4.3.4).
-		weaken(&r.Fields)
-		return nil
-	}
-	if !s.takes(r, e.Request.MethodID == message.HEAD) {
+	if !s.hasPath(e) || !s.takes(r, e.Request.MethodID == message.HEAD) {
 		return nil
 	}
 	weaken(&r.Fields)
@@ -108,7 +107,8 @@ func (s *subFilter) BodyFilter(e *plugins.Exchange) plugins.Filter {
 
 // takes reports whether a response is one whose body is filtered.
 func (s *subFilter) takes(r *message.Response, head bool) bool {
-	if r.Status < 200 || r.Status == 204 || r.Status == 206 || !s.hasStatus(r.Status) {
+	switch {
+	case r.Status < 200, r.Status == 204, r.Status == 206, r.Status == 304, !s.hasStatus(r.Status):
 		return false
 	}
 	if (r.BodyLength == 0 && !head) || r.BodyLength > s.maxBody {
@@ -121,6 +121,10 @@ func (s *subFilter) takes(r *message.Response, head bool) bool {
 	const stream = "text/event-stream"
 	media := r.Fields.Get(message.ContentType)
 	return len(media) < len(stream) || !message.EqualFold(media[:len(stream)], stream)
+}
+
+func (s *subFilter) hasPath(e *plugins.Exchange) bool {
+	return s.path == nil || s.path.Match(e.Request.NormalPath())
 }
 
 func (s *subFilter) hasStatus(status int) bool {

@@ -1,6 +1,7 @@
 package subfilter
 
 import (
+	"cmp"
 	"strings"
 	"testing"
 
@@ -80,17 +81,19 @@ func TestChoosesResponses(t *testing.T) {
 }
 
 func TestTheHeadFitsTheNewBody(t *testing.T) {
-	cases := []struct{ name, response, want string }{
-		{"strong", "200 OK\nETag: \"x\"\nDigest: a\ncontent-md5: b\nRepr-Digest: c\nServer: d", "ETag: W/\"x\"\nServer: d\n"},
-		{"weak", "200 OK\nEtag: W/\"x\"", "Etag: W/\"x\"\n"},
-		{"not modified", "304 Not Modified\nETag: \"x\"\nAccept-Ranges: bytes", "ETag: W/\"x\"\nAccept-Ranges: bytes\n"},
-		{"left alone", "206 Partial Content\nETag: \"x\"\nDigest: a", "ETag: \"x\"\nDigest: a\n"},
+	cases := []struct{ name, target, response, want string }{
+		{"strong", "", "200 OK\nETag: \"x\"\nDigest: a\ncontent-md5: b\nRepr-Digest: c\nServer: d", "ETag: W/\"x\"\nServer: d\n"},
+		{"weak", "", "200 OK\nEtag: W/\"x\"", "Etag: W/\"x\"\n"},
+		{"not modified elsewhere", "/b", "304 Not Modified\nETag: \"x\"", "ETag: \"x\"\n"},
+		{"not modified", "", "304 Not Modified\nETag: \"x\"\nAccept-Ranges: bytes", "ETag: W/\"x\"\nAccept-Ranges: bytes\n"},
+		{"left alone", "", "206 Partial Content\nETag: \"x\"\nDigest: a", "ETag: \"x\"\nDigest: a\n"},
 	}
-	x := plugintest.Build(t, Factory(), `filters = ["sub_filter 'a' 'b'"]`)
+	x := plugintest.Build(t, Factory(), "filters = [\"sub_filter 'a' 'b'\"]\npath = \"^/a\"")
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			e := plugintest.New(t, "GET /")
+			e := plugintest.New(t, "GET "+cmp.Or(c.target, "/a"))
 			plugintest.SetResponse(t, e, c.response)
+			x.Responder.Response(e)
 			x.BodyFilterer.BodyFilter(e)
 			if got := plugintest.FieldText(e.Response.Fields.List()); got != c.want {
 				t.Errorf("got\n%swant\n%s", got, c.want)
