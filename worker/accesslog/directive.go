@@ -1,0 +1,75 @@
+package accesslog
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"time"
+
+	"go.uber.org/zap"
+
+	"pingap/telemetry"
+)
+
+// Directive is the value of servers.X.access_log.
+type Directive struct {
+	Target telemetry.Target
+	// Format is a predefined name or a text with tags; empty means no access log.
+	Format string
+}
+
+// Parse reads a directive. What is wrong with it is said in warnings and left out.
+func Parse(text string) (Directive, []string) {
+	target, format, warnings := telemetry.SplitDirective(text)
+	return Directive{Target: target, Format: format}, warnings
+}
+
+// Outputs are what a worker was handed to log to; only what the target needs has to be set.
+type Outputs struct {
+	// File is the open log file, taken over.
+	File *os.File
+	// Conn is a connected syslog socket, taken over; without it the socket of the target is dialled.
+	Conn net.Conn
+	// App takes lines for the application log: telemetry.Log.Line.
+	App func(at time.Time, severity telemetry.Severity, line []byte)
+	// Log is told of lines that were lost; nil tells nobody.
+	Log *zap.Logger
+}
+
+// Open returns the writer for a target. Call its Flush once a second and Close at the end.
+func Open(target telemetry.Target, to Outputs) (*telemetry.Writer, error) {
+	options := telemetry.WriterOptions{MaxLines: target.ChannelBuffer, Report: reporter(target, to.Log)}
+	switch target.Kind {
+	case telemetry.File:
+		if to.File == nil {
+			return nil, fmt.Errorf("access log %s: no open file was handed over", target.Path)
+		}
+		return telemetry.NewFileWriter(to.File, options)
+	case telemetry.Stdout:
+		return telemetry.NewFileWriter(os.Stdout, options)
+	case telemetry.Stderr:
+		return telemetry.NewFileWriter(os.Stderr, options)
+	case telemetry.Socket:
+		return telemetry.NewSyslogWriter(telemetry.NewSyslog(telemetry.SyslogOptions{
+			Format: target.Format, Facility: target.Facility, Process: target.Process,
+			Conn: to.Conn, Dial: telemetry.DialSyslog(target.Path),
+		}), options), nil
+	}
+	if to.App == nil {
+		return nil, fmt.Errorf("access log: no application log was handed over")
+	}
+	return telemetry.NewFuncWriter(to.App, options), nil
+}
+
+func reporter(target telemetry.Target, log *zap.Logger) func(uint64, error) {
+	if log == nil {
+		return nil
+	}
+	return func(lost uint64, err error) {
+		if err != nil {
+			log.Error("access log cannot be written, dropping lines", zap.String("path", target.Path), zap.Uint64("lost", lost), zap.Error(err))
+			return
+		}
+		log.Error("access log channel full, dropping lines", zap.String("path", target.Path), zap.Uint64("lost", lost))
+	}
+}
