@@ -20,6 +20,7 @@ func (f *Factory) read(step string, raw map[string]any) (*Parameters, []Problem)
 		problems = append(problems, Problem{Key: "step", Message: wrong})
 	}
 	problems = append(problems, f.unknownKeys(raw)...)
+	before := len(problems)
 	for i := range f.Params {
 		param := &f.Params[i]
 		given, ok := raw[param.Name]
@@ -36,6 +37,7 @@ func (f *Factory) read(step string, raw map[string]any) (*Parameters, []Problem)
 		}
 		p.values[param.Name], p.present[param.Name] = v, true
 	}
+	p.complete = len(problems) == before
 	return p, problems
 }
 

@@ -17,6 +17,7 @@ type Parameters struct {
 	declared []Param
 	values   map[string]any  // typed, by name; absent without a default
 	present  map[string]bool // names that the table holds
+	complete bool            // every declared parameter could be read
 }
 
 // Step is the request step at which the instance decides. For plugins that act on responses only it is

@@ -66,8 +66,8 @@ func (f *Factory) defect() string {
 	return ""
 }
 
-// Check finds what is wrong with a plugin's table: all problems of the declaration at once, and if
-// there are none those that New finds.
+// Check finds everything that is wrong with a plugin's table. What New finds is among it if it could be asked: when
+// every parameter has its type.
 func (r *Registry) Check(category, step string, params map[string]any) []Problem {
 	instance, problems := r.build(&config.Plugin{Category: category, Step: step, Params: params})
 	if instance != nil {
@@ -99,18 +99,20 @@ func (r *Registry) build(cfg *config.Plugin) (*Instance, []Problem) {
 		return nil, []Problem{problem}
 	}
 	p, problems := f.read(cfg.Step, cfg.Params)
-	if len(problems) > 0 {
+	if !p.complete {
 		return nil, problems
 	}
 	p.env = r.env
 	plugin, err := f.New(p)
 	if err != nil {
-		return nil, problemsOf(err)
+		return nil, append(problems, problemsOf(err)...)
 	}
 	instance := newInstance(cfg.Name, f, p.step, plugin)
 	if wrong := instance.mismatch(); wrong != "" {
-		err := instance.Close()
-		return nil, append([]Problem{{Key: "step", Message: wrong}}, problemsOfClose(err)...)
+		problems = append(problems, Problem{Key: "step", Message: wrong})
+	}
+	if len(problems) > 0 {
+		return nil, append(problems, problemsOfClose(instance.Close())...)
 	}
 	return instance, nil
 }

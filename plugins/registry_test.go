@@ -199,6 +199,9 @@ func TestCheckFindsAllProblemsAtOnce(t *testing.T) {
 		{"one of New", "probe", "", map[string]any{"must": "m", "fail": "one"}, []Problem{{Key: "fail", Message: "expected success"}}},
 		{"several of New", "probe", "", map[string]any{"must": "m", "fail": "many"},
 			[]Problem{{Key: "fail", Message: "a"}, {Key: "list", Message: "entry 2: b"}, {Message: "EOF"}}},
+		{"New is asked beside a wrong key and step", "probe", "response", map[string]any{"must": "m", "fail": "one", "x": true},
+			[]Problem{{Key: "step", Message: `probe has no step "response", expected request or early_request`},
+				{Key: "x", Message: "probe has no such parameter"}, {Key: "fail", Message: "expected success"}}},
 		{"category later", "jwt", "nonsense", nil,
 			[]Problem{{Key: "category", Warning: true, Message: `"jwt" comes later: requests pass without this plugin`}}},
 		{"no category", "", "", nil, []Problem{{Key: "category", Message: "is required: the kind of plugin"}}},
@@ -235,8 +238,10 @@ func TestAllCategoriesAreKnown(t *testing.T) {
 
 func TestCheckClosesWhatItBuilt(t *testing.T) {
 	closed := 0
-	testRegistry(&closed).Check("probe", "", map[string]any{"must": "m"})
-	if closed != 1 {
+	r := testRegistry(&closed)
+	r.Check("probe", "", map[string]any{"must": "m"})
+	r.Check("probe", "", map[string]any{"must": "m", "unknown": true})
+	if closed != 2 {
 		t.Errorf("closed %d times", closed)
 	}
 }
