@@ -199,7 +199,7 @@ static void load(int epfd, const struct options *o, struct look *from, struct lo
 	}
 	*to = look(o);
 	clients_stop();
-	uint64_t limit = now_ns() + 5000000000u;
+	uint64_t limit = now_ns() + 20000000000u;
 	while (clients_busy() > 0 && now_ns() < limit)
 		turn(epfd);
 	client_counters.closed += (uint64_t)clients_busy();
