@@ -6,6 +6,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"pingap/config"
@@ -146,31 +147,49 @@ func (c *checker) resolve(host string) (string, error) {
 	return ips[0], nil
 }
 
-// logs collects the files that the supervisor has to open.
+// logs collects the targets that the supervisor has to open. In the snapshot
+// their paths are absolute, as workers know neither home nor directory.
 func (c *checker) logs(cfg *config.Config) {
 	seen := map[string]bool{}
 	for _, name := range sorted(cfg.Servers) {
-		a, err := config.ParseAccessLog(cfg.Servers[name].AccessLog)
-		if err != nil || a == nil || a.Target != config.LogToFile {
+		s := cfg.Servers[name]
+		a, err := config.ParseAccessLog(s.AccessLog)
+		if err != nil || a == nil {
 			continue // Load has said what is wrong
 		}
-		path, err := source.Absolute(a.Path, source.Base{Home: c.job.Home, Dir: c.job.Dir})
+		t, err := c.logTarget(s, a)
 		if err != nil {
 			c.fail("servers."+name+".access_log", err)
 			continue
 		}
-		t := ipc.LogTarget{ID: LogID(a), Path: path, Rolling: a.Rolling}
-		if !seen[t.ID] {
+		if t.Path != "" && !seen[t.ID] {
 			seen[t.ID] = true
 			c.verdict.Logs = append(c.verdict.Logs, t)
 		}
 	}
 }
 
-// LogID names the file of an access log in all messages: the path as it is
-// written, and how it rolls.
-func LogID(a *config.AccessLog) string {
-	return a.Path + "?rolling=" + a.Rolling
+// syslogSocket is the syslog daemon's, where the configuration names none.
+const syslogSocket = "/dev/log"
+
+// logTarget is what to open for an access log; without a path there is nothing.
+func (c *checker) logTarget(s *config.Server, a *config.AccessLog) (ipc.LogTarget, error) {
+	var t ipc.LogTarget
+	switch a.Target {
+	case config.LogToSyslog:
+		t = ipc.LogTarget{Network: "unixgram", Path: orElse(a.Path, syslogSocket)}
+	case config.LogToFile:
+		path, err := source.Absolute(a.Path, source.Base{Home: c.job.Home, Dir: c.job.Dir})
+		if err != nil {
+			return t, err
+		}
+		t = ipc.LogTarget{Path: path, Rolling: a.Rolling}
+		s.AccessLog = path + strings.TrimPrefix(strings.TrimSpace(s.AccessLog), a.Path)
+	default:
+		return t, nil
+	}
+	t.ID = ipc.LogTargetID(t)
+	return t, nil
 }
 
 func (c *checker) settings(cfg *config.Config) {

@@ -145,7 +145,7 @@ func (p *process) answered(ctx context.Context, batch []*request, lead *request,
 	a, ok := answer.(*ipc.Applied)
 	if !ok {
 		r.close()
-		p.finish(ctx, batch, lead, refused(answer))
+		p.finish(ctx, batch, lead, refused(answer, r.Heavy))
 		return
 	}
 	p.live.close()
@@ -160,12 +160,16 @@ func (p *process) answered(ctx context.Context, batch []*request, lead *request,
 	p.finish(ctx, batch, lead, a)
 }
 
-// refused makes a refusal of whatever was not Applied.
-func refused(answer ipc.Body) *ipc.Refused {
+// refused makes a refusal of whatever was not Applied; heavy are the keys that
+// the supervisor, which knows none, cannot name.
+func refused(answer ipc.Body, heavy []string) *ipc.Refused {
 	switch a := answer.(type) {
 	case nil:
 		return &ipc.Refused{Code: ipc.CodeTimeout, Reason: "the supervisor did not answer; what is live is shown by status"}
 	case *ipc.Refused:
+		if a.Code == ipc.CodeNeedsRoll && len(heavy) > 0 {
+			a.Reason += " (because of " + strings.Join(clip(heavy, 1<<10), ", ") + ")"
+		}
 		return a
 	}
 	return &ipc.Refused{Code: ipc.CodeInvalid, Reason: "the supervisor answered with " + answer.Type().String()}
@@ -182,12 +186,7 @@ func (p *process) finish(ctx context.Context, batch []*request, lead *request, b
 			append(fields, zap.Uint64("version", b.Version), zap.String("sha", b.SHA), zap.Int("changes", len(b.Changes)))...)
 	case *ipc.Refused:
 		p.lastLoad.err = b.Reason
-		p.log.Error("configuration refused, what is live stays", append(fields, zap.String("code", b.Code),
-			zap.String("reason", b.Reason), zap.String("worker", b.Worker), zap.Strings("errors", b.Errors))...)
-		if lead.boot {
-			// Nothing is live: the supervisor ends the start with these errors.
-			p.logSend(p.send(ctx, 0, *b))
-		}
+		p.refuse(ctx, lead, b)
 	}
 	for _, r := range batch {
 		r.finish(body)
@@ -196,6 +195,17 @@ func (p *process) finish(ctx context.Context, batch []*request, lead *request, b
 		p.watch(ctx)
 	}
 	p.next(ctx)
+}
+
+// refuse makes a refusal known. At boot the supervisor ends the start with it
+// and prints it, later it is logged here.
+func (p *process) refuse(ctx context.Context, lead *request, b *ipc.Refused) {
+	if lead.boot {
+		p.logSend(p.send(ctx, 0, *b))
+		return
+	}
+	p.log.Error("configuration refused, what is live stays", zap.String("by", lead.by), zap.String("code", b.Code),
+		zap.String("reason", b.Reason), zap.String("worker", b.Worker), zap.Strings("errors", b.Errors))
 }
 
 func text(which bool, yes, no string) string {

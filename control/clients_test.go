@@ -1,0 +1,122 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"testing"
+
+	"pingap/ipc"
+)
+
+func TestStatusAddsWhatOnlyControlKnows(t *testing.T) {
+	r := newRig(t, base, rigOptions{})
+	r.boot()
+	u := r.dial()
+	status := func() *ipc.StatusAll {
+		t.Helper()
+		u.send(ipc.StatusRequest{})
+		m := r.receive()
+		as[*ipc.StatusRequest](t, m.Body)
+		r.send(m.Txn, ipc.StatusAll{State: "running", Version: 1, Processes: []ipc.Process{{Kind: ipc.RoleControl, PID: os.Getpid()}}})
+		return as[*ipc.StatusAll](t, u.receive())
+	}
+	first := status()
+	if len(first.Degraded) != 0 || first.Processes[0].Status == nil || first.Processes[0].Status.RSS < 1<<20 {
+		t.Errorf("%+v", first)
+	}
+	r.write(base + "# a comment\n")
+	if s := status(); len(s.Degraded) != 1 || !strings.Contains(s.Degraded[0], "was changed since") {
+		t.Errorf("degraded %q", s.Degraded)
+	}
+	// A reload finds that it means the same, and from then on the source agrees.
+	if a := as[*ipc.Applied](t, u.ask(reload)); !a.Unchanged {
+		t.Errorf("%+v", a)
+	}
+	if s := status(); len(s.Degraded) != 0 {
+		t.Errorf("degraded %q", s.Degraded)
+	}
+}
+
+func TestReopenAndStopAreRelayed(t *testing.T) {
+	r := newRig(t, base, rigOptions{})
+	r.boot()
+	u := r.dial()
+
+	u.send(ipc.Reopen{})
+	m := r.receive()
+	as[*ipc.Reopen](t, m.Body)
+	r.send(m.Txn, ipc.Reopened{Paths: []string{"/a"}})
+	if a := as[*ipc.Reopened](t, u.receive()); len(a.Paths) != 1 {
+		t.Errorf("%+v", a)
+	}
+
+	u.send(ipc.Stop{Fast: true})
+	m = r.receive()
+	if s := as[*ipc.Stop](t, m.Body); !s.Fast || !strings.HasPrefix(s.Who, "uid ") {
+		t.Errorf("%+v", s)
+	}
+	r.send(m.Txn, ipc.Stopping{Timeout: 7})
+	if a := as[*ipc.Stopping](t, u.receive()); a.Timeout != 7 {
+		t.Errorf("%+v", a)
+	}
+	r.send(0, ipc.Stop{})
+	if err := r.wait(); err != nil {
+		t.Error(err)
+	}
+	if _, err := u.conn.Receive(context.Background()); !errors.Is(err, io.EOF) {
+		t.Errorf("after the end: %v, want EOF", err)
+	}
+}
+
+// A client that does not speak the protocol, or asks for what it may not, hurts
+// itself only.
+func TestBadClientsAreCutOff(t *testing.T) {
+	r := newRig(t, base, rigOptions{})
+	r.boot()
+	conn, err := net.Dial("unixpacket", r.sock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := conn.Write([]byte("GET / HTTP/1.1\r\n\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+		t.Errorf("read %v, want EOF", err)
+	}
+	u := r.dial()
+	if a := as[*ipc.Unknown](t, u.ask(ipc.Commit{})); a.Of != ipc.TypeCommit {
+		t.Errorf("%+v", a)
+	}
+	if a := as[*ipc.Applied](t, u.ask(reload)); !a.Unchanged {
+		t.Errorf("%+v", a)
+	}
+}
+
+// Clients beyond the limit wait, and are served when others leave.
+func TestClientsBeyondTheLimitWait(t *testing.T) {
+	r := newRig(t, base, rigOptions{})
+	r.boot()
+	var users []*user
+	for range maxClients {
+		u := r.dial()
+		as[*ipc.Applied](t, u.ask(reload)) // it is being served
+		users = append(users, u)
+	}
+	late := r.dial()
+	late.send(reload)
+	users[0].conn.Close()
+	as[*ipc.Applied](t, late.receive())
+}
+
+func TestReloadWithoutWaitingIsAnsweredAtOnce(t *testing.T) {
+	r := newRig(t, base, rigOptions{})
+	r.boot()
+	r.write(with(t, "127.0.0.1:9", "127.0.0.1:10"))
+	as[*ipc.Ready](t, r.dial().ask(ipc.Reload{}))
+	r.expectProposal()
+}

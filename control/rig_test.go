@@ -1,0 +1,298 @@
+package control
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
+
+	"pingap/config"
+	"pingap/control/source"
+	"pingap/ipc"
+)
+
+// patience bounds every wait; it is never reached in a good run.
+const patience = 30 * time.Second
+
+// TestMain lets the test binary be the validate child. Its plugin checker does
+// what a configuration must not be able to do to control.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "validate" {
+		err := Validate(context.Background(), os.Stdin, config.Options{PluginChecker: misbehave})
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+func misbehave(_, category, _ string, _ map[string]any) []config.PluginProblem {
+	switch category {
+	case "memory":
+		var all [][]byte
+		for {
+			block := make([]byte, 1<<20)
+			for i := 0; i < len(block); i += 4096 {
+				block[i] = 1
+			}
+			all = append(all, block)
+		}
+	case "slow":
+		time.Sleep(time.Hour) // stands for a check that never ends
+	case "crash":
+		panic("the check has a bug")
+	case "warn":
+		return []config.PluginProblem{{Message: "a warning", Warning: true}}
+	}
+	return nil
+}
+
+// rig runs control with a test in place of the supervisor.
+type rig struct {
+	t    *testing.T
+	sup  *ipc.Conn
+	conf string // path of the configuration
+	sock string // of the control socket
+	err  error  // of Run, once ended is closed
+
+	ended chan struct{}
+}
+
+const base = `
+[servers.web]
+addr = "127.0.0.1:6199"
+locations = ["l"]
+access_log = "logs/web.log combined"
+[locations.l]
+path = "/"
+upstream = "u"
+[upstreams.u]
+addrs = ["127.0.0.1:9"]
+`
+
+type rigOptions struct {
+	watch  Watch
+	limits Limits
+	start  *ipc.ControlStart // what is live; nil at boot
+	live   []byte            // its snapshot
+}
+
+// newRig starts control on a configuration; text is its first content.
+func newRig(t *testing.T, text string, o rigOptions) *rig {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "pingap-control") // short: sockets have 108 bytes
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{t: t, conf: filepath.Join(dir, "p.toml"), sock: filepath.Join(dir, "s"), ended: make(chan struct{})}
+	r.write(text)
+	ours, theirs, err := ipc.Pair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.sup = ours
+	listener, err := net.ListenUnix("unixpacket", &net.UnixAddr{Name: r.sock, Net: "unixpacket"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener.SetUnlinkOnClose(false)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		defer close(r.ended)
+		r.err = Run(context.Background(), Options{
+			Conn: theirs, Watch: o.watch, Limits: o.limits, Log: zap.NewNop(),
+			Job: Job{Location: source.Location{Path: r.conf}, Threads: -1, Workers: -1, Dir: dir},
+		})
+	})
+	t.Cleanup(func() {
+		ours.Close()
+		wg.Wait()
+		listener.Close()
+		os.RemoveAll(dir)
+	})
+	r.greet(listener, o)
+	return r
+}
+
+// greet is the supervisor's side of the handshake.
+func (r *rig) greet(listener *net.UnixListener, o rigOptions) {
+	r.t.Helper()
+	if h := expect[*ipc.Hello](r); h.Role != ipc.RoleControl || h.PID != os.Getpid() {
+		r.t.Fatalf("hello %+v", h)
+	}
+	file, err := listener.File()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer file.Close()
+	start := ipc.ControlStart{}
+	if o.start != nil {
+		start = *o.start
+	}
+	var fds ipc.FDs
+	start.Listener = fds.Add(int(file.Fd()))
+	if o.live != nil {
+		fd, err := ipc.SealedMemfd("live", o.live)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		defer unix.Close(fd)
+		start.Snapshot = fds.Add(fd)
+	}
+	r.send(0, start, fds...)
+	expect[*ipc.Ready](r)
+}
+
+func (r *rig) write(text string) {
+	r.t.Helper()
+	tmp := r.conf + ".new"
+	if err := os.WriteFile(tmp, []byte(text), 0o644); err != nil {
+		r.t.Fatal(err)
+	}
+	if err := os.Rename(tmp, r.conf); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *rig) send(txn uint32, body ipc.Body, fds ...int) {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := r.sup.Send(ctx, txn, body, fds...); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *rig) receive() *ipc.Message {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	m, err := r.sup.Receive(ctx)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return m
+}
+
+// expect takes the next message to the supervisor, which must be a T.
+func expect[T ipc.Body](r *rig) T {
+	r.t.Helper()
+	m := r.receive()
+	m.Close()
+	return as[T](r.t, m.Body)
+}
+
+func as[T ipc.Body](t *testing.T, body ipc.Body) T {
+	t.Helper()
+	b, ok := body.(T)
+	if !ok {
+		t.Fatalf("got %T %+v, want %T", body, body, b)
+	}
+	return b
+}
+
+// proposal is a Propose with what came with it.
+type proposal struct {
+	*ipc.Propose
+	txn      uint32
+	snapshot []byte
+}
+
+// expectProposal takes the next message, which must be a proposal with a
+// sealed snapshot.
+func (r *rig) expectProposal() proposal {
+	r.t.Helper()
+	m := r.receive()
+	defer m.Close()
+	p := proposal{Propose: as[*ipc.Propose](r.t, m.Body), txn: m.Txn}
+	fd, err := m.Take(p.Snapshot)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if p.snapshot, err = ipc.ReadMemfd(fd, 1<<20); err != nil {
+		r.t.Fatal(err)
+	}
+	return p
+}
+
+// apply answers a proposal as a supervisor does that made it live.
+func (r *rig) apply(p proposal, version uint64) {
+	r.t.Helper()
+	r.send(p.txn, ipc.Applied{Version: version, SHA: p.SHA, Workers: 2, Changes: p.Changes})
+}
+
+// boot takes and applies the first proposal.
+func (r *rig) boot() proposal {
+	r.t.Helper()
+	p := r.expectProposal()
+	r.apply(p, 1)
+	return p
+}
+
+// wait returns Run's error.
+func (r *rig) wait() error {
+	r.t.Helper()
+	select {
+	case <-r.ended:
+		return r.err
+	case <-time.After(patience):
+		r.t.Fatal("control did not end")
+		return nil
+	}
+}
+
+// user is a client of the control socket.
+type user struct {
+	t    *testing.T
+	conn *ipc.Conn
+	txn  uint32
+}
+
+func (r *rig) dial() *user {
+	r.t.Helper()
+	conn, err := ipc.Dial(context.Background(), r.sock)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { conn.Close() })
+	return &user{t: r.t, conn: conn}
+}
+
+func (u *user) send(body ipc.Body) {
+	u.t.Helper()
+	u.txn++
+	if err := u.conn.Send(context.Background(), u.txn, body); err != nil {
+		u.t.Fatal(err)
+	}
+}
+
+func (u *user) receive() ipc.Body {
+	u.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	m, err := u.conn.Receive(ctx)
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	m.Close()
+	if m.Txn != u.txn {
+		u.t.Fatalf("answer to %d, want %d", m.Txn, u.txn)
+	}
+	return m.Body
+}
+
+func (u *user) ask(body ipc.Body) ipc.Body {
+	u.t.Helper()
+	u.send(body)
+	return u.receive()
+}
