@@ -50,7 +50,7 @@ func (u *Upstream) dial(ctx context.Context, b *Backend) (*Conn, error) {
 	if err != nil {
 		return nil, connectError(b.Addr, err)
 	}
-	if u.transparent != nil && u.transparent.isSelf(nc) {
+	if u.transparent != nil && u.transparent.isSelf(nc.LocalAddr(), nc.RemoteAddr()) {
 		_ = nc.Close() // nothing was sent
 		return nil, &ConnectError{Kind: Other, Addr: b.Addr, Err: ErrForbidden}
 	}

@@ -129,8 +129,8 @@ func (t *transparent) allowed(address string) bool {
 
 // isSelf reports whether both ends of a connection are this machine: the kernel then gives both the
 // same address.
-func (t *transparent) isSelf(c net.Conn) bool {
-	return !t.allowSelf && addrOf(c.LocalAddr()) == addrOf(c.RemoteAddr())
+func (t *transparent) isSelf(local, remote net.Addr) bool {
+	return !t.allowSelf && addrOf(local) == addrOf(remote)
 }
 
 // lowerHost appends a host in lower case to dst, an IPv6 literal without its brackets, and reports
