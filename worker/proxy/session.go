@@ -73,6 +73,11 @@ func (b *buffers) putSession(s *session) {
 	if len(s.in) > inSize {
 		s.in = make([]byte, inSize)
 	}
+	for i := range s.resp.work {
+		if cap(s.resp.work[i]) > bodySize {
+			s.resp.work[i] = nil
+		}
+	}
 	s.r, s.w = 0, 0
 	b.sessions.Put(s)
 }
@@ -94,7 +99,6 @@ func (b *buffers) bodyBuffer() *[bodySize]byte {
 // reset forgets the request and keeps memory and unread bytes.
 func (s *session) reset() {
 	s.ex.Reset()
-	s.ex.UpstreamOverride = ""
 	s.upFields.Reset()
 	s.reqChunks.Reset()
 	s.resp.reset()

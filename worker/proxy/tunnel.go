@@ -48,9 +48,9 @@ func (c *conn) tunnel() {
 	t.last.Store(message.Now())
 	down := make(chan int64, 1)
 	go func() { // ends with its connections, which either direction may cut
-		down <- t.copy(c, c.net, up.conn, up.buf[up.r:up.w])
+		down <- t.copy(c, c.net, up.conn.Conn, up.buf[up.r:up.w])
 	}()
-	s.ex.RequestBody += t.copy(c, up.conn, c.net, s.unread())
+	s.ex.RequestBody += t.copy(c, up.conn.Conn, c.net, s.unread())
 	s.ex.ResponseBody += <-down
 	s.r = s.w
 	s.ex.UpstreamResponse = message.Now() - up.sent - max(s.ex.UpstreamProcessing, 0)

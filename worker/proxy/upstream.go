@@ -244,6 +244,9 @@ func (up *upstreamIO) atEnd() bool {
 // failed notes a failure; it returns true, for the callback.
 func (up *upstreamIO) failed(status int, kind string) bool {
 	up.want, up.fail = wantFail, failure{status: status, kind: kind}
+	if r := &up.c.s.resp; r.headOnly { // the head was made but has not gone out: an error page can still be sent
+		r.headOnly, up.c.s.headSent = false, false
+	}
 	if kind == "ConnectionReset" {
 		up.fail.unanswered = up.stage == stageHead && up.w == 0 && up.interim == 0
 	}
