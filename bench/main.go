@@ -25,6 +25,7 @@ type options struct {
 	pingap   string        // a ready binary of this project instead of building one
 	original string        // a binary of the Rust original
 	json     string        // file for the figures; "" = none
+	apply    bool          // also measure a change of the configuration under load
 	keep     bool          // leave the temporary directory
 	soak     time.Duration // instead of the table: mixed load and reloads on this build for so long
 }
@@ -56,6 +57,7 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	fs.StringVar(&o.nginx, "nginx", "default", "nginx's buffers and log: default, or tuned (large proxy_buffers, buffered log)")
 	fs.StringVar(&o.pingap, "pingap", "", "measure this binary instead of building the checkout")
 	fs.StringVar(&o.json, "json", "bench.json", "file for all figures, empty for none")
+	fs.BoolVar(&o.apply, "apply", false, "measure a change among 10,000 locations too (the whole table does)")
 	fs.BoolVar(&o.keep, "keep", false, "keep the configurations and logs")
 	fs.DurationVar(&o.soak, "soak", 0, "no table: mixed load and reloads on this build for so long; fails on errors and leaks")
 	fs.BoolVar(&quick, "quick", false, "only plain requests over 64 connections on one thread")
@@ -70,6 +72,7 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	if quick && o.rows == "" {
 		o.rows = "0.2 KiB, 64 conns, 1 thread"
 	}
+	o.apply = o.apply || o.rows == ""
 	o.proxies = strings.Split(proxies, ",")
 	o.original = os.Getenv("BENCH_PINGAP")
 	return o, nil
@@ -103,6 +106,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	printTables(stdout, b.describe(), results)
+	var apply *applyFigures
+	if o.apply {
+		apply = b.printApply(ctx, stdout)
+	}
 	if o.keep {
 		fmt.Fprintln(stderr, "configurations and logs:", dir)
 	}
@@ -114,5 +121,5 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	fmt.Fprintln(stderr, "figures:", path)
-	return writeJSON(path, b.describe(), results)
+	return writeJSON(path, b.describe(), results, apply)
 }

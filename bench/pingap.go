@@ -55,6 +55,9 @@ upstream = "gen"
 plugins = ["pingap:requestId"]
 `, s.threads, s.upstream, directBody())
 	if s.variant == variantLocations {
+		names = append(names, `"changed"`)
+		fmt.Fprintf(&b, "\n"+changedLine+"\"]\n", s.upstream)
+		b.WriteString("\n[locations.changed]\npath = \"=/changed\"\nupstream = \"changed\"\n")
 		for i := range locations {
 			name := fmt.Sprintf("l%05d", i)
 			names = append(names, strconv.Quote(name))

@@ -38,7 +38,7 @@ func start(ctx context.Context, p proxy, s setup, cores string) (*instance, erro
 	if err != nil {
 		return nil, err
 	}
-	out, err := os.Create(s.path("output.log"))
+	out, err := os.OpenFile(s.path("output.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
 		return nil, err
 	}
@@ -93,6 +93,13 @@ func (in *instance) stop() {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
 		<-in.done
+	}
+}
+
+// emptyLogs cuts the logs to nothing, so that a long run does not fill the disk. All writers append.
+func (in *instance) emptyLogs() {
+	for _, name := range []string{"access.log", "output.log"} {
+		_ = os.Truncate(filepath.Join(in.dir, name), 0) // not every proxy has both
 	}
 }
 

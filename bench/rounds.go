@@ -154,6 +154,9 @@ func (b *bench) measure(ctx context.Context, r row, running []*instance) result 
 			res.Proxies[i].Calls = b.countCalls(ctx, r, in)
 		}
 	}
+	for _, in := range running {
+		in.emptyLogs()
+	}
 	summarise(&res)
 	b.log("%-45s %5.1f s  %s", r.Name, time.Since(begin).Seconds(), oneLine(res))
 	return res

@@ -80,6 +80,7 @@ func (b *bench) laps(ctx context.Context, in *instance, reloads chan error, stdo
 		if last, err = measureUsage(processTree(in.cmd.Process.Pid)); err != nil {
 			return first, last, requests, err
 		}
+		in.emptyLogs()
 		if lap == 1 {
 			first = last
 		}

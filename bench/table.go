@@ -141,11 +141,12 @@ func printFailures(w io.Writer, results []result) {
 	}
 }
 
-func writeJSON(path string, d description, results []result) error {
+func writeJSON(path string, d description, results []result, apply *applyFigures) error {
 	text, err := json.MarshalIndent(struct {
 		description
-		Results []result `json:"results"`
-	}{d, results}, "", "  ")
+		Results []result      `json:"results"`
+		Apply   *applyFigures `json:"apply,omitempty"`
+	}{d, results, apply}, "", "  ")
 	if err != nil {
 		return err
 	}
