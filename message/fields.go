@@ -41,8 +41,11 @@ func (f *Fields) Append(id Name, name, value []byte) {
 	f.list = append(f.list, Field{Name: name, Value: value, ID: id})
 }
 
-// Get returns the first value of a well-known field, nil if there is none.
+// Get returns the first value of a well-known field, nil if there is none; Unknown is no field's name.
 func (f *Fields) Get(id Name) []byte {
+	if id == Unknown {
+		return nil
+	}
 	for i := range f.list {
 		if f.list[i].ID == id {
 			return f.list[i].Value
@@ -53,6 +56,9 @@ func (f *Fields) Get(id Name) []byte {
 
 // Has reports whether a well-known field is present, even with an empty value.
 func (f *Fields) Has(id Name) bool {
+	if id == Unknown {
+		return false
+	}
 	for i := range f.list {
 		if f.list[i].ID == id {
 			return true
@@ -118,6 +124,9 @@ func (f *Fields) Del(name string) bool {
 
 // DelID removes every field with a well-known name, and reports whether there was one.
 func (f *Fields) DelID(id Name) bool {
+	if id == Unknown {
+		return false // it would take every field that is not well known
+	}
 	kept := f.list[:0]
 	for i := range f.list {
 		if f.list[i].ID != id {

@@ -16,7 +16,8 @@ func isNormal(path []byte) bool {
 }
 
 // appendNormal appends the normal form of path to dst. A path that does not begin with "/" ("*")
-// is appended unchanged.
+// is appended unchanged. A "%" that begins no escape stays, and so do escapes right behind it: decoded
+// they would make it one ("%%32e" must not become "%2e"), and the normal form would not be final.
 func appendNormal(dst, path []byte) []byte {
 	if len(path) == 0 || path[0] != '/' {
 		return append(dst, path...)
@@ -24,19 +25,24 @@ func appendNormal(dst, path []byte) []byte {
 	start := len(dst)
 	dst = append(dst, '/')
 	segment := len(dst) // where the present segment begins
+	stray := -1         // where in dst the segment's last "%" that begins no escape is
 	for i := 1; i < len(path); i++ {
 		c := path[i]
 		if c == '%' {
-			var width int
-			c, width = unreserved(path[i:])
-			if width > 0 {
-				i += width
+			decoded, ok := unescape(path[i:])
+			switch {
+			case !ok:
+				stray = len(dst)
+			case isUnreserved(decoded) && (stray < 0 || len(dst)-stray > 2):
+				c = decoded
+				i += 2
 			}
 		}
 		if c != '/' {
 			dst = append(dst, c)
 			continue
 		}
+		stray = -1
 		if dst = closeSegment(dst, start, segment); dst[len(dst)-1] != '/' {
 			dst = append(dst, '/')
 		}
@@ -63,23 +69,22 @@ func closeSegment(dst []byte, start, segment int) []byte {
 	return dst
 }
 
-// unreserved decodes "%XX" at the start of b if it stands for an unreserved character (RFC 3986
-// section 2.3). It returns the character and the number of bytes beyond the first; for anything
-// else '%' and 0.
-func unreserved(b []byte) (byte, int) {
+// unescape decodes "%XX" at the start of b; false if there is none.
+func unescape(b []byte) (byte, bool) {
 	if len(b) < 3 {
-		return '%', 0
+		return 0, false
 	}
 	high, low := unhex(b[1]), unhex(b[2])
-	if high < 0 || low < 0 {
-		return '%', 0
-	}
-	c := byte(high<<4 | low)
+	return byte(high<<4 | low), high >= 0 && low >= 0
+}
+
+// isUnreserved reports whether c means the same escaped and not (RFC 3986 section 2.3).
+func isUnreserved(c byte) bool {
 	switch {
 	case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '.', c == '_', c == '~':
-		return c, 2
+		return true
 	}
-	return '%', 0
+	return false
 }
 
 func unhex(c byte) int {

@@ -105,6 +105,7 @@ type Record struct {
 func (r *Record) Reset() {
 	r.Request.Reset()
 	r.Response.Reset()
+	clear(r.Captures) // no view may keep another buffer alive
 	*r = Record{
 		Conn: r.Conn, Request: r.Request, Response: r.Response,
 		Captures: r.Captures[:0], ClientIPText: nil, RequestID: r.RequestID[:0],

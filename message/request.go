@@ -53,15 +53,15 @@ type Request struct {
 	// are among them as received; the engine writes its own.
 	Fields Fields
 
-	mem    []byte // behind the targets that RewritePath built
-	normal []byte // see NormalPath
+	mem    []byte // append-only until Reset: behind what RewritePath and NormalPath built
+	normal []byte // see NormalPath; nil until asked for
 }
 
 // Reset forgets the request and keeps its memory.
 func (r *Request) Reset() {
 	r.Fields.Reset()
-	fields, mem, normal := r.Fields, r.mem[:0], r.normal[:0]
-	*r = Request{Fields: fields, mem: mem, normal: normal}
+	fields, mem := r.Fields, r.mem[:0]
+	*r = Request{Fields: fields, mem: mem}
 }
 
 // SetMethod sets Method and MethodID.
@@ -73,7 +73,7 @@ func (r *Request) SetMethod(method []byte) {
 // SetTarget sets Target and what is derived from it. The caller guarantees target's memory until Reset.
 func (r *Request) SetTarget(target []byte) {
 	r.Target = target
-	r.normal = r.normal[:0]
+	r.normal = nil
 	if i := bytes.IndexByte(target, '?'); i >= 0 {
 		r.Path, r.Query, r.HasQuery = target[:i], target[i+1:], true
 		return
@@ -96,13 +96,15 @@ func (r *Request) RewritePath(path []byte) {
 // NormalPath returns the path with dot segments and repeated slashes removed and percent-encoded
 // unreserved characters decoded (RFC 3986 section 6.2.2): what locations and path-bound plugins
 // match, so that "//admin" or "%61dmin" evade nothing. A path that is normal already is returned
-// as it is, at the cost of one scan.
+// as it is, at the cost of one scan. The view stays valid when the path is rewritten.
 func (r *Request) NormalPath() []byte {
 	if isNormal(r.Path) {
 		return r.Path
 	}
-	if len(r.normal) == 0 {
-		r.normal = appendNormal(r.normal[:0], r.Path)
+	if r.normal == nil {
+		start := len(r.mem)
+		r.mem = appendNormal(r.mem, r.Path)
+		r.normal = r.mem[start:len(r.mem):len(r.mem)]
 	}
 	return r.normal
 }
