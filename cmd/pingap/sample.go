@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	_ "embed" // for sample.toml
 	"errors"
 	"fmt"
@@ -70,15 +69,13 @@ func sampleUpstreamRole(_ []string, s surroundings) int {
 		return s.fail(err)
 	}
 	server := &http.Server{Handler: http.HandlerFunc(echo), ReadHeaderTimeout: 10 * time.Second}
-	ctx, cancel := context.WithCancel(context.Background())
-	go func() { // ends with standard input; nobody waits, the process ends then
-		_, _ = io.Copy(io.Discard, os.Stdin)
-		cancel()
-		_ = server.Close()
-	}()
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }() // ends with Close
 	fmt.Fprintln(s.stdout, "ready")
-	err = server.Serve(listener)
-	if ctx.Err() == nil {
+	// Nothing is ever written to it: reading ends when the parent does.
+	_, _ = io.Copy(io.Discard, os.Stdin)
+	_ = server.Close()
+	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
 		return s.fail(err)
 	}
 	return exitDone
