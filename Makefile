@@ -9,7 +9,7 @@ SOAK      ?= 10m
 BENCH     ?=
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Tools and tests of the tree gain nothing from the race detector.
-RACE_SKIP := /bench$$|/internal/|/e2e
+RACE_SKIP := ^pingap/(bench$$|internal/|e2e)
 
 .PHONY: all build run test lint bench bench-quick fuzz soak clean
 
