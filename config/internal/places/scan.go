@@ -27,7 +27,9 @@ type Map map[string]Place
 
 const pathSeparator = "\x1f"
 
-func join(path ...string) string { return strings.Join(path, pathSeparator) }
+// join makes the key of a path in the Map. The separator stands in front of each part, so
+// that an empty key differs from no key.
+func join(path ...string) string { return pathSeparator + strings.Join(path, pathSeparator) }
 
 // Element is the path element of the i-th element of an array.
 func Element(i int) string { return "#" + strconv.Itoa(i) }
@@ -102,13 +104,8 @@ func (s *scanner) header() string {
 	return path
 }
 
-// extend adds to a joined path.
-func extend(path, part string) string {
-	if path == "" {
-		return part
-	}
-	return path + pathSeparator + part
-}
+// extend adds to a joined path; "" is the root.
+func extend(path, part string) string { return path + pathSeparator + part }
 
 // noteOnce keeps the first place: a parent belongs to its first child.
 func (s *scanner) noteOnce(path string, line int) {
@@ -121,7 +118,11 @@ func (s *scanner) noteOnce(path string, line int) {
 func (s *scanner) pair(prefix string) {
 	path := prefix
 	line := s.line
-	for _, part := range s.keyParts() {
+	parts := s.keyParts()
+	if len(parts) == 0 {
+		return
+	}
+	for _, part := range parts {
 		path = extend(path, part)
 		s.noteOnce(path, line)
 	}
@@ -174,13 +175,27 @@ func isBareKey(c byte) bool {
 	return isLetter(c) || isDigit(c) || c == '-' || c == '_' || c >= 0x80
 }
 
+// unquoteKey resolves the escapes of a basic string. TOML knows \e, Go does not.
 func unquoteKey(quoted string) string {
-	if quoted[0] == '"' {
-		if text, err := strconv.Unquote(quoted); err == nil {
-			return text
-		}
+	rest := strings.TrimSuffix(quoted[1:], quoted[:1])
+	if quoted[0] == '\'' {
+		return rest
 	}
-	return strings.Trim(quoted, quoted[:1])
+	var b strings.Builder
+	for rest != "" {
+		if tail, ok := strings.CutPrefix(rest, `\e`); ok {
+			b.WriteByte(0x1b)
+			rest = tail
+			continue
+		}
+		char, _, tail, err := strconv.UnquoteChar(rest, '"')
+		if err != nil {
+			return quoted
+		}
+		b.WriteRune(char)
+		rest = tail
+	}
+	return b.String()
 }
 
 // value skips a value and notes the places inside it.
