@@ -15,6 +15,8 @@ import (
 const (
 	stopAnswer = 5 * time.Second
 	stopMargin = 10 * time.Second
+	// stopUnknown stands for the instance's limit when it could not say it.
+	stopUnknown = 5 * time.Minute
 )
 
 func stopVerb() verb {
@@ -48,6 +50,7 @@ func runStop(ctx context.Context, c *call) int {
 			return c.failed(serr)
 		}
 		fmt.Fprintf(c.stderr, "pingap: %v from control: told pid %d by signal\n", err, p.pid)
+		limit = stopUnknown
 	}
 	if perr != nil {
 		// It is stopping, but there is no pid to wait for.

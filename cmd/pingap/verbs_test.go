@@ -1,0 +1,221 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"pingap/ipc"
+)
+
+// fakeInstance stands for a running pingap: answer decides what a client gets; nil
+// is silence.
+func fakeInstance(t *testing.T, answer func(ipc.Body) ipc.Body) (runDir string) {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "pingap-verbs") // short: sockets have 108 bytes
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.ListenUnix("unixpacket", &net.UnixAddr{Name: filepath.Join(dir, socketName), Net: "unixpacket"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := listener.File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	fd, err := syscall.Dup(int(file.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	file.Close()
+	acceptor, err := ipc.AcceptorFromFD(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			conn, err := acceptor.Accept(ctx)
+			if err != nil {
+				return
+			}
+			wg.Go(func() { serveFake(ctx, conn, answer) })
+		}
+	})
+	t.Cleanup(func() {
+		cancel()
+		wg.Wait()
+		acceptor.Close()
+		listener.Close()
+		os.RemoveAll(dir)
+	})
+	return dir
+}
+
+func serveFake(ctx context.Context, conn *ipc.Conn, answer func(ipc.Body) ipc.Body) {
+	defer conn.Close()
+	for {
+		m, err := conn.Receive(ctx)
+		if err != nil {
+			return
+		}
+		if a := answer(m.Body); a != nil && conn.Send(ctx, m.Txn, a) != nil {
+			return
+		}
+	}
+}
+
+func TestVerbsReportWhatTheInstanceAnswers(t *testing.T) {
+	applied := &ipc.Applied{Version: 3, SHA: "0123456789abcdef", Workers: 2, Took: 12 * time.Millisecond, Warnings: []string{"w1"},
+		Changes: []ipc.Change{{Object: "upstream:api", Class: ipc.ClassHot}}}
+	cases := []struct {
+		name   string
+		args   []string
+		answer ipc.Body
+		code   int
+		out    []string
+		errors []string
+	}{
+		{"reload, applied", []string{"reload"}, applied, 0,
+			[]string{"applied: version 3 (0123456789ab), hot, 1 changes, 2 workers, 12ms", "upstream:api"}, []string{"warning: w1"}},
+		{"reload and wait", []string{"reload", "--wait"}, applied, 0, []string{"applied"}, nil},
+		{"reload, unchanged", []string{"reload"}, &ipc.Applied{Version: 3, SHA: "01", Unchanged: true}, 0, []string{"unchanged: version 3 (01)"}, nil},
+		{"reload, errors", []string{"reload"}, &ipc.Refused{Reason: "the configuration has 2 errors", Errors: []string{"a:1: x", "a:2: y"}}, 1,
+			nil, []string{"refused: the configuration has 2 errors", "  a:1: x\n", "  a:2: y\n"}},
+		{"reload, a worker refuses", []string{"reload"}, &ipc.Refused{Worker: "worker 1 (pid 7)", Path: "locations.a", Reason: "no"}, 1,
+			nil, []string{"refused: worker 1 (pid 7): locations.a: no"}},
+		{"reload, silence", []string{"reload", "--timeout", "50ms"}, nil, 3, nil, []string{"no answer in time (50ms)"}},
+		{"reload, another version", []string{"reload"}, &ipc.Unknown{Of: ipc.TypeReload}, 1, nil, []string{"another version"}},
+		{"reopen", []string{"reopen"}, &ipc.Reopened{Paths: []string{"/var/log/a"}}, 0, []string{"/var/log/a\n"}, nil},
+		{"reopen, partly", []string{"reopen"}, &ipc.Reopened{Paths: []string{"/a"}, Errors: []string{"b stays"}}, 1, []string{"/a"}, []string{"b stays"}},
+		{"reopen, silence and no pid file", []string{"reopen", "--timeout=50ms"}, nil, 3, nil, []string{"no answer"}},
+		{"status, silence", []string{"status", "--timeout=50ms"}, nil, 3, nil, []string{"no answer"}},
+		{"status, wrong answer", []string{"status"}, &ipc.Ready{}, 1, nil, []string{"unexpected"}},
+		{"stop, refused", []string{"stop"}, &ipc.Refused{Reason: "busy"}, 1, nil, []string{"refused: busy"}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			dir := fakeInstance(t, func(ipc.Body) ipc.Body { return c.answer })
+			got := command(t, map[string]string{"PINGAP_RUN_DIR": dir}, c.args...)
+			if got.code != c.code {
+				t.Errorf("exit code %d, want %d: %+v", got.code, c.code, got)
+			}
+			for _, part := range c.out {
+				if !strings.Contains(got.out, part) {
+					t.Errorf("output %q lacks %q", got.out, part)
+				}
+			}
+			for _, part := range c.errors {
+				if !strings.Contains(got.errors, part) {
+					t.Errorf("errors %q lack %q", got.errors, part)
+				}
+			}
+		})
+	}
+}
+
+func TestStatusShowsConfigurationAndProcesses(t *testing.T) {
+	all := &ipc.StatusAll{State: "running", Version: 2, SHA: "abcdef0123456789", Build: "b", Degraded: []string{"worker 1 is not active"},
+		Listeners: []ipc.Listener{{ID: "l-1", Network: "tcp4", Address: "127.0.0.1:80", Server: "web"}},
+		LastApply: &ipc.ApplyResult{RequestedBy: "SIGHUP", Error: "no"},
+		Processes: []ipc.Process{
+			{Kind: "supervisor", PID: 10, State: "running", Uptime: 1500 * time.Millisecond},
+			{Kind: "worker", PID: 12, Slot: 1, Generation: 4, State: "active", Restarts: 1, LastExit: "signal: killed",
+				Status: &ipc.Status{Connections: map[string]int64{"idle": 3, "active": 2}, Requests: 99, RSS: 3 << 20}},
+		}}
+	dir := fakeInstance(t, func(ipc.Body) ipc.Body { return all })
+
+	text := command(t, nil, "--run-dir", dir, "status")
+	for _, part := range []string{"running, configuration version 2 (abcdef012345)", "degraded: worker 1", "by SIGHUP: refused: no", "127.0.0.1:80 (web)", "3.0 MiB"} {
+		if text.code != 0 || !strings.Contains(text.out, part) {
+			t.Errorf("status (%d) %q lacks %q", text.code, text.out, part)
+		}
+	}
+	got := command(t, nil, "status", "--json", "--run-dir", dir)
+	var st struct {
+		State  string
+		Config struct {
+			Version int
+			SHA     string
+		}
+		Processes []map[string]any
+	}
+	if err := json.Unmarshal([]byte(got.out), &st); err != nil {
+		t.Fatal(err, got)
+	}
+	if st.State != "running" || st.Config.Version != 2 || st.Config.SHA != all.SHA || len(st.Processes) != 2 {
+		t.Fatalf("%s", got.out)
+	}
+	want := map[string]any{"kind": "worker", "pid": 12.0, "slot": 1.0, "generation": 4.0, "state": "active", "uptime": 0.0,
+		"connections": 5.0, "requests": 99.0, "memory": float64(3 << 20), "restarts": 1.0, "last_exit": "signal: killed"}
+	for key, value := range want {
+		if st.Processes[1][key] != value {
+			t.Errorf("%s = %v, want %v", key, st.Processes[1][key], value)
+		}
+	}
+}
+
+// own writes a process's id into the pid file of a run directory.
+func own(t *testing.T, dir string, cmd *exec.Cmd) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, pidName), []byte(strconv.Itoa(cmd.Process.Pid)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestStopWaitsUntilTheInstanceHasEnded(t *testing.T) {
+	cmd := sleeper(t)
+	dir := fakeInstance(t, func(b ipc.Body) ipc.Body {
+		if stop, ok := b.(*ipc.Stop); ok && stop.Fast {
+			_ = cmd.Process.Signal(syscall.SIGTERM)
+			return &ipc.Stopping{Timeout: patience}
+		}
+		return &ipc.Refused{Reason: "expected a fast stop"}
+	})
+	own(t, dir, cmd)
+	if got := command(t, nil, "stop", "--fast", "--run-dir", dir); got.code != 0 || got.out != "stopped\n" {
+		t.Errorf("%+v", got)
+	}
+}
+
+const patience = 30 * time.Second
+
+func TestStopSaysThatItTakesTooLong(t *testing.T) {
+	cmd := sleeper(t)
+	dir := fakeInstance(t, func(ipc.Body) ipc.Body { return &ipc.Stopping{Timeout: time.Hour} })
+	own(t, dir, cmd)
+	if got := command(t, nil, "stop", "--timeout", "50ms", "--run-dir", dir); got.code != 3 {
+		t.Errorf("%+v", got)
+	}
+}
+
+// With control dead the supervisor is told by signal, through its pid file.
+func TestStopAndReopenFallBackToSignals(t *testing.T) {
+	dir := t.TempDir() // nobody listens
+	cmd := sleeper(t)
+	own(t, dir, cmd)
+	if got := command(t, nil, "stop", "--run-dir", dir); got.code != 0 || !strings.Contains(got.errors, "told pid") {
+		t.Errorf("stop: %+v", got)
+	}
+	cmd = sleeper(t)
+	own(t, dir, cmd)
+	if got := command(t, nil, "reopen", "--run-dir", dir); got.code != 0 || !strings.Contains(got.errors, "SIGUSR1") {
+		t.Errorf("reopen: %+v", got)
+	}
+	var exit *exec.ExitError
+	if err := cmd.Wait(); !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGUSR1 {
+		t.Errorf("the process ended with %v, want SIGUSR1", err)
+	}
+}
