@@ -103,7 +103,7 @@ func TestTrustedContainsWhatItsBlocksContain(t *testing.T) {
 
 func TestTrustedListIsChecked(t *testing.T) {
 	for _, entry := range []string{"", "proxy.local", "10.0.0.0/33", "10.0.0", "fe80::1%eth0/64"} {
-		if _, err := NewTrusted([]string{"10.0.0.1", entry}); err == nil || !strings.Contains(err.Error(), "expected an address") {
+		if _, err := NewTrusted([]string{"10.0.0.1", entry}); err == nil || !strings.Contains(err.Error(), "expected an IP address") {
 			t.Errorf("%q: %v", entry, err)
 		}
 	}

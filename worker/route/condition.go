@@ -2,55 +2,58 @@ package route
 
 import (
 	"bytes"
-	"strings"
+	"fmt"
 
 	"pingap/config"
 	"pingap/message"
 )
 
 // condition asks for a value by name: any value, or one that is equal.
-type condition struct {
-	name  string
-	value string
-	exact bool
-}
+type condition struct{ config.Match }
 
 // conditions must all hold.
 type conditions struct {
 	headers, query, cookies []condition
 }
 
-func compileConditions(cfg *config.Location) conditions {
-	return conditions{
-		headers: parseConditions(cfg.MatchHeaders),
-		query:   parseConditions(cfg.MatchQuery),
-		cookies: parseConditions(cfg.MatchCookies),
+func compileConditions(cfg *config.Location) (c conditions, err error) {
+	if c.headers, err = parseConditions(cfg.MatchHeaders); err != nil {
+		return c, fmt.Errorf("match_headers: %w", err)
 	}
+	if c.query, err = parseConditions(cfg.MatchQuery); err != nil {
+		return c, fmt.Errorf("match_query: %w", err)
+	}
+	if c.cookies, err = parseConditions(cfg.MatchCookies); err != nil {
+		return c, fmt.Errorf("match_cookies: %w", err)
+	}
+	return c, nil
 }
 
-// parseConditions reads entries "name:value" and "name"; blanks around both do not count.
-func parseConditions(entries []string) []condition {
+func parseConditions(entries []string) ([]condition, error) {
 	var out []condition
 	for _, entry := range entries {
-		name, value, exact := strings.Cut(entry, ":")
-		out = append(out, condition{strings.TrimSpace(name), strings.TrimSpace(value), exact})
+		match, err := config.ParseMatch(entry)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, condition{match})
 	}
-	return out
+	return out, nil
 }
 
 func (c *conditions) hold(r *message.Request) bool {
 	for i := range c.headers {
-		if value, ok := r.Fields.Lookup(c.headers[i].name); !c.headers[i].accepts(value, ok) {
+		if value, ok := r.Fields.Lookup(c.headers[i].Name); !c.headers[i].accepts(value, ok) {
 			return false
 		}
 	}
 	for i := range c.query {
-		if value, ok := queryValue(r.Query, c.query[i].name); !c.query[i].accepts(value, ok) {
+		if value, ok := queryValue(r.Query, c.query[i].Name); !c.query[i].accepts(value, ok) {
 			return false
 		}
 	}
 	for i := range c.cookies {
-		if value, ok := cookieValue(&r.Fields, c.cookies[i].name); !c.cookies[i].accepts(value, ok) {
+		if value, ok := cookieValue(&r.Fields, c.cookies[i].Name); !c.cookies[i].accepts(value, ok) {
 			return false
 		}
 	}
@@ -58,7 +61,7 @@ func (c *conditions) hold(r *message.Request) bool {
 }
 
 func (c *condition) accepts(value []byte, present bool) bool {
-	return present && (!c.exact || string(value) == c.value)
+	return present && (!c.Exact || string(value) == c.Value)
 }
 
 // queryValue returns the value of the first pair called key, as written (nothing is decoded). A key

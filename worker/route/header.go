@@ -53,34 +53,26 @@ func compileHeaders(cfg *config.Location, env func(string) (string, bool)) (head
 func compileHeaderList(entries []string, env func(string) (string, bool)) ([]headerRule, error) {
 	var rules []headerRule
 	for _, entry := range entries {
-		name, value, ok := strings.Cut(entry, ":")
-		if !ok {
-			return nil, fmt.Errorf("header %s is invalid", entry)
-		}
-		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
-		if err := checkHeader(name, value); err != nil {
+		name, value, err := config.ParseHeader(entry)
+		if err != nil {
 			return nil, err
+		}
+		if framesMessages(name) {
+			return nil, fmt.Errorf("header %s: the proxy frames messages itself", name)
 		}
 		rules = append(rules, headerRule{name, message.CompileValue(value, env)})
 	}
 	return rules, nil
 }
 
-// checkHeader refuses what is no field, and the fields that frame messages on the connection: the
-// engine alone writes those. A name with "_" for "-" is refused as well, as servers behind us may
-// take it for the same field.
-func checkHeader(name, value string) error {
-	if !message.ValidToken([]byte(name)) {
-		return fmt.Errorf("header name(%s) is invalid", name)
-	}
-	if !message.ValidValue([]byte(value)) {
-		return fmt.Errorf("header value of %s is invalid", name)
-	}
+// framesMessages reports whether a field frames messages on the connection: the engine alone writes
+// those. A name with "_" for "-" counts as well, as servers behind us may take it for the same field.
+func framesMessages(name string) bool {
 	switch strings.ReplaceAll(strings.ToLower(name), "_", "-") {
 	case "content-length", "transfer-encoding", "connection":
-		return fmt.Errorf("header name(%s) is invalid: the proxy frames messages itself", name)
+		return true
 	}
-	return nil
+	return false
 }
 
 // valueSpace is the room on the stack for a value; a longer one costs an allocation.

@@ -25,14 +25,10 @@ type hostRule struct {
 	regex *expression
 }
 
-// compileHosts compiles a comma list of name, *.name and ~regex; an empty list is any host.
-func compileHosts(list string) ([]hostRule, error) {
+// compileHosts compiles entries name, *.name and ~regex; none is any host.
+func compileHosts(entries []string) ([]hostRule, error) {
 	var rules []hostRule
-	for entry := range strings.SplitSeq(list, ",") {
-		entry = strings.TrimSpace(entry)
-		if entry == "" {
-			continue
-		}
+	for _, entry := range entries {
 		rule, err := compileHost(entry)
 		if err != nil {
 			return nil, err

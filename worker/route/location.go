@@ -29,7 +29,7 @@ type Location struct {
 // Compile compiles a location: its expressions, conditions, rewriting and header values. env looks
 // up environment variables for header values; it may be nil.
 func Compile(cfg *config.Location, env func(string) (string, bool)) (*Location, error) {
-	l := &Location{Name: cfg.Name, Config: cfg, Weight: weightOf(cfg)}
+	l := &Location{Name: cfg.Name, Config: cfg, Weight: cfg.EffectiveWeight()}
 	if len(cfg.Upstream) > 1 && cfg.Upstream[0] == '$' {
 		l.UpstreamVar = cfg.Upstream[1:]
 	}
@@ -37,10 +37,12 @@ func Compile(cfg *config.Location, env func(string) (string, bool)) (*Location, 
 	if l.path, err = compilePath(cfg.Path); err != nil {
 		return nil, fmt.Errorf("location %q: path: %w", cfg.Name, err)
 	}
-	if l.hosts, err = compileHosts(cfg.Host); err != nil {
+	if l.hosts, err = compileHosts(cfg.Hosts()); err != nil {
 		return nil, fmt.Errorf("location %q: host: %w", cfg.Name, err)
 	}
-	l.conditions = compileConditions(cfg)
+	if l.conditions, err = compileConditions(cfg); err != nil {
+		return nil, fmt.Errorf("location %q: %w", cfg.Name, err)
+	}
 	if l.rewrite, err = compileRewrite(cfg.Rewrite); err != nil {
 		return nil, fmt.Errorf("location %q: rewrite: %w", cfg.Name, err)
 	}

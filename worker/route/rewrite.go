@@ -2,8 +2,8 @@ package route
 
 import (
 	"bytes"
-	"strings"
 
+	"pingap/config"
 	"pingap/message"
 )
 
@@ -22,17 +22,10 @@ type rewriteRule struct {
 // compileRewrite compiles "regex replacement". One token with a "$" replaces the whole path; one
 // without, and more than two, remove the match.
 func compileRewrite(text string) (*rewriteRule, error) {
-	if strings.TrimSpace(text) == "" {
+	if text == "" {
 		return nil, nil
 	}
-	tokens := strings.Split(text, " ")
-	pattern, replacement := tokens[0], ""
-	switch {
-	case len(tokens) == 2:
-		replacement = tokens[1]
-	case len(tokens) == 1 && strings.Contains(text, "$"):
-		pattern, replacement = wholePath, text
-	}
+	pattern, replacement := config.ParseRewrite(text)
 	if pattern == wholePath {
 		return &rewriteRule{template: compileTemplate(replacement, nil)}, nil
 	}

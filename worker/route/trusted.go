@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"pingap/config"
 	"pingap/message"
 )
 
@@ -25,11 +26,11 @@ func NewTrusted(list []string) (*Trusted, error) {
 			t.unix = true
 			continue
 		}
-		r, err := parseRange(entry)
+		network, err := config.ParseNetwork(entry)
 		if err != nil {
-			return nil, fmt.Errorf("trusted proxy %q: expected an address or a block such as 10.0.0.0/8", entry)
+			return nil, fmt.Errorf("trusted proxy: %w", err)
 		}
-		t.ranges = append(t.ranges, r)
+		t.ranges = append(t.ranges, addrRange{network.Addr(), lastOf(network)})
 	}
 	t.ranges = mergeRanges(t.ranges)
 	return t, nil
@@ -59,23 +60,6 @@ func (t *Trusted) peer(rec *message.Record) bool {
 		return t.unix
 	}
 	return t.Contains(rec.Conn.Remote.Addr())
-}
-
-func parseRange(entry string) (addrRange, error) {
-	if !strings.Contains(entry, "/") {
-		addr, err := netip.ParseAddr(entry)
-		addr = addr.Unmap().WithZone("")
-		return addrRange{addr, addr}, err
-	}
-	prefix, err := netip.ParsePrefix(entry)
-	if err != nil {
-		return addrRange{}, err
-	}
-	if a := prefix.Addr(); a.Is4In6() && prefix.Bits() >= 96 {
-		prefix = netip.PrefixFrom(a.Unmap(), prefix.Bits()-96)
-	}
-	prefix = prefix.Masked()
-	return addrRange{prefix.Addr(), lastOf(prefix)}, nil
 }
 
 // lastOf returns the last address of a block.
