@@ -15,23 +15,50 @@ func (c *conn) relay(up *upstreamIO, p []byte) (done bool, err error) {
 	r := &c.s.resp
 	switch r.mode {
 	case relayLength:
-		if int64(len(p)) > r.left {
-			up.extra, p = true, p[:r.left]
+		if p, err = c.cutExtra(up, p); err != nil {
+			return false, err
 		}
-		r.left -= int64(len(p))
 		return r.left == 0, c.emit(p)
 	case relayChunked:
 		pass, used, broken := r.chunks.Pass(p)
 		if broken != nil {
 			return false, errBadBody
 		}
+		if used < len(p) {
+			if err := c.unasked(up); err != nil {
+				return false, err
+			}
+		}
 		if err := c.emit(p[:pass]); err != nil || !r.chunks.Done() {
 			return false, err
 		}
-		up.extra = used < len(p)
 		return true, c.emitRest(r.chunks.Trailer())
 	}
 	return c.relayDecoded(up, p)
+}
+
+// cutExtra takes the bytes of p that belong to a body with a length.
+func (c *conn) cutExtra(up *upstreamIO, p []byte) ([]byte, error) {
+	r := &c.s.resp
+	if int64(len(p)) > r.left {
+		if err := c.unasked(up); err != nil {
+			return nil, err
+		}
+		p = p[:r.left]
+	}
+	r.left -= int64(len(p))
+	return p, nil
+}
+
+// unasked notes that the upstream sent bytes behind the response. The connection will not be used
+// again. If it had been used before, and the bytes came at once with the head, then the response
+// itself may be one that nobody asked for, in front of the right one: it is refused.
+func (c *conn) unasked(up *upstreamIO) error {
+	up.extra = true
+	if c.s.ex.UpstreamReused && c.s.resp.headOnly {
+		return errBadBody
+	}
+	return nil
 }
 
 // relayDecoded takes the data out of p, through the filters, and frames it anew.
@@ -41,10 +68,9 @@ func (c *conn) relayDecoded(up *upstreamIO, p []byte) (done bool, err error) {
 		return false, c.filter(p, false)
 	}
 	if !r.frame.Chunked {
-		if int64(len(p)) > r.left {
-			up.extra, p = true, p[:r.left]
+		if p, err = c.cutExtra(up, p); err != nil {
+			return false, err
 		}
-		r.left -= int64(len(p))
 		if err := c.filter(p, false); err != nil || r.left > 0 {
 			return false, err
 		}

@@ -85,7 +85,9 @@ func (c *conn) relayFirst(up *upstreamIO) bool {
 	first := up.buf[up.r:up.w]
 	up.r = up.w
 	if s.resp.mode == relayNone {
-		up.extra = len(first) > 0
+		if len(first) > 0 && c.unasked(up) != nil {
+			return up.failed(502, "InvalidBody")
+		}
 		if c.emit(nil) != nil {
 			return up.clientGone()
 		}
