@@ -46,7 +46,8 @@ type WriterOptions struct {
 // one goroutine, which Close ends, does the writing.
 type Writer struct {
 	options WriterOptions
-	limit   int // bytes per buffer: there are two
+	limit   int           // bytes per buffer: there are two
+	stall   time.Duration // stallLimit but in tests
 
 	mu      sync.Mutex // guards filling, lines, stamped and closed
 	filling []byte     // a newline, then whole lines; see fileSink for the newline
@@ -101,7 +102,7 @@ func newWriter(s sink, o WriterOptions) *Writer {
 		o.Batch = DefaultBatch
 	}
 	w := &Writer{
-		options: o, limit: o.MaxBytes / 2, sink: s, stamped: s.stamped(),
+		options: o, limit: o.MaxBytes / 2, stall: stallLimit, sink: s, stamped: s.stamped(),
 		filling: []byte{'\n'}, spare: []byte{'\n'},
 		wake: make(chan struct{}, 1), commands: make(chan command),
 		quit: make(chan struct{}), done: make(chan struct{}),
@@ -178,7 +179,7 @@ func (w *Writer) signal() {
 
 func (w *Writer) command(next sink) error {
 	c := command{next: next, done: make(chan struct{})}
-	timer := time.NewTimer(stallLimit)
+	timer := time.NewTimer(w.stall)
 	defer timer.Stop()
 	select {
 	case w.commands <- c:
@@ -199,7 +200,7 @@ func (w *Writer) refuse(next sink, err error) error {
 }
 
 func (w *Writer) await(done <-chan struct{}) error {
-	timer := time.NewTimer(stallLimit)
+	timer := time.NewTimer(w.stall)
 	defer timer.Stop()
 	select {
 	case <-done:

@@ -222,6 +222,35 @@ func TestWriterNeverWaitsForAPipeThatIsFull(t *testing.T) {
 	}
 }
 
+// What waits for a target that takes nothing gives up, and says so.
+func TestWaitingForAStalledTargetIsBounded(t *testing.T) {
+	r, p, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := NewFileWriter(p, WriterOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.stall = 10 * time.Millisecond
+	path := filepath.Join(t.TempDir(), "a.log")
+	line(w, strings.Repeat("z", 1<<20)) // more than the pipe holds
+	if err := w.Sync(); err != ErrStalled {
+		t.Errorf("Sync: %v", err)
+	}
+	if err := w.SetFile(openLog(t, path)); err != ErrStalled {
+		t.Errorf("SetFile: %v", err)
+	}
+	if err := w.Close(); err != ErrStalled {
+		t.Errorf("Close: %v", err)
+	}
+	r.Close() // lets the writer's goroutine go
+	<-w.done
+	if w.Lost() != 1 {
+		t.Errorf("%d lost", w.Lost())
+	}
+}
+
 func TestMaxLinesBoundsWhatWaits(t *testing.T) {
 	r, p, err := os.Pipe()
 	if err != nil {

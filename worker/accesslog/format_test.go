@@ -243,6 +243,21 @@ func FuzzLinesStayLines(f *testing.F) {
 	})
 }
 
+func FuzzCompile(f *testing.F) {
+	for _, seed := range []string{"combined", "json", "{", "{}", "{{host}}", "{~a}{>b}{<c}{$REGION}{:location}", "a\nb{x.y}", "{~}{>}{<}{$}{:}"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		now := time.Now()
+		format, _ := Compile(text, testEnv)
+		for _, c := range format.Append(nil, hostileExchange(now, "\r\n\x00"), now) {
+			if c < ' ' && c != '\t' || c == 0x7f {
+				t.Fatalf("byte %#x of format %q", c, text)
+			}
+		}
+	})
+}
+
 func TestJSONFormat(t *testing.T) {
 	now := time.Now()
 	want := map[string]any{
