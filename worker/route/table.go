@@ -40,12 +40,6 @@ func NewTable(locations []*Location, opt Options) *Table {
 	return t
 }
 
-// RawPath reports whether the table matches raw paths, for Location.Rewrite.
-func (t *Table) RawPath() bool { return t.raw }
-
-// Len returns the number of locations.
-func (t *Table) Len() int { return len(t.ranked) }
-
 func (t *Table) index(l *Location, rank int32) {
 	literal, exact, costly := l.path.literal(t.raw)
 	if len(l.hosts) == 0 {

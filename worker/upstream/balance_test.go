@@ -50,28 +50,35 @@ func TestScheduleGivesEveryBackendItsWeight(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	for range 300 {
 		var entries []entry
-		total, largest := 0, 1
-		if r.IntN(3) == 0 {
-			largest = 300
-		}
+		total, largest := 0, []int{1, 3, 300}[r.IntN(3)]
 		for range 1 + r.IntN(30) {
-			w := 1 + r.IntN(largest)
-			total += w
-			entries = append(entries, entry{&Backend{}, w})
+			e := entry{&Backend{}, 1 + r.IntN(largest)}
+			if r.IntN(4) == 0 {
+				e.backend.down.Store(true)
+			} else {
+				total += e.weight
+			}
+			entries = append(entries, e)
+		}
+		share := func(e entry) int {
+			if e.backend.Down() {
+				return 0
+			}
+			return e.weight
 		}
 		counts := make([]int, len(entries))
 		schedule := newSchedule(entries)
 		for i, at := range schedule {
 			counts[at]++
 			for k, e := range entries { // smooth: never further than one turn per backend from the ideal
-				ideal := float64((i+1)*e.weight) / float64(total)
+				ideal := float64((i+1)*share(e)) / float64(total)
 				if d := math.Abs(float64(counts[k]) - ideal); d > float64(len(entries)) {
 					t.Fatalf("backend %d is %.1f turns off at %d", k, d, i)
 				}
 			}
 		}
 		for k, e := range entries {
-			if counts[k]*total != e.weight*len(schedule) {
+			if counts[k]*total != share(e)*len(schedule) {
 				t.Fatalf("backend %d of weight %d/%d has %d of %d turns", k, e.weight, total, counts[k], len(schedule))
 			}
 		}
@@ -304,26 +311,6 @@ func TestHashWithoutItsValueIsOneBackend(t *testing.T) {
 		if b != u.Pick(request("/"), nil) {
 			t.Errorf("%s: %s", key, b.Addr)
 		}
-	}
-}
-
-func TestRetryIsAllowedByCountAndWindow(t *testing.T) {
-	cases := []struct {
-		retry   Retry
-		retries int
-		elapsed int64
-		want    bool
-	}{
-		{Retry{}, 0, 0, false}, {Retry{Max: 2}, 1, 1 << 40, true}, {Retry{Max: 2}, 2, 0, false},
-		{Retry{Max: 2, Window: 100}, 0, 100, true}, {Retry{Max: 2, Window: 100}, 0, 101, false},
-	}
-	for _, c := range cases {
-		if got := c.retry.Allowed(c.retries, 50, 50+c.elapsed); got != c.want {
-			t.Errorf("%+v: %v", c, got)
-		}
-	}
-	if r := NewRetry(&config.Location{MaxRetries: 255, MaxRetryWindow: 7}); r.Max != 15 || r.Window != 7 {
-		t.Errorf("%+v", r)
 	}
 }
 

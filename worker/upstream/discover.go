@@ -18,30 +18,34 @@ const (
 )
 
 // discover makes the first set of backends, and starts the resolving of names if there are any.
-func (u *Upstream) discover(opt Options, lookup lookupFunc) error {
+func (u *Upstream) discover(opt Options, lookup lookupFunc) {
 	switch u.Config.Discovery {
 	case "transparent":
 		u.transparent = newTransparent(u, opt)
-		return nil
+		return
 	case "docker":
 		u.logger.Warn("docker discovery is not in effect: the upstream has no backends", zap.String("upstream", u.Name))
-		return nil
+		return
 	}
-	hosts := hostNames(u.Config)
+	u.backends = u.Config.Backends()
+	if len(u.backends) > maxBackends {
+		u.logger.Warn("too many backends: the last ones are left out", zap.String("upstream", u.Name),
+			zap.Int("backends", len(u.backends)), zap.Int("most", maxBackends))
+	}
+	hosts := hostNames(u.backends)
 	if len(hosts) == 0 {
 		u.rebuild()
-		return nil
+		return
 	}
 	u.names = newNames(u, hosts, opt, lookup)
 	u.rebuild()
 	u.names.start()
-	return nil
 }
 
 // hostNames returns the names among the addresses, each once.
-func hostNames(cfg *config.Upstream) []string {
+func hostNames(backends []config.Backend) []string {
 	var hosts []string
-	for _, b := range cfg.Backends() {
+	for _, b := range backends {
 		if b.Network == "tcp" && !isLiteral(b.Host) && !slices.Contains(hosts, b.Host) {
 			hosts = append(hosts, b.Host)
 		}
@@ -56,9 +60,7 @@ func isLiteral(host string) bool {
 
 // refreshOf returns how often names are resolved again, 0 for never.
 func refreshOf(cfg *config.Upstream) time.Duration {
-	switch cfg.Discovery {
-	case "", "dns":
-	default:
+	if cfg.IsStatic() {
 		return 0
 	}
 	if cfg.UpdateFrequency == 0 {
@@ -95,7 +97,7 @@ func (u *Upstream) entriesLocked() []entry {
 		}
 		entries = append(entries, entry{b, weight})
 	}
-	for _, b := range u.Config.Backends() {
+	for _, b := range u.backends {
 		if b.Network == "unix" || isLiteral(b.Host) {
 			add(b.Address, b.Weight)
 			continue

@@ -214,7 +214,7 @@ func (n *names) tellLocked(host string, err error) {
 
 // othersLocked reports whether there are backends that do not come from host.
 func (n *names) othersLocked(host string) bool {
-	for _, b := range n.upstream.Config.Backends() {
+	for _, b := range n.upstream.backends {
 		if b.Network == "unix" || isLiteral(b.Host) || b.Host != host && len(n.resolved[b.Host]) > 0 {
 			return true
 		}

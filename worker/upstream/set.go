@@ -13,7 +13,7 @@ const (
 	// maxSlots and maxScheduleWork bound the schedule's length and the time to make it; weights are
 	// scaled down to fit.
 	maxSlots        = 1 << 16
-	maxScheduleWork = 1 << 23
+	maxScheduleWork = 1 << 22
 )
 
 // entry is a backend with its share.
@@ -89,9 +89,15 @@ func contains(list []*Backend, b *Backend) bool {
 // each turn every backend gains its weight, and the one that has most pays the sum.
 func newSchedule(entries []entry) []uint16 {
 	weights := scheduleWeights(entries)
-	total := 0
-	for _, w := range weights {
+	total, up := 0, []uint16{}
+	for i, w := range weights {
 		total += w
+		if w > 0 {
+			up = append(up, uint16(i))
+		}
+	}
+	if total == len(up) {
+		return up // equal weights
 	}
 	schedule := make([]uint16, 0, total)
 	gained := make([]int, len(weights))

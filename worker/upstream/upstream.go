@@ -47,7 +47,8 @@ type Upstream struct {
 	now         func() int64
 	resolver    *net.Resolver
 	dialer      *net.Dialer
-	transparent *transparent // nil for any other discovery
+	transparent *transparent     // nil for any other discovery
+	backends    []config.Backend // as configured, names and addresses
 	balance     balance
 	pool        pool
 	open        atomic.Int64 // connections, idle and in use
@@ -94,7 +95,8 @@ func newUpstream(cfg *config.Upstream, opt Options, lookup lookupFunc) (*Upstrea
 	if lookup == nil {
 		lookup = resolver.LookupNetIP
 	}
-	return u, u.discover(opt, lookup)
+	u.discover(opt, lookup)
+	return u, nil
 }
 
 func poolSize(cfg *config.Upstream, opt Options) int {
