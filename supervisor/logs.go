@@ -217,8 +217,10 @@ func (s *supervisor) reopenProgress(txn uint32) {
 	r.from.answer(s, ipc.Reopened{Paths: r.paths, Errors: r.errors})
 }
 
-// rollLogs gives targets whose period has ended their next file, and wakes again at the next end.
+// rollLogs gives targets whose period has ended their next file, and wakes again at the next end. Called whenever
+// there are other targets.
 func (s *supervisor) rollLogs() {
+	s.rollTimer.cancel()
 	now := s.o.Now()
 	wait := maxRollWait
 	var old []*logFile

@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"errors"
+	"math"
 	"os"
 	"sync"
 	"time"
@@ -91,6 +92,8 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	// What the caller's shell left open is not for children. Kernels before 5.11 cannot do it, and then inherit.
+	_ = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
 	s := &supervisor{
 		o: o, log: o.Log, started: time.Now(), lastTick: time.Now(),
 		events: make(chan event), quit: make(chan struct{}),

@@ -1,0 +1,299 @@
+package supervisor
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"pingap/arena"
+	"pingap/ipc"
+)
+
+// TestMain is also the image of the children: a control that hands its socket to the test, and a worker that behaves
+// as files in FAKE_DIR say.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 {
+		var err error
+		switch os.Args[1] {
+		case ipc.RoleControl:
+			err = fakeControl()
+		case ipc.RoleWorker:
+			err = fakeWorker()
+		default:
+			os.Exit(m.Run())
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, os.Args[0], err)
+			os.Exit(3)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// fakeControl passes descriptor 3 to the test, which speaks as control, and lives until its end or told to exit.
+func fakeControl() error {
+	conn, err := net.Dial("unixpacket", os.Getenv("FAKE_CONTROL"))
+	if err != nil {
+		return err
+	}
+	hello := fmt.Appendf(nil, "%d", os.Getpid())
+	if _, _, err := conn.(*net.UnixConn).WriteMsgUnix(hello, unix.UnixRights(3), nil); err != nil {
+		return err
+	}
+	unix.Close(3)
+	_, err = io.ReadAll(conn) // until the test closes its end
+	return err
+}
+
+// worker is the fake worker process.
+type worker struct {
+	conn  *ipc.Conn
+	dir   string
+	slot  int
+	mu    sync.Mutex // guards state and sha
+	state string
+	sha   string
+	next  string
+	logs  map[string]*os.File
+	lns   []int // listening descriptors
+	held  *arena.Counter
+}
+
+// behaviour returns what the file for this slot and message says, "" for well-behaved.
+func (w *worker) behaviour(message string) string {
+	for _, name := range []string{fmt.Sprintf("worker%d.%s", w.slot, message), "worker." + message} {
+		if data, err := os.ReadFile(filepath.Join(w.dir, name)); err == nil {
+			return string(data)
+		}
+	}
+	return ""
+}
+
+func fakeWorker() error {
+	conn, err := ipc.FromFD(3)
+	if err != nil {
+		return err
+	}
+	w := &worker{conn: conn, dir: os.Getenv("FAKE_DIR"), state: ipc.StateStarting, logs: map[string]*os.File{}}
+	if _, err := fmt.Sscanf(os.Args[0], "pingap: worker %d", &w.slot); err != nil {
+		return err
+	}
+	ctx := context.Background()
+	hello := ipc.Hello{PID: os.Getpid(), ProtoMin: 1, ProtoMax: 1, Role: ipc.RoleWorker, Slot: w.slot}
+	switch w.behaviour("hello") {
+	case "die":
+		os.Exit(7)
+	case "proto":
+		hello.ProtoMin, hello.ProtoMax = 7, 9
+	case "hang":
+		time.Sleep(time.Hour)
+	}
+	if err := conn.Send(ctx, 0, hello); err != nil {
+		return err
+	}
+	go w.beat()
+	for {
+		m, err := conn.Receive(ctx)
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := w.handle(ctx, m); err != nil {
+			return err
+		}
+		m.Close()
+	}
+}
+
+func (w *worker) beat() {
+	for range time.Tick(20 * time.Millisecond) {
+		how := w.behaviour("beat")
+		if typ, ok := strings.CutPrefix(how, "type "); ok {
+			n, _ := strconv.Atoi(typ)
+			packet := []byte{0x47, 0x50, 1, 0, byte(n), 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, '{', '}'}
+			unix.Sendmsg(int(w.conn.File().Fd()), packet, nil, nil, 0)
+			os.WriteFile(filepath.Join(w.dir, "sent"), []byte(typ), 0o644)
+		}
+		switch how {
+		case "silent":
+			continue
+		case "garbage":
+			unix.Sendmsg(int(w.conn.File().Fd()), []byte("garbage"), nil, nil, 0)
+		case "foreign":
+			w.conn.Send(context.Background(), 0, ipc.Stop{})
+		case "unknown":
+			unix.Sendmsg(int(w.conn.File().Fd()), []byte("GP\x01\x00\x0f\x27\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"), nil, nil, 0)
+		}
+		w.mu.Lock()
+		status := ipc.Status{State: w.state, SHA: w.sha, Requests: 5}
+		w.mu.Unlock()
+		w.conn.Send(context.Background(), 0, status)
+	}
+}
+
+func (w *worker) set(state, sha string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.state, w.sha = state, sha
+}
+
+func (w *worker) handle(ctx context.Context, m *ipc.Message) error {
+	reply := func(body ipc.Body) error { return w.conn.Send(ctx, m.Txn, body) }
+	name := strings.ToLower(m.Body.Type().String())
+	switch w.behaviour(name) {
+	case "hang":
+		time.Sleep(time.Hour)
+	case "die":
+		os.Exit(9)
+	case "nack":
+		return reply(ipc.Nack{Code: ipc.CodeInvalid, Path: "upstreams.api", Message: "no\nway"})
+	case "ignore":
+		return nil
+	}
+	switch b := m.Body.(type) {
+	case *ipc.Start:
+		return w.start(m, b, reply)
+	case *ipc.Activate:
+		for _, fd := range w.lns {
+			go w.accept(fd)
+		}
+		w.set(ipc.StateActive, w.sha)
+		return reply(ipc.Active{})
+	case *ipc.Prepare:
+		w.next = b.SHA
+		w.takeLogs(m, b.Logs)
+		return reply(ipc.Prepared{SHA: b.SHA})
+	case *ipc.Commit:
+		w.set(ipc.StateActive, w.next)
+		return reply(ipc.Committed{SHA: w.next})
+	case *ipc.Abort:
+		return reply(ipc.Aborted{})
+	case *ipc.LogFDs:
+		w.takeLogs(m, b.Logs)
+		return reply(ipc.LogsTaken{})
+	case *ipc.Drain:
+		reply(ipc.Draining{})
+		w.set(ipc.StateDraining, w.sha)
+		reply(ipc.Gone{Requests: 5})
+		os.Exit(0)
+	case *ipc.Stop:
+		os.Exit(0)
+	}
+	return nil
+}
+
+func (w *worker) start(m *ipc.Message, b *ipc.Start, reply func(ipc.Body) error) error {
+	fd, err := m.Take(b.Snapshot)
+	if err != nil {
+		return err
+	}
+	if _, err := ipc.ReadMemfd(fd, 1<<20); err != nil {
+		return err
+	}
+	unix.Close(fd)
+	if fd, err = m.Take(b.Arena); err != nil {
+		return err
+	}
+	a, err := arena.Map(fd, b.Column)
+	if err != nil {
+		return err
+	}
+	held, err := a.Counter("held")
+	if err != nil {
+		return err
+	}
+	held.Add(1)
+	w.held = held
+	for _, l := range b.Listeners {
+		if fd, err = m.Take(l.FD); err != nil {
+			return err
+		}
+		w.lns = append(w.lns, fd)
+	}
+	w.takeLogs(m, b.Logs)
+	w.set(ipc.StateReady, b.SHA)
+	if w.behaviour("ready") == "hang" {
+		return nil
+	}
+	return reply(ipc.Ready{SHA: b.SHA})
+}
+
+func (w *worker) takeLogs(m *ipc.Message, logs []ipc.LogTarget) {
+	for _, l := range logs {
+		fd, err := m.Take(l.FD)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(3)
+		}
+		if old := w.logs[l.ID]; old != nil {
+			old.Close()
+		}
+		w.logs[l.ID] = os.NewFile(uintptr(fd), l.Path)
+		fmt.Fprintf(w.logs[l.ID], "worker %d\n", w.slot)
+	}
+}
+
+// answer is what a fake worker tells each client.
+type answer struct {
+	Slot, PID, UID int
+	Held           int64
+	SHA            string
+	Nonblock       bool
+	FDs            []string // links of /proc/self/fd from 3 on
+	NoNewPrivs     bool
+	Env            []string
+}
+
+func (w *worker) accept(fd int) {
+	f := os.NewFile(uintptr(fd), "listener")
+	l, err := net.FileListener(f)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(3)
+	}
+	defer f.Close()
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		flags, _ := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
+		w.mu.Lock()
+		sha := w.sha
+		w.mu.Unlock()
+		a := answer{Slot: w.slot, PID: os.Getpid(), UID: os.Getuid(), Held: w.held.Load(), SHA: sha,
+			Nonblock: flags&unix.O_NONBLOCK != 0, FDs: links(), Env: os.Environ()}
+		nnp, _ := unix.PrctlRetInt(unix.PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)
+		a.NoNewPrivs = nnp == 1
+		json.NewEncoder(c).Encode(a)
+		c.Close()
+	}
+}
+
+func links() []string {
+	var all []string
+	entries, _ := os.ReadDir("/proc/self/fd")
+	for _, e := range entries {
+		if n, _ := strconv.Atoi(e.Name()); n < 3 {
+			continue
+		}
+		if to, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil {
+			all = append(all, to)
+		}
+	}
+	return all
+}
