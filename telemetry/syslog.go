@@ -84,6 +84,16 @@ func DialSyslog(path string) func() (net.Conn, error) {
 	return func() (net.Conn, error) { return net.DialTimeout("unixgram", path, syslogWait) }
 }
 
+// FileConn returns the socket that file is, and takes file over.
+func FileConn(file *os.File) (net.Conn, error) {
+	defer file.Close() // the connection has a descriptor of its own
+	conn, err := net.FileConn(file)
+	if err != nil {
+		return nil, fmt.Errorf("syslog: %w", err)
+	}
+	return conn, nil
+}
+
 // send sends one message, on a fresh connection if the present one fails.
 func (s *Syslog) send(at time.Time, severity Severity, line []byte) error {
 	s.buf = s.appendMessage(s.buf[:0], at, severity, line[:min(len(line), maxSyslogLine)])

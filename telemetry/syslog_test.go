@@ -94,6 +94,48 @@ func TestSyslogConnectsAgainWhenTheDaemonRestarted(t *testing.T) {
 	}
 }
 
+// Reopening gives a fresh socket: what was logged before goes out by the old one.
+func TestSyslogTakesASocketThatItIsHanded(t *testing.T) {
+	dir := t.TempDir()
+	first, second := listenSyslog(t, filepath.Join(dir, "1")), listenSyslog(t, filepath.Join(dir, "2"))
+	handed := func(name string) *os.File {
+		conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: filepath.Join(dir, name), Net: "unixgram"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		file, err := conn.File()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	conn, err := FileConn(handed("1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := NewSyslogWriter(NewSyslog(SyslogOptions{Process: "edge", Conn: conn}), WriterOptions{})
+	line(w, "one")
+	if err := w.SetFile(handed("2")); err != nil {
+		t.Fatal(err)
+	}
+	line(w, "two")
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if a, b := receive(t, first), receive(t, second); !strings.HasSuffix(a, "]: one") || !strings.HasSuffix(b, "]: two") || !strings.Contains(b, " edge[") {
+		t.Errorf("daemons got %q and %q", a, b)
+	}
+}
+
+func TestSyslogRefusesAFile(t *testing.T) {
+	w := NewSyslogWriter(NewSyslog(SyslogOptions{}), WriterOptions{})
+	defer w.Close()
+	if err := w.SetFile(openLog(t, filepath.Join(t.TempDir(), "a"))); err == nil {
+		t.Error("a plain file was taken for a socket")
+	}
+}
+
 func TestSyslogWithoutDaemonLosesLinesAndSaysSo(t *testing.T) {
 	reports := make(chan error, 10)
 	w := NewSyslogWriter(NewSyslog(SyslogOptions{Dial: DialSyslog(filepath.Join(t.TempDir(), "none"))}),

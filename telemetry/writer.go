@@ -25,6 +25,8 @@ var (
 	ErrStalled = errors.New("log target does not take what is written")
 	// ErrClosed says that the Writer is closed.
 	ErrClosed = errors.New("log writer is closed")
+	// ErrNoFile says that the lines of a Writer go to a function.
+	ErrNoFile = errors.New("log writer has no file to replace")
 )
 
 // WriterOptions configure a Writer; the zero value works.
@@ -46,8 +48,9 @@ type WriterOptions struct {
 // one goroutine, which Close ends, does the writing.
 type Writer struct {
 	options WriterOptions
-	limit   int           // bytes per buffer: there are two
-	stall   time.Duration // stallLimit but in tests
+	limit   int                          // bytes per buffer: there are two
+	stall   time.Duration                // stallLimit but in tests
+	over    func(*os.File) (sink, error) // makes the sink of SetFile
 
 	mu      sync.Mutex // guards filling, lines, stamped and closed
 	filling []byte     // a newline, then whole lines; see fileSink for the newline
@@ -82,19 +85,42 @@ func NewFileWriter(file *os.File, o WriterOptions) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newWriter(s, o), nil
+	return newWriter(s, o, fileOver), nil
 }
 
 // NewSyslogWriter returns a Writer that sends each line to syslog, which it takes over.
-func NewSyslogWriter(to *Syslog, o WriterOptions) *Writer { return newWriter(syslogSink{to}, o) }
+func NewSyslogWriter(to *Syslog, o WriterOptions) *Writer {
+	options := to.options
+	options.Conn = nil
+	return newWriter(syslogSink{to}, o, func(file *os.File) (sink, error) {
+		conn, err := FileConn(file)
+		if err != nil {
+			return nil, err
+		}
+		options.Conn = conn
+		return syslogSink{NewSyslog(options)}, nil
+	})
+}
 
 // NewFuncWriter returns a Writer that calls use for each line, on its own goroutine; line is valid
 // during the call.
 func NewFuncWriter(use func(at time.Time, severity Severity, line []byte), o WriterOptions) *Writer {
-	return newWriter(funcSink(use), o)
+	return newWriter(funcSink(use), o, func(file *os.File) (sink, error) {
+		file.Close()
+		return nil, ErrNoFile
+	})
 }
 
-func newWriter(s sink, o WriterOptions) *Writer {
+// fileOver is newFileSink as the sink that it makes.
+func fileOver(file *os.File) (sink, error) {
+	s, err := newFileSink(file)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func newWriter(s sink, o WriterOptions, over func(*os.File) (sink, error)) *Writer {
 	if o.MaxBytes <= 0 {
 		o.MaxBytes = DefaultMaxBytes
 	}
@@ -102,7 +128,7 @@ func newWriter(s sink, o WriterOptions) *Writer {
 		o.Batch = DefaultBatch
 	}
 	w := &Writer{
-		options: o, limit: o.MaxBytes / 2, stall: stallLimit, sink: s, stamped: s.stamped(),
+		options: o, limit: o.MaxBytes / 2, stall: stallLimit, over: over, sink: s, stamped: s.stamped(),
 		filling: []byte{'\n'}, spare: []byte{'\n'},
 		wake: make(chan struct{}, 1), commands: make(chan command),
 		quit: make(chan struct{}), done: make(chan struct{}),
@@ -145,11 +171,12 @@ func (w *Writer) Lost() uint64 { return w.lost.Load() }
 // Sync writes what is buffered and waits for it, for at most 5 s.
 func (w *Writer) Sync() error { return w.command(nil) }
 
-// SetFile makes file the target: what was logged before goes to the old one, which is then closed. It
+// SetFile makes file the target: what was logged before goes to the old one, which is then closed. For
+// a Writer to syslog, file is a connected datagram socket. It
 // takes file over and returns when that is done. After 5 s it returns ErrStalled; then the old target
 // may still be written to, and the change may still happen once it lets go.
 func (w *Writer) SetFile(file *os.File) error {
-	s, err := newFileSink(file)
+	s, err := w.over(file)
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package accesslog
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"time"
 
@@ -26,17 +25,17 @@ func Parse(text string) (Directive, []string) {
 
 // Outputs are what a worker was handed to log to; only what the target needs has to be set.
 type Outputs struct {
-	// File is the open log file, taken over.
+	// File is the open log file or, for syslog, a connected datagram socket; taken over. Without a
+	// socket that of the target is dialled.
 	File *os.File
-	// Conn is a connected syslog socket, taken over; without it the socket of the target is dialled.
-	Conn net.Conn
 	// App takes lines for the application log: telemetry.Log.Line.
 	App func(at time.Time, severity telemetry.Severity, line []byte)
 	// Log is told of lines that were lost; nil tells nobody.
 	Log *zap.Logger
 }
 
-// Open returns the writer for a target. Call its Flush once a second and Close at the end.
+// Open returns the writer for a target. Call its Flush once a second, SetFile when
+// the file is reopened, and Close at the end.
 func Open(target telemetry.Target, to Outputs) (*telemetry.Writer, error) {
 	options := telemetry.WriterOptions{MaxLines: target.ChannelBuffer, Report: reporter(target, to.Log)}
 	switch target.Kind {
@@ -50,15 +49,25 @@ func Open(target telemetry.Target, to Outputs) (*telemetry.Writer, error) {
 	case telemetry.Stderr:
 		return telemetry.NewFileWriter(os.Stderr, options)
 	case telemetry.Socket:
-		return telemetry.NewSyslogWriter(telemetry.NewSyslog(telemetry.SyslogOptions{
-			Format: target.Format, Facility: target.Facility, Process: target.Process,
-			Conn: to.Conn, Dial: telemetry.DialSyslog(target.Path),
-		}), options), nil
+		return openSyslog(target, to.File, options)
 	}
 	if to.App == nil {
 		return nil, fmt.Errorf("access log: no application log was handed over")
 	}
 	return telemetry.NewFuncWriter(to.App, options), nil
+}
+
+func openSyslog(target telemetry.Target, file *os.File, options telemetry.WriterOptions) (*telemetry.Writer, error) {
+	o := telemetry.SyslogOptions{Format: target.Format, Facility: target.Facility, Process: target.Process,
+		Dial: telemetry.DialSyslog(target.Path)}
+	if file != nil {
+		conn, err := telemetry.FileConn(file)
+		if err != nil {
+			return nil, err
+		}
+		o.Conn = conn
+	}
+	return telemetry.NewSyslogWriter(telemetry.NewSyslog(o), options), nil
 }
 
 func reporter(target telemetry.Target, log *zap.Logger) func(uint64, error) {
