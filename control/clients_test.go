@@ -25,19 +25,36 @@ func TestStatusAddsWhatOnlyControlKnows(t *testing.T) {
 		return as[*ipc.StatusAll](t, u.receive())
 	}
 	first := status()
-	if len(first.Degraded) != 0 || first.Processes[0].Status == nil || first.Processes[0].Status.RSS < 1<<20 {
+	if s := first.Source; s.Differs || s.Location != r.conf || s.Watch != "none" || s.By != "start" || s.Refused != "" || s.Loaded.IsZero() {
+		t.Errorf("source %+v", s)
+	}
+	if v := first.Versions; len(v) != 1 || v[0].Version != 1 || v[0].By != "start" || len(v[0].Changes) != 3 {
+		t.Errorf("versions %+v", v)
+	}
+	if first.Processes[0].Status == nil || first.Processes[0].Status.RSS < 1<<20 {
 		t.Errorf("%+v", first)
 	}
 	r.write(base + "# a comment\n")
-	if s := status(); len(s.Degraded) != 1 || !strings.Contains(s.Degraded[0], "was changed since") {
-		t.Errorf("degraded %q", s.Degraded)
+	if s := status().Source; !s.Differs {
+		t.Errorf("source %+v after a change", s)
 	}
 	// A reload finds that it means the same, and from then on the source agrees.
 	if a := as[*ipc.Applied](t, u.ask(reload)); !a.Unchanged {
 		t.Errorf("%+v", a)
 	}
-	if s := status(); len(s.Degraded) != 0 {
-		t.Errorf("degraded %q", s.Degraded)
+	if s := status().Source; s.Differs {
+		t.Errorf("source %+v after a reload", s)
+	}
+	r.write("[broken")
+	as[*ipc.Refused](t, u.ask(reload))
+	if s := status().Source; !s.Differs || s.Refused == "" || !strings.HasPrefix(s.By, "reload by") {
+		t.Errorf("source %+v after a refusal", s)
+	}
+	if err := os.Remove(r.conf); err != nil {
+		t.Fatal(err)
+	}
+	if s := status().Source; !strings.Contains(s.Error, "does not exist") {
+		t.Errorf("source %+v without a file", s)
 	}
 }
 

@@ -52,6 +52,17 @@ const (
 	WatchAll
 )
 
+// String is the word for it in status.
+func (w Watch) String() string {
+	switch w {
+	case WatchHot:
+		return "hot"
+	case WatchAll:
+		return "all"
+	}
+	return "none"
+}
+
 // limit is the heaviest class that a change seen by the watcher may have.
 func (w Watch) limit() ipc.Class {
 	if w == WatchAll {
@@ -183,10 +194,10 @@ func (p *process) begin(ctx context.Context) {
 		return
 	}
 	p.ask(ctx, &request{by: "control restart", look: true})
-	p.watch(ctx)
 }
 
-// watch starts the watcher, once there is something live to compare with.
+// watch starts the watcher, after the first load: there is something to compare
+// its first report with then.
 func (p *process) watch(ctx context.Context) {
 	if p.opt.Watch == WatchNone || p.watching {
 		return

@@ -76,7 +76,7 @@ func (p *process) judged(ctx context.Context, batch []*request, r *result, err e
 		return
 	}
 	p.seen = r.Digest
-	r.Warnings, r.Changes = clip(r.Warnings, maxAllLines/2), clipChanges(r.Changes)
+	r.Warnings, r.Changes = clip(r.Warnings, maxAllLines/2), clipChanges(r.Changes, maxChanges)
 	switch {
 	case len(r.Errors) > 0:
 		refuse(invalid(r.Verdict))
@@ -150,7 +150,7 @@ func (p *process) answered(ctx context.Context, batch []*request, lead *request,
 	}
 	p.live.close()
 	p.live = live{version: a.Version, sha: a.SHA, snapshot: r.snapshot, digest: r.Digest}
-	p.remember(version{Number: a.Version, SHA: a.SHA, At: time.Now(), By: lead.by, Changes: len(r.Changes)})
+	p.remember(lead.by, r, a)
 	if p.opt.SetLevel != nil {
 		if err := p.opt.SetLevel(r.LogLevel); err != nil {
 			p.log.Warn("log level", zap.Error(err))

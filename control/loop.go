@@ -30,8 +30,8 @@ type process struct {
 	queue    []*request // waiting for the next load
 	loading  bool
 	watching bool
-	seen     string    // digest of the newest contents that were loaded or are being loaded
-	versions []version // newest last, at most maxVersions
+	seen     string               // digest of the newest contents that were loaded or are being loaded
+	versions []ipc.AppliedVersion // newest last, at most maxVersions
 	lastLoad loadResult
 }
 
@@ -144,8 +144,9 @@ func (p *process) changed(ctx context.Context, c source.Change) {
 	case c.Err != nil:
 		p.log.Warn("the configuration cannot be read, what is live stays", zap.Error(c.Err))
 	case c.Digest == p.live.digest || c.Digest == p.seen:
-	case p.live.digest == "" && !p.loading:
-		// After a crash the look has failed; this is not a reason to apply.
+	case p.seen == "":
+		// The look after a crash has failed: this is where changes count from.
+		p.seen = c.Digest
 	default:
 		p.seen = c.Digest
 		p.ask(ctx, &request{by: "autoreload", limit: p.opt.Watch.limit()})

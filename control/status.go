@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 
 	"pingap/control/source"
@@ -21,34 +22,44 @@ func (c *client) status(ctx context.Context) ipc.Body {
 	for i := range all.Processes {
 		addMemory(&all.Processes[i])
 	}
-	if reason := c.differs(ctx); reason != "" {
-		all.Degraded = append(all.Degraded, reason)
+	own := make(chan ownStatus, 1)
+	c.p.post(ctx, func(context.Context) { own <- c.p.ownStatus() })
+	select {
+	case o := <-own:
+		all.Versions = o.versions
+		all.Source = &o.source
+		c.compare(&o.source, o.digest)
+	case <-ctx.Done():
 	}
 	return all
 }
 
-// differs says how the source and what is live disagree; empty when they agree.
-func (c *client) differs(ctx context.Context) string {
-	known := make(chan string, 1)
-	c.p.post(ctx, func(context.Context) { known <- c.p.live.digest })
-	var digest string
-	select {
-	case digest = <-known:
-	case <-ctx.Done():
-		return ""
+// ownStatus is what the loop knows.
+type ownStatus struct {
+	source   ipc.Source
+	versions []ipc.AppliedVersion
+	digest   string // of the documents that are live; empty while not known
+}
+
+func (p *process) ownStatus() ownStatus {
+	return ownStatus{
+		source: ipc.Source{Location: p.opt.Job.Location.String(), Watch: p.opt.Watch.String(),
+			Loaded: p.lastLoad.at, By: p.lastLoad.by, Refused: p.lastLoad.err},
+		versions: slices.Clone(p.versions),
+		digest:   p.live.digest,
 	}
+}
+
+// compare reads the source as it is now. One client at a time: it may be large.
+func (c *client) compare(s *ipc.Source, digest string) {
 	c.p.reading.Lock()
 	defer c.p.reading.Unlock()
 	docs, err := c.p.opt.Job.Location.Read()
-	switch {
-	case err != nil:
-		return err.Error()
-	case digest == "":
-		return "what is live was not loaded from the configuration as it is now"
-	case source.Digest(docs) != digest:
-		return "the configuration was changed since it was loaded: reload applies it"
+	if err != nil {
+		s.Error = err.Error()
+		return
 	}
-	return ""
+	s.Differs = source.Digest(docs) != digest
 }
 
 // addMemory fills in the resident memory of a process that does not report it

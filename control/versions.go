@@ -9,17 +9,12 @@ import (
 // maxVersions is how many applied versions are remembered for status.
 const maxVersions = 32
 
-// version is one configuration that was made live.
-type version struct {
-	Number  uint64
-	SHA     string
-	At      time.Time
-	By      string
-	Changes int // objects
-}
+// maxVersionChanges bounds the changes named for each of them.
+const maxVersionChanges = 5
 
-func (p *process) remember(v version) {
-	p.versions = append(p.versions, v)
+func (p *process) remember(by string, r *result, a *ipc.Applied) {
+	p.versions = append(p.versions, ipc.AppliedVersion{Version: a.Version, SHA: a.SHA, At: time.Now(), By: by,
+		Changes: clipChanges(r.Changes, maxVersionChanges)})
 	if len(p.versions) > maxVersions {
 		p.versions = p.versions[1:]
 	}
@@ -29,13 +24,13 @@ func (p *process) remember(v version) {
 // their highest class.
 const maxChanges = 300
 
-func clipChanges(changes []ipc.Change) []ipc.Change {
-	if len(changes) <= maxChanges {
+func clipChanges(changes []ipc.Change, most int) []ipc.Change {
+	if len(changes) <= most {
 		return changes
 	}
-	rest := ipc.Change{Object: more(len(changes) - maxChanges)}
-	for _, c := range changes[maxChanges:] {
+	rest := ipc.Change{Object: more(len(changes) - most)}
+	for _, c := range changes[most:] {
 		rest.Class = max(rest.Class, c.Class)
 	}
-	return append(changes[:maxChanges:maxChanges], rest)
+	return append(changes[:most:most], rest)
 }

@@ -93,6 +93,30 @@ type StatusAll struct {
 	Logs      []string   `json:"logs"` // paths now open
 
 	LastApply *ApplyResult `json:"last_apply,omitempty"`
+
+	// Control adds these for its clients.
+	Source   *Source          `json:"source,omitempty"`
+	Versions []AppliedVersion `json:"versions,omitempty"` // oldest first; those applied since control started
+}
+
+// Source is where the configuration comes from, and whether it still is what is live.
+type Source struct {
+	Location string    `json:"location"`
+	Watch    string    `json:"watch"`             // none, hot or all: what changes of it do by themselves
+	Differs  bool      `json:"differs"`           // it was changed since it was loaded, or what is live was not loaded from it
+	Error    string    `json:"error,omitempty"`   // it cannot be read
+	Loaded   time.Time `json:"loaded"`            // the last load by control; zero before the first
+	By       string    `json:"by,omitempty"`      // who asked for that
+	Refused  string    `json:"refused,omitempty"` // why it came to nothing
+}
+
+// AppliedVersion is a configuration that was made live.
+type AppliedVersion struct {
+	Version uint64    `json:"version"`
+	SHA     string    `json:"sha"`
+	At      time.Time `json:"at"`
+	By      string    `json:"by"`
+	Changes []Change  `json:"changes,omitempty"` // the first of them
 }
 
 // ApplyResult is the outcome of the last proposal.
