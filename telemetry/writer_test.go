@@ -4,37 +4,13 @@ import (
 	"bytes"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 )
-
-const childEnv = "TELEMETRY_TEST_CHILD"
-
-// TestMain lets the test binary be the process whose standard output breaks.
-func TestMain(m *testing.M) {
-	if os.Getenv(childEnv) != "" {
-		os.Exit(writeToBrokenStdout())
-	}
-	os.Exit(m.Run())
-}
-
-func writeToBrokenStdout() int {
-	w, err := NewFileWriter(os.Stdout, WriterOptions{})
-	if err != nil {
-		return 2
-	}
-	w.Line(time.Now(), SeverityInfo, []byte("nobody reads this"))
-	if err := w.Close(); err != nil || w.Lost() != 1 {
-		return 3
-	}
-	return 0
-}
 
 func openLog(t *testing.T, path string) *os.File {
 	t.Helper()
@@ -116,6 +92,22 @@ func TestWritersOfManyGoroutinesShareAFile(t *testing.T) {
 	}
 	if slices.Min(next[:]) != each || slices.Max(next[:]) != each {
 		t.Errorf("lines per goroutine %v", next)
+	}
+}
+
+func TestFlushAndFullBatchesStartAWrite(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.log")
+	w := newTestWriter(t, path, WriterOptions{Batch: 1000})
+	defer w.Close()
+	line(w, "short")
+	w.Flush()
+	if !eventually(func() bool { return readLog(t, path) == "short\n" }) {
+		t.Error("Flush wrote nothing")
+	}
+	long := strings.Repeat("x", 1000)
+	line(w, long)
+	if !eventually(func() bool { return readLog(t, path) == "short\n"+long+"\n" }) {
+		t.Error("a full batch was not written")
 	}
 }
 
@@ -280,94 +272,6 @@ func TestMaxLinesBoundsWhatWaits(t *testing.T) {
 	}
 	if n := <-read; uint64(n)+w.Lost() != 1001 {
 		t.Errorf("%d arrived, %d lost", n, w.Lost())
-	}
-}
-
-// The size limit of files gives the short write that a full disk gives.
-func TestShortWriteTearsOneLineAndTheNextBeginsAfresh(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "a.log")
-	s, err := newFileSink(openLog(t, path))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.close()
-	var old syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &old); err != nil {
-		t.Fatal(err)
-	}
-	limited := old
-	limited.Cur = 15
-	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limited); err != nil {
-		t.Fatal(err)
-	}
-	lost, err := s.write([]byte("\nfirst\nsecond\nthird\nfourth\n"))
-	lostAgain, errAgain := s.write([]byte("\nnever\n"))
-	if restore := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &old); restore != nil {
-		t.Fatal(restore)
-	}
-	if lost != 2 || err == nil || lostAgain != 1 || errAgain == nil {
-		t.Errorf("%d lost, %v; then %d, %v", lost, err, lostAgain, errAgain)
-	}
-	if lost, err := s.write([]byte("\nlater\n")); lost != 0 || err != nil {
-		t.Errorf("%d lost, %v after room was made", lost, err)
-	}
-	if lost, err := s.write([]byte("\nlast\n")); lost != 0 || err != nil {
-		t.Errorf("%d lost, %v", lost, err)
-	}
-	if got := readLog(t, path); got != "first\nsecond\nth\nlater\nlast\n" {
-		t.Errorf("file has %q", got)
-	}
-}
-
-func TestFullDiskCountsAndReports(t *testing.T) {
-	full, err := os.OpenFile("/dev/full", os.O_WRONLY|os.O_APPEND, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	reports := make(chan error, 10)
-	w, err := NewFileWriter(full, WriterOptions{Report: func(_ uint64, err error) { reports <- err }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range 3 {
-		line(w, "lost")
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := <-reports; w.Lost() != 3 || !strings.Contains(fmt.Sprint(err), "no space") {
-		t.Errorf("%d lost, %v", w.Lost(), err)
-	}
-}
-
-func TestPipesAreWrittenInPiecesThatStayWhole(t *testing.T) {
-	lines := strings.Repeat("0123456789\n", 1000)
-	for rest := []byte(lines); len(rest) > 0; {
-		piece := wholeLines(rest, pipeAtomic)
-		if len(piece) > pipeAtomic || piece[len(piece)-1] != '\n' || len(piece)%11 != 0 {
-			t.Fatalf("piece of %d bytes", len(piece))
-		}
-		rest = rest[len(piece):]
-	}
-	long := strings.Repeat("x", 10_000) + "\n"
-	if got := wholeLines([]byte(long+lines), pipeAtomic); string(got) != long {
-		t.Errorf("a long line gave %d bytes", len(got))
-	}
-}
-
-func TestBrokenStdoutDoesNotEndTheProcess(t *testing.T) {
-	r, p, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Close()
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childEnv+"=1")
-	cmd.Stdout, cmd.Stderr = p, os.Stderr
-	err = cmd.Run()
-	p.Close()
-	if err != nil {
-		t.Errorf("child: %v", err)
 	}
 }
 
