@@ -146,23 +146,28 @@ func TestWarningsReachTheClient(t *testing.T) {
 
 // Whatever a configuration does to the child, control answers and goes on.
 func TestAConfigurationCannotTakeControlDown(t *testing.T) {
-	cases := []struct{ category, code, reason string }{
-		{"memory", ipc.CodeResources, ErrMemory.Error()},
-		{"slow", ipc.CodeResources, ErrTime.Error()},
-		{"crash", ipc.CodeResources, "the check has a bug"},
+	cases := []struct {
+		category, reason string
+		limits           Limits
+	}{
+		{"memory", ErrMemory.Error(), Limits{Memory: 128 << 20, Time: patience}},
+		{"slow", ErrTime.Error(), Limits{Time: 3 * time.Second}},
+		{"crash", "the check has a bug", Limits{}},
 	}
-	r := newRig(t, base, rigOptions{limits: Limits{Memory: 256 << 20, Time: 4 * time.Second}})
-	r.boot()
 	for _, c := range cases {
-		r.write(base + "[plugins.p]\ncategory = \"" + c.category + "\"\n")
-		got := as[*ipc.Refused](t, r.dial().ask(reload))
-		if got.Code != c.code || !strings.Contains(got.Reason, c.reason) {
-			t.Errorf("%s: %+v", c.category, got)
-		}
-	}
-	r.write(base)
-	if a := as[*ipc.Applied](t, r.dial().ask(reload)); !a.Unchanged {
-		t.Errorf("afterwards: %+v", a)
+		t.Run(c.category, func(t *testing.T) {
+			r := newRig(t, base, rigOptions{limits: c.limits})
+			r.boot()
+			r.write(base + "[plugins.p]\ncategory = \"" + c.category + "\"\n")
+			got := as[*ipc.Refused](t, r.dial().ask(reload))
+			if got.Code != ipc.CodeResources || !strings.Contains(got.Reason, c.reason) {
+				t.Errorf("%+v", got)
+			}
+			r.write(base)
+			if a := as[*ipc.Applied](t, r.dial().ask(reload)); !a.Unchanged {
+				t.Errorf("afterwards: %+v", a)
+			}
+		})
 	}
 }
 
