@@ -21,7 +21,7 @@ type Options struct {
 	Workers     int              // number of workers, 0 = as the configuration says, or 1 up to 2 cores, else 2
 	ControlArgs []string         // arguments of control after its role
 	ControlEnv  []string         // environment of control, nil = this process's
-	WorkerEnv   []string         // added to the minimal environment of workers
+	WorkerEnv   []string         // environment of workers: just this
 	AppLog      *ipc.LogTarget   // file of the application log, nil = standard error; opened here, passed to all
 	Signals     <-chan os.Signal // HUP, USR1, TERM, QUIT, INT, as package os/signal delivers them
 	OnReady     func()           // called once, when all workers accept; must not block

@@ -86,7 +86,7 @@ func (s *supervisor) startChild(sl *slot) (*child, error) {
 		if c.column = slices.Index(s.columns, nil); c.column < 0 {
 			return nil, fmt.Errorf("no free column in the arena for %s", c.name())
 		}
-		env = s.workerEnv()
+		env = append([]string{}, s.o.WorkerEnv...) // never nil, which would mean all of ours
 	}
 	ours, theirs, err := ipc.Pair()
 	if err != nil {
@@ -166,15 +166,4 @@ func (s *supervisor) controlEnv() []string {
 		}
 		return false
 	})
-}
-
-// workerEnv is what a worker may know of the environment: nothing that could be a secret.
-func (s *supervisor) workerEnv() []string {
-	var env []string
-	for _, name := range []string{"PATH", "TZ", "LANG", "GODEBUG", "GOTRACEBACK"} {
-		if v, ok := os.LookupEnv(name); ok {
-			env = append(env, name+"="+v)
-		}
-	}
-	return append(env, s.o.WorkerEnv...)
 }
