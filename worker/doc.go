@@ -1,0 +1,37 @@
+// Package worker is the process that serves traffic. It accepts on sockets that the supervisor opened, builds sites from
+// snapshots, swaps them, reports, and drains. It opens neither configuration nor key or log files, binds nothing, and
+// never outlives what it serves: a worker that dies loses only its requests in flight.
+//
+// # States
+//
+//	        HELLO             START: site built, READY           ACTIVATE: accepting, ACTIVE
+//	SPAWNED ------> STARTING ---------------------------> READY -----------------------------> ACTIVE
+//	   |               | cannot be built: NACK              |                                    |
+//	   v               v                                    v              DRAIN | SIGTERM | the supervisor is gone for 30 s
+//	 exit            exit                          STOP, TERM, EOF: exit                         v
+//	                                                                                         DRAINING --> GONE, exit
+//
+// In DRAINING nothing is accepted, answers carry "Connection: close", connections idle for the idle grace are closed, and
+// what is left at the time-out is cut. A second TERM, or STOP, exits at once. The heartbeat goes on to the end.
+//
+// # Goroutines
+//
+//	loop        all state, one message at a time; never waits for anything that may take long
+//	receive     reads the supervisor's socket; ends when it is closed
+//	build       a site off to the side, at most one at a time; ends by itself within a second of its last work
+//	beat        once a second a real request through the engine, then a STATUS by the loop
+//	logs        takes new log files, which may have to wait for a disk
+//	accept      one a listener; ends when it is closed
+//	connections one each, of package proxy
+//
+// So a STATUS says that the loop, the engine, the location table and the plugin steps work; silence means they do not.
+//
+// # A change
+//
+//	PREPARE --> build: decode and compile only what has another hash than in the live site --> PREPARED | NACK
+//	COMMIT  --> one pointer is swapped; upstreams that fell out of use close --> COMMITTED
+//	ABORT   --> what was built anew is closed, nothing else was touched --> ABORTED
+//
+// What sites share and what needs closing (plugins, log writers) counts the sites that use it. A site ends when no request
+// refers to it any more, which the garbage collector finds out: requests pay nothing for it (retire.go).
+package worker

@@ -1,0 +1,75 @@
+package worker
+
+import (
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"pingap/ipc"
+)
+
+// draining is the end of the worker under way.
+type draining struct {
+	timer *time.Timer
+	once  sync.Once
+	stop  chan struct{} // closed when the time is up
+}
+
+func (d *draining) expire() { d.once.Do(func() { close(d.stop) }) }
+
+// grace is how long a drain may take where the supervisor does not say so.
+func (w *worker) grace() time.Duration { return w.live.basic.GracePeriod.Std() }
+
+// beginDrain stops accepting and lets what is there finish.
+func (w *worker) beginDrain(idleGrace, timeout time.Duration, reason string) {
+	if w.state != ipc.StateActive {
+		if w.state != ipc.StateDraining {
+			w.end(nil) // nothing was accepted yet
+		}
+		return
+	}
+	w.state = ipc.StateDraining
+	w.log.Info("draining", zap.String("reason", reason), zap.Int64("connections", w.gate.open()), zap.Duration("timeout", timeout))
+	w.stopTimers()
+	w.abandon()
+	w.closeListeners()
+	d := &draining{stop: make(chan struct{})}
+	d.timer = time.AfterFunc(timeout, d.expire)
+	w.drain = d
+	w.wg.Go(func() { // ends when the connections have, when time is up, or when Run does
+		over := make(chan struct{})
+		defer close(over)
+		w.wg.Go(func() {
+			select {
+			case <-w.done:
+				d.expire()
+			case <-over:
+			}
+		})
+		w.accepts.Wait() // what they accepted last is counted
+		w.proxy.Drain(idleGrace, d.stop)
+		w.post(w.drained)
+	})
+}
+
+// drained says good-bye.
+func (w *worker) drained() {
+	left := w.gate.open()
+	s := w.proxy.Stats()
+	w.log.Info("drained", zap.Uint64("requests", s.Requests), zap.Int64("cut", left))
+	if w.orphan == nil {
+		w.reply(0, ipc.Gone{Requests: w.requests(s), Cut: left})
+	}
+	w.end(nil)
+}
+
+// drainFaster shortens the time that is left.
+func (w *worker) drainFaster(timeout time.Duration) {
+	if w.drain != nil && w.drain.timer.Stop() {
+		w.drain.timer.Reset(timeout)
+	}
+}
+
+// left is what Drain and DrainFaster are answered.
+func (w *worker) left() ipc.Body { return ipc.Draining{Left: w.gate.open()} }

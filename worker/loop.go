@@ -1,0 +1,129 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"io"
+	"runtime"
+
+	"go.uber.org/zap"
+
+	"pingap/ipc"
+)
+
+// maxJobs bounds the log messages that wait for a slow disk.
+const maxJobs = 16
+
+// receive hands the supervisor's messages to the loop.
+func (w *worker) receive() {
+	for {
+		m, err := w.conn.Receive(context.Background())
+		if err != nil {
+			w.post(func() { w.lost(err) })
+			return
+		}
+		if !w.post(func() { w.message(m) }) {
+			m.Close()
+			return
+		}
+	}
+}
+
+// message acts on one message of the supervisor. What is not answered here is answered when it is done.
+func (w *worker) message(m *ipc.Message) {
+	defer m.Close()
+	var answer ipc.Body
+	switch b := m.Body.(type) {
+	case *ipc.Activate:
+		answer = w.activate()
+	case *ipc.Prepare:
+		w.prepare(m, b)
+	case *ipc.Commit:
+		answer = w.commit(m.Txn)
+	case *ipc.Abort:
+		answer = w.abort(m.Txn)
+	case *ipc.LogFDs:
+		w.takeLogs(m, b)
+	case *ipc.LogLevel:
+		w.setLevel(b.Level)
+	case *ipc.StatusRequest, *ipc.Resync:
+		answer = w.status("")
+	case *ipc.Dump:
+		w.dump()
+	case *ipc.Drain:
+		w.beginDrain(b.IdleGrace, b.Timeout, b.Reason)
+		answer = w.left()
+	case *ipc.DrainFaster:
+		w.drainFaster(b.Timeout)
+		answer = w.left()
+	case *ipc.Stop:
+		w.log.Info("told to stop", zap.String("by", b.Who))
+		w.end(nil)
+	default:
+		answer = ipc.Unknown{Of: m.Body.Type()}
+	}
+	if answer == nil {
+		return
+	}
+	w.reply(m.Txn, answer)
+}
+
+// reply sends an answer. One that cannot be sent concerns a supervisor that is gone, which the receiver notices, or hangs.
+func (w *worker) reply(txn uint32, body ipc.Body) {
+	if err := w.send(txn, body); err != nil {
+		w.log.Warn("the supervisor was not told", zap.Stringer("message", body.Type()), zap.Error(err))
+	}
+}
+
+// activate starts accepting.
+func (w *worker) activate() ipc.Body {
+	if w.state != ipc.StateReady {
+		return nil
+	}
+	w.state = ipc.StateActive
+	for _, l := range w.listeners {
+		w.accepts.Go(func() { w.accept(l) }) // ends when the listener is closed
+	}
+	return ipc.Active{}
+}
+
+// lost is the end of the connection to the supervisor. What serves goes on for a while: a new supervisor may be on its way.
+func (w *worker) lost(err error) {
+	if !errors.Is(err, io.EOF) {
+		w.log.Error("the supervisor's socket cannot be read", zap.Error(err))
+	}
+	switch w.state {
+	case ipc.StateActive:
+		w.log.Warn("the supervisor is gone; serving on", zap.Duration("for", w.o.Timings.Orphan))
+		w.orphan = w.after(w.o.Timings.Orphan, func() { w.beginDrain(w.o.Timings.IdleGrace, w.grace(), "no supervisor") })
+	case ipc.StateDraining: // has its own bound
+	default:
+		w.end(errors.New("the supervisor went away before this worker was active"))
+	}
+}
+
+// signalled drains at the first signal and ends at the second.
+func (w *worker) signalled() {
+	if w.state != ipc.StateActive {
+		w.end(nil)
+		return
+	}
+	w.beginDrain(w.o.Timings.IdleGrace, w.grace(), "signal")
+}
+
+func (w *worker) stopTimers() {
+	if w.orphan != nil {
+		w.orphan.Stop()
+	}
+	if w.drain != nil {
+		w.drain.timer.Stop()
+	}
+}
+
+// dumpBytes bounds the stacks that Dump writes.
+const dumpBytes = 4 << 20
+
+func (w *worker) dump() {
+	buf := make([]byte, dumpBytes)
+	w.log.Info("stacks", zap.ByteString("stacks", buf[:runtime.Stack(buf, true)]))
+}

@@ -1,0 +1,254 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"pingap/arena"
+	"pingap/ipc"
+	"pingap/plugins"
+	"pingap/telemetry"
+	"pingap/worker/proxy"
+)
+
+// worker is the state of Run. Fields belong to the loop unless their comment says otherwise.
+type worker struct {
+	o      Options
+	conn   *ipc.Conn
+	began  time.Time
+	appLog *telemetry.Log
+	log    *zap.Logger
+	arena  *arena.Arena
+	proxy  *proxy.Proxy // any goroutine
+	build  *builder     // the build goroutine's while there is one
+	logs   *outlets     // any goroutine
+	gate   *gate        // any goroutine
+	// sockets are the options for accepted connections; any goroutine.
+	sockets atomic.Pointer[sockets]
+
+	state     string
+	live      *site
+	change    change
+	listeners []*listener
+	drain     *draining
+	orphan    *time.Timer
+	ended     bool
+	err       error
+
+	events chan func()   // what the loop is to do
+	jobs   chan func()   // what the log goroutine is to do
+	done   chan struct{} // closed when Run ends
+
+	beats   atomic.Int64 // connections of the heartbeat so far
+	wg      sync.WaitGroup
+	accepts sync.WaitGroup
+	conns   sync.WaitGroup
+}
+
+// Run is the worker process. It returns nil when the worker has drained or was told to stop, and an error when it could
+// not start or lost its supervisor in the middle of that.
+func Run(ctx context.Context, o Options) error {
+	o.Timings = o.Timings.withDefaults()
+	w := &worker{o: o, conn: o.Conn, began: time.Now(), state: ipc.StateSpawned, log: zap.NewNop(),
+		events: make(chan func()), jobs: make(chan func(), maxJobs), done: make(chan struct{})}
+	defer w.close()
+	if err := w.begin(ctx); err != nil {
+		return err
+	}
+	w.wg.Go(w.receive)   // ends when the connection is closed
+	w.wg.Go(w.beating)   // ends with done
+	w.wg.Go(w.runJobs)   // ends when jobs is closed
+	w.wg.Go(w.proxy.Run) // ends with proxy.Close
+	if err := w.send(0, ipc.Ready{SHA: w.live.sha}); err != nil {
+		return err
+	}
+	w.state = ipc.StateReady
+	w.loop(ctx)
+	return w.err
+}
+
+// begin says hello and builds everything from what comes.
+func (w *worker) begin(ctx context.Context) error {
+	if w.o.OwnProcess {
+		nameProcess()
+	}
+	hello := ipc.Hello{PID: os.Getpid(), StartTime: startTime(), Build: w.o.Build, ProtoMin: ipc.ProtoMin, ProtoMax: ipc.Version,
+		Role: ipc.RoleWorker, Slot: w.o.Slot, Generation: w.o.Generation}
+	if err := w.send(0, hello); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, w.o.Timings.Start)
+	defer cancel()
+	m, err := w.conn.Receive(ctx)
+	if err != nil {
+		return fmt.Errorf("wait for the supervisor's start: %w", err)
+	}
+	defer m.Close()
+	start, ok := m.Body.(*ipc.Start)
+	if !ok {
+		return fmt.Errorf("expected Start from the supervisor, found %s", m.Body.Type())
+	}
+	w.state = ipc.StateStarting
+	if err := w.start(ctx, m, start); err != nil {
+		return errors.Join(err, w.send(m.Txn, nackOf(err)))
+	}
+	return nil
+}
+
+// start takes what Start gives and builds the first site.
+func (w *worker) start(ctx context.Context, m *ipc.Message, s *ipc.Start) error {
+	snapshot, err := takeSnapshot(m, s.Snapshot)
+	if err != nil {
+		return err
+	}
+	open, err := openSnapshot(snapshot, s.SHA)
+	if err != nil {
+		return err
+	}
+	basic, err := open.Basic()
+	if err != nil {
+		return refuse(ipc.CodeInvalid, "basic", err)
+	}
+	if err := w.openLog(m, s.Logs, basic); err != nil {
+		return err
+	}
+	if w.o.OwnProcess {
+		limitProcess(w.log, s.Threads, s.Slots)
+	}
+	if err := w.takeArena(m, s); err != nil {
+		return err
+	}
+	if w.proxy, err = proxy.New(proxy.Options{Logger: w.log.Named("proxy")}); err != nil {
+		return refuse(ipc.CodeResources, "", err)
+	}
+	w.gate = &gate{proxy: w.proxy}
+	w.logs = newOutlets(w.appLog, w.log)
+	if err := w.logs.take(m, s.Logs); err != nil {
+		return err
+	}
+	if err := w.takeListeners(m, s.Listeners); err != nil {
+		return err
+	}
+	w.build = w.newBuilder()
+	next, err := w.build.build(ctx, open, s.Version, nil)
+	if err != nil {
+		return err
+	}
+	w.goLive(next)
+	return nil
+}
+
+func (w *worker) newBuilder() *builder {
+	b := &builder{
+		registry: plugins.NewRegistry(w.o.Plugins, w.o.Env), env: w.o.Env, version: w.o.Version, arena: w.arena,
+		log: w.log, logs: w.logs, owners: &owners{uses: map[*shared]int{}}, lookups: make(chan struct{}, maxLookups),
+		names: w.o.Timings.Names, servers: []string{beatServer},
+	}
+	for _, l := range w.listeners {
+		b.servers = append(b.servers, l.Server)
+	}
+	return b
+}
+
+func (w *worker) takeArena(m *ipc.Message, s *ipc.Start) error {
+	fd, err := m.Take(s.Arena)
+	if err != nil {
+		return refuse(ipc.CodeInvalid, "", err)
+	}
+	if w.arena, err = arena.Map(fd, s.Column); err != nil {
+		return refuse(ipc.CodeResources, "", err)
+	}
+	return nil
+}
+
+// loop acts on one event after the other until the worker is to end.
+func (w *worker) loop(ctx context.Context) {
+	for !w.ended {
+		select {
+		case do := <-w.events:
+			do()
+		case <-w.o.Signals:
+			w.signalled()
+		case <-ctx.Done():
+			w.end(ctx.Err())
+		}
+	}
+}
+
+// post has the loop do something; false when it has ended.
+func (w *worker) post(do func()) bool {
+	select {
+	case w.events <- do:
+		return true
+	case <-w.done:
+		return false
+	}
+}
+
+// after posts once a time has passed; Stop of the timer may come too late, so do must bear it.
+func (w *worker) after(d time.Duration, do func()) *time.Timer {
+	return time.AfterFunc(d, func() { w.post(do) })
+}
+
+// end makes the loop end.
+func (w *worker) end(err error) { w.ended, w.err = true, err }
+
+// send answers the supervisor.
+func (w *worker) send(txn uint32, body ipc.Body) error {
+	ctx, cancel := context.WithTimeout(context.Background(), w.o.Timings.Send)
+	defer cancel()
+	return w.conn.Send(ctx, txn, body)
+}
+
+// close ends everything that Run started, in whatever state. Connections that are left are cut.
+func (w *worker) close() {
+	close(w.done)
+	w.closeListeners()
+	w.accepts.Wait()
+	w.stopTimers()
+	w.conn.Close()
+	quiet := w.cut()
+	close(w.jobs)
+	w.change.cancel()
+	w.wg.Wait()
+	if w.build != nil {
+		w.build.close(w.live, w.change.prepared)
+	}
+	if w.logs != nil {
+		w.logs.close()
+	}
+	if w.arena != nil && quiet && !w.o.OwnProcess { // a process that ends needs no unmapping
+		w.arena.Close()
+	}
+	if w.appLog != nil {
+		_ = w.appLog.Close() // there is nowhere left to say it
+	}
+}
+
+// cut closes what connections are left and reports whether all have ended in time.
+func (w *worker) cut() bool {
+	if w.proxy == nil {
+		return true
+	}
+	w.proxy.Close()
+	over := make(chan struct{})
+	go func() { // ends with the connections, at the latest with the process
+		w.conns.Wait()
+		close(over)
+	}()
+	timer := time.NewTimer(w.o.Timings.Cut)
+	defer timer.Stop()
+	select {
+	case <-over:
+		return w.proxy.Stats().InFlight == 0
+	case <-timer.C:
+		return false
+	}
+}

@@ -1,0 +1,245 @@
+package worker
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"pingap/arena"
+	"pingap/config"
+	"pingap/ipc"
+	"pingap/plugins"
+	"pingap/worker/accesslog"
+	"pingap/worker/proxy"
+	"pingap/worker/route"
+	"pingap/worker/upstream"
+)
+
+// maxLookups is how many names of backends are resolved at once.
+const maxLookups = 16
+
+// site is one configuration as this worker serves it, with what the next one may take over from it. It never changes.
+type site struct {
+	*proxy.Site
+	sha       string
+	basic     *config.Basic
+	basicSha  config.Sha
+	servers   map[string]*server
+	locations map[string]*location
+	upstreams map[string]*backends
+	plugins   map[string]*plugin
+	outlets   map[string]*outlet
+	formats   map[string]*accesslog.Format
+	sockets   sockets
+	shared    []*shared // all that it uses
+	made      made
+}
+
+// made counts what was built anew and not taken over.
+type made struct{ upstreams, locations, plugins, tables, writers int }
+
+func (m made) total() int { return m.upstreams + m.locations + m.plugins + m.tables + m.writers }
+
+// backends is an upstream and what it was built from.
+type backends struct {
+	*upstream.Upstream
+	sha  config.Sha
+	pool int // basic.upstream_keepalive_pool_size
+}
+
+// plugin is an instance and what it was built from.
+type plugin struct {
+	shared
+	*plugins.Instance
+	sha config.Sha
+}
+
+// builder builds sites, one at a time.
+type builder struct {
+	registry *plugins.Registry
+	env      func(string) (string, bool)
+	version  string
+	arena    *arena.Arena
+	log      *zap.Logger
+	logs     *outlets
+	owners   *owners
+	lookups  chan struct{}
+	names    time.Duration
+	servers  []string // by index of the listener: the server's name
+}
+
+// work is a site being built.
+type work struct {
+	*builder
+	*site
+	snapshot *config.Snapshot
+	live     *site // what may be taken over; without anything at the start
+}
+
+// build makes a site of a snapshot and touches nothing live. What has the same hash in the live site is taken over.
+// After an error nothing of it is left.
+func (b *builder) build(ctx context.Context, snapshot *config.Snapshot, version uint64, live *site) (*site, error) {
+	if live == nil {
+		live = &site{}
+	}
+	w := &work{builder: b, snapshot: snapshot, live: live, site: &site{
+		sha: snapshot.Sha().String(), Site: &proxy.Site{Version: version, Sha: snapshot.Sha().String(), Upstreams: map[string]*upstream.Upstream{}},
+		servers: map[string]*server{}, locations: map[string]*location{}, upstreams: map[string]*backends{},
+		plugins: map[string]*plugin{}, outlets: map[string]*outlet{}, formats: map[string]*accesslog.Format{},
+	}}
+	for _, step := range []func() error{w.addBasic, w.addUpstreams, w.addServers} {
+		if err := step(); err != nil {
+			b.discard(w.site, live)
+			return nil, err
+		}
+	}
+	w.awaitNames(ctx)
+	return w.site, nil
+}
+
+// discard closes what is in next and not in live. next may be nil, and incomplete.
+func (b *builder) discard(next, live *site) {
+	if next == nil {
+		return
+	}
+	closeUpstreams(next.upstreams, live.upstreams)
+	b.owners.release(next.shared)
+}
+
+// retire lets what the site uses end with it.
+func (b *builder) retire(s *site) { b.owners.whenOver(s.Site, s.shared) }
+
+// close ends everything. Nothing is served any more.
+func (b *builder) close(live, prepared *site) {
+	for _, s := range []*site{prepared, live} {
+		if s != nil {
+			closeUpstreams(s.upstreams, nil)
+		}
+	}
+	b.owners.buryAll(b.log)
+}
+
+// closeUpstreams closes those of a site that are not in the other.
+func closeUpstreams(of, but map[string]*backends) {
+	for name, u := range of {
+		if but[name] == nil || but[name].Upstream != u.Upstream {
+			u.Close()
+		}
+	}
+}
+
+// use notes that the site needs something to stay open.
+func (w *work) use(s *shared) {
+	w.owners.hold(s)
+	w.shared = append(w.shared, s)
+}
+
+func (w *work) addBasic() error {
+	object, _ := w.snapshot.Find(config.KindBasic, "")
+	w.basicSha = object.Sha
+	if w.live.basic != nil && w.live.basicSha == object.Sha {
+		w.basic, w.Trusted, w.ErrorPage = w.live.basic, w.live.Trusted, w.live.ErrorPage
+		return nil
+	}
+	var err error
+	if w.basic, err = w.snapshot.Basic(); err != nil {
+		return refuse(ipc.CodeInvalid, "basic", err)
+	}
+	if w.Trusted, err = route.NewTrusted(w.basic.TrustedProxies); err != nil {
+		return refuse(ipc.CodeInvalid, "basic.trusted_proxies", err)
+	}
+	w.ErrorPage = proxy.NewErrorPage(w.basic.ErrorTemplate, w.version)
+	return nil
+}
+
+func (w *work) addUpstreams() error {
+	for _, object := range w.snapshot.Objects() {
+		if object.Kind != config.KindUpstream {
+			continue
+		}
+		u, err := w.upstream(object)
+		if err != nil {
+			return refuse(ipc.CodeInvalid, "upstreams."+object.Name, err)
+		}
+		w.upstreams[object.Name] = u
+		w.Upstreams[object.Name] = u.Upstream
+	}
+	return nil
+}
+
+func (w *work) upstream(object config.Object) (*backends, error) {
+	pool := w.basic.UpstreamKeepalivePoolSize
+	if old := w.live.upstreams[object.Name]; old != nil && old.sha == object.Sha && old.pool == pool {
+		return old, nil
+	}
+	cfg, err := w.snapshot.Upstream(object.Name)
+	if err != nil {
+		return nil, err
+	}
+	u, err := upstream.New(cfg, upstream.Options{Logger: w.log.Named("upstream"), KeepalivePool: pool, Lookups: w.lookups})
+	if err != nil {
+		return nil, err
+	}
+	w.made.upstreams++
+	return &backends{Upstream: u, sha: object.Sha, pool: pool}, nil
+}
+
+// awaitNames gives the names of new upstreams a moment to resolve, so that the first requests find backends.
+func (w *work) awaitNames(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, w.names)
+	defer cancel()
+	for name, u := range w.upstreams {
+		if old := w.live.upstreams[name]; old == nil || old.Upstream != u.Upstream {
+			u.WaitReady(ctx)
+		}
+	}
+}
+
+// addServers builds the servers that listeners lead to. One that is not in the configuration any more is left out: the
+// engine closes its connections.
+func (w *work) addServers() error {
+	w.Servers = make([]*proxy.Server, len(w.builder.servers))
+	w.sockets = make(sockets, len(w.builder.servers))
+	for i, name := range w.builder.servers {
+		if i == beatIndex {
+			beat, err := newBeatServer()
+			if err != nil {
+				return err
+			}
+			w.Servers[i] = beat
+			continue
+		}
+		if _, found := w.snapshot.Find(config.KindServer, name); !found {
+			continue
+		}
+		s, err := w.server(name)
+		if err != nil {
+			return err
+		}
+		w.Servers[i], w.sockets[i] = s.Server, s.sockets
+	}
+	return nil
+}
+
+// server returns a server, built once however many listeners it has.
+func (w *work) server(name string) (*server, error) {
+	if s := w.site.servers[name]; s != nil {
+		return s, nil
+	}
+	s, err := w.newServer(name)
+	if err != nil {
+		return nil, err
+	}
+	w.site.servers[name] = s
+	return s, nil
+}
+
+// processing returns the count of a server's requests, which outlives the site.
+func (w *work) processing(name string) *atomic.Int64 {
+	if old := w.live.servers[name]; old != nil {
+		return old.Processing
+	}
+	return new(atomic.Int64)
+}
