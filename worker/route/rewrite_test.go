@@ -98,6 +98,32 @@ func TestGroupsOfTheRewriteAreCapturedIfThePathChanged(t *testing.T) {
 	}
 }
 
+func FuzzReplacementsExpandAsRegexpDoes(f *testing.F) {
+	for _, seed := range []string{"/$1", "/${1}x", "$1x", "$$1", "$", "${", "${1", "${id}-$id", "$01", "$9", "$$$2", "${}", "$none"} {
+		f.Add(seed, "/aab12")
+	}
+	match, err := compileExpression(`/(a+)(b)?(?P<id>[0-9]*)`)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, replacement, path string) {
+		for _, c := range []byte(replacement) {
+			if c >= 0x80 {
+				t.Skip("names of other letters are told differently on purpose: words are ASCII")
+			}
+		}
+		found := match.regex.FindSubmatchIndex([]byte(path))
+		if found == nil {
+			return
+		}
+		want := match.regex.Expand(nil, []byte(replacement), []byte(path), found)
+		got := appendTemplate(nil, compileTemplate(replacement, match), &message.Record{}, []byte(path), found)
+		if string(got) != string(want) {
+			t.Errorf("%q on %q: %q, want %q", replacement, path, got, want)
+		}
+	})
+}
+
 func TestHeadersAreSetThenAdded(t *testing.T) {
 	env := func(name string) (string, bool) { return "pod-7", name == "POD" }
 	l, err := Compile(&config.Location{

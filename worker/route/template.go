@@ -75,15 +75,12 @@ func isWord(c byte) bool {
 	return c == '_' || c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z'
 }
 
-// groupOf returns the group of a reference by number or name, -1 for none.
+// groupOf returns the group of a reference by number (without leading zeros) or name, -1 for none.
 func groupOf(match *expression, name string) int {
 	if match == nil {
 		return -1
 	}
-	if n, err := strconv.Atoi(name); err == nil {
-		if n > match.regex.NumSubexp() {
-			return -1
-		}
+	if n, err := strconv.Atoi(name); err == nil && strconv.Itoa(n) == name && n <= match.regex.NumSubexp() {
 		return n
 	}
 	return match.regex.SubexpIndex(name)

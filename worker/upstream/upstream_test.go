@@ -277,16 +277,11 @@ func TestConnectionsAreNeverSharedWhileTheSweeperRuns(t *testing.T) {
 	cfg := &config.Upstream{Addrs: []string{server.address()}, IdleTimeout: config.Duration(time.Millisecond)}
 	u := build(t, cfg, Options{KeepalivePool: 4})
 	b := u.Backends()[0]
-	stop := make(chan struct{})
+	tick := make(chan struct{}, 1)
 	var sweeper, users sync.WaitGroup
 	sweeper.Go(func() {
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-				u.Sweep(message.Now())
-			}
+		for range tick {
+			u.Sweep(message.Now())
 		}
 	})
 	for range 6 {
@@ -308,11 +303,15 @@ func TestConnectionsAreNeverSharedWhileTheSweeperRuns(t *testing.T) {
 					return
 				}
 				b.Put(c)
+				select {
+				case tick <- struct{}{}:
+				default:
+				}
 			}
 		})
 	}
 	users.Wait()
-	close(stop)
+	close(tick)
 	sweeper.Wait()
 	if u.IdleConnections() > 4 || u.OpenConnections() != int64(u.IdleConnections()) {
 		t.Errorf("%d open, %d idle", u.OpenConnections(), u.IdleConnections())
