@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -201,7 +202,7 @@ func (s *supervisor) prepared(c *child, txn uint32, sha string) {
 // nacked is a worker's refusal, of a PREPARE or of its START.
 func (s *supervisor) nacked(c *child, txn uint32, b *ipc.Nack) {
 	if c.state == ipc.StateStarting {
-		s.kill(c, "cannot start: "+clip(b.Message))
+		s.kill(c, strings.TrimSpace(b.Path+" "+b.Message))
 		return
 	}
 	if s.asked(c, txn, preparing) {

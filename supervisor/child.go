@@ -102,6 +102,9 @@ func (s *supervisor) workerMessage(c *child, m *ipc.Message) error {
 		return s.workerActive(c)
 	case *ipc.Status:
 		c.lastSeen, c.status = time.Now(), tidyStatus(b)
+		if b.State == ipc.StateDraining && c.state == ipc.StateActive {
+			s.leaving(c)
+		}
 	case *ipc.Prepared:
 		s.prepared(c, m.Txn, b.SHA)
 	case *ipc.Nack:
@@ -241,7 +244,7 @@ func (s *supervisor) reaped(c *child, how string) {
 		s.columns[c.column] = nil
 	}
 	if c.dying != "" {
-		how = c.dying + "; " + how
+		how = c.dying
 	}
 	c.state = ipc.StateDead
 	s.log.Info("ended", c.fields(), zap.String("how", how))

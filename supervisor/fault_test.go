@@ -173,6 +173,23 @@ func TestAHangupWhileControlIsDownIsNotLost(t *testing.T) {
 	i.receive(ipc.TypeReload)
 }
 
+func TestAWorkerThatDrainsByItselfHasASuccessorAtOnce(t *testing.T) {
+	i := boot(t, nil)
+	before := pids(i.status())
+	i.behave("worker0.beat", "leaving")
+	i.until("it draining", func(all *ipc.StatusAll) bool { return len(workersIn(all, ipc.StateDraining)) > 0 })
+	i.behave("worker0.beat", "")
+	all := i.until("a successor beside it", twoActive(before[0]))
+	if !slices.Contains(pids(all), before[1]) || dead(before[0]) {
+		t.Errorf("workers before %v, now %v", before, pids(all))
+	}
+	i.mustApply(i.proposal("one", "two")) // the draining one is not asked
+	i.send(ipc.Stop{Fast: true})
+	if err := i.end(); err != nil || !dead(before[0]) {
+		t.Errorf("%v, the draining one is dead: %t", err, dead(before[0]))
+	}
+}
+
 // Whatever a child says at whatever time, the supervisor lives: the child pays.
 func TestEveryMessageFromControl(t *testing.T) {
 	i := boot(t, nil)

@@ -135,6 +135,11 @@ func (s *supervisor) vacant(sl *slot, how string) {
 // lostChild is the unexpected end of a child, which may be one that an apply waits for.
 func (s *supervisor) lostChild(c *child, how string) {
 	s.vacant(c.slot, how)
+	s.leftApply(c, how)
+}
+
+// leftApply takes a worker out of a hot apply, which can only go on if it had been prepared everywhere.
+func (s *supervisor) leftApply(c *child, how string) {
 	op := s.op
 	if op == nil || !slices.Contains(op.members, c) {
 		return
@@ -144,4 +149,19 @@ func (s *supervisor) lostChild(c *child, how string) {
 		return
 	}
 	s.answered(c)
+}
+
+// leaving is a worker that drains without having been told to, such as by a SIGTERM to it alone. It finishes outside of its
+// slot, which gets a successor.
+func (s *supervisor) leaving(c *child) {
+	if s.op != nil && !s.op.hot() {
+		s.kill(c, "drains while it is being started")
+		return
+	}
+	s.log.Warn("drains by itself", c.fields())
+	c.state, c.retired = ipc.StateDraining, true
+	c.slot.current, c.slot.lastExit = nil, "drained by itself"
+	c.timer = s.after(s.grace()+s.o.Timings.StopMargin, func() { s.kill(c, "did not drain in time") })
+	s.lost(c.slot, c.slot.lastExit)
+	s.leftApply(c, "it drains")
 }

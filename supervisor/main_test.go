@@ -135,6 +135,8 @@ func (w *worker) beat() {
 			unix.Sendmsg(int(w.conn.File().Fd()), []byte("garbage"), nil, nil, 0)
 		case "foreign":
 			w.conn.Send(context.Background(), 0, ipc.Stop{})
+		case "leaving":
+			w.set(ipc.StateDraining, w.sha)
 		case "unknown":
 			unix.Sendmsg(int(w.conn.File().Fd()), []byte("GP\x01\x00\x0f\x27\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"), nil, nil, 0)
 		}

@@ -94,6 +94,9 @@ func (s *supervisor) startChild(sl *slot) (*child, error) {
 	}
 	defer theirs.Close()
 	c.conn = ours
+	if sl.role == ipc.RoleWorker {
+		ours.RefuseFDs() // and with them large bodies: a worker has no use for either
+	}
 	if c.process, err = s.exec(c, env, attr, theirs); err != nil {
 		ours.Close()
 		return nil, fmt.Errorf("start %s: %w", c.name(), err)
