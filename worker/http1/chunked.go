@@ -207,12 +207,13 @@ func (c *Chunked) checkTrailer() *Error {
 	if len(c.trailer) == 2 {
 		return nil
 	}
-	n, err := parseFields(c.trailer, &fields, maxTrailerFields, &parsed{length: -1}, true)
-	if err != nil || n != len(c.trailer) {
+	p := parsed{length: -1}
+	n, err := parseFields(c.trailer, &fields, maxTrailerFields, &p, true)
+	if err != nil || n != len(c.trailer) || p.aliases > 0 { // the bytes pass as they are: nothing can be dropped
 		return ErrTrailer
 	}
 	for _, f := range fields.List() {
-		if in(notInTrailer, f.ID) || isAlias(f.Name) {
+		if in(notInTrailer, f.ID) {
 			return ErrTrailer
 		}
 	}

@@ -69,6 +69,7 @@ func parseField(line []byte, fields *message.Fields, p *parsed, response bool) *
 	}
 	name := line[:colon:colon]
 	if underscore && isAlias(name) {
+		p.aliases++
 		return nil
 	}
 	id := message.LookupName(name)

@@ -22,8 +22,6 @@ type Framing struct {
 	Expect bool
 	// TETrailers tells that the client takes trailers.
 	TETrailers bool
-	// Nominated tells that Connection names fields beside the usual ones.
-	Nominated bool
 }
 
 // hop is the set of well-known fields that end at this hop (RFC 9110 section 7.6.1), as bits.
@@ -52,7 +50,9 @@ type parsed struct {
 	close      bool
 	keepAlive  bool
 	upgrade    bool // Connection lists "upgrade"
-	upgradeTo  bool // an Upgrade field is there
+	upgrades   int  // Upgrade fields
+	h2c        bool // one of them lists "h2c"
+	aliases    int  // fields dropped because their names alias one that decides
 	te         bool
 	trailers   bool
 	expect     bool
@@ -71,7 +71,8 @@ func (p *parsed) note(id message.Name, value []byte, response bool) *Error {
 			return p.noteConnection(value)
 		}
 	case message.Upgrade:
-		p.upgradeTo = !isH2C(value)
+		p.upgrades++
+		p.h2c = p.h2c || hasToken(value, "h2c")
 	case message.Host:
 		p.hosts++
 	case message.TE:
@@ -162,7 +163,8 @@ func (p *parsed) noteConnection(value []byte) *Error {
 	return nil
 }
 
-// framing draws the conclusions that requests and responses share.
+// framing draws the conclusions that requests and responses share. HTTP/2 over cleartext is settled
+// between neighbours and never agreed to or forwarded: a tunnel would go around every rule here.
 func (p *parsed) framing(version uint8) (f Framing, err *Error) {
 	if p.coding {
 		if p.length >= 0 {
@@ -176,11 +178,24 @@ func (p *parsed) framing(version uint8) (f Framing, err *Error) {
 		f.Length = p.length
 	}
 	f.KeepAlive = !p.close && (version == message.HTTP11 || p.keepAlive)
-	f.Upgrade = p.upgrade && p.upgradeTo && version == message.HTTP11
+	f.Upgrade = p.upgrade && p.upgrades == 1 && !p.h2c && version == message.HTTP11
 	f.Expect = p.expect && version == message.HTTP11
 	f.TETrailers = p.trailers && p.te
-	f.Nominated = p.nominated
 	return f, nil
+}
+
+// dropNominated removes the fields that Connection names (RFC 9110 section 7.6.1). It happens before
+// anything is added: a peer could otherwise name X-Forwarded-For, and have what the proxy says removed.
+func dropNominated(fields *message.Fields) {
+	for i := 0; i < fields.Len(); {
+		list := fields.List()
+		f := &list[i]
+		if f.ID != message.Connection && !in(framed, f.ID) && nominates(list, f.Name) {
+			fields.Del(string(f.Name))
+			continue
+		}
+		i++
+	}
 }
 
 // nominates reports whether a Connection field among fields names name.
@@ -192,10 +207,6 @@ func nominates(fields []message.Field, name []byte) bool {
 	}
 	return false
 }
-
-// isH2C reports whether an Upgrade value asks for HTTP/2 over cleartext: that is settled between
-// neighbours and never forwarded, since a tunnel to the upstream would go around every rule here.
-func isH2C(value []byte) bool { return hasToken(value, "h2c") }
 
 // hasToken reports whether a comma-separated list has a token, in any case.
 func hasToken(list []byte, want string) bool {

@@ -9,8 +9,8 @@ import (
 const maxHost = 260
 
 // ValidHost reports whether host is "uri-host [ : port ]" (RFC 9110 section 7.2): a registered name,
-// an IPv4 address or an IP literal in brackets. Percent-encoding, user information and an empty host
-// are refused.
+// an IPv4 address or an IP literal in brackets. Percent-encoding, user information, an empty host and
+// commas are refused; repeated Host fields that somebody has joined have commas.
 func ValidHost(host []byte) bool {
 	if len(host) == 0 || len(host) > maxHost {
 		return false
@@ -32,7 +32,7 @@ func isHostByte(c byte) bool {
 		return true
 	}
 	switch c {
-	case '-', '.', '_', '~', '!', '$', '&', '\'', '(', ')', '*', '+', ',', ';', '=':
+	case '-', '.', '_', '~', '!', '$', '&', '\'', '(', ')', '*', '+', ';', '=':
 		return true
 	}
 	return false

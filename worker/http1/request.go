@@ -53,8 +53,14 @@ func ParseRequest(buf []byte, req *message.Request, limits *Limits) (int, Framin
 	if err == nil {
 		err = settleHost(req, p.hosts)
 	}
+	if err != nil {
+		return 0, f, err
+	}
+	if p.nominated {
+		dropNominated(&req.Fields)
+	}
 	req.BodyLength = f.Length
-	return n, f, err
+	return n, f, nil
 }
 
 // tooLarge turns an incomplete head that has used up its space into an error.
@@ -174,13 +180,19 @@ func parseAbsolute(target []byte, req *message.Request) *Error {
 		req.SetTarget(path)
 		return nil
 	}
-	// No path: "/" is meant (RFC 9110 section 4.2.3); a query may follow.
+	// No path: "/" is meant (RFC 9110 section 4.2.3), and a query may follow; by OPTIONS without a query
+	// the server as a whole (RFC 9112 section 3.2.4).
 	req.SetTarget(path)
+	if len(path) == 0 && req.MethodID == message.OPTIONS {
+		req.RewritePath([]byte("*"))
+		return nil
+	}
 	req.RewritePath([]byte("/"))
 	return nil
 }
 
-// settleHost checks Host (RFC 9112 section 3.2) and takes it unless the target had an authority.
+// settleHost checks Host (RFC 9112 section 3.2) and takes it unless the target had an authority, which
+// then takes its place for everyone who comes after (section 3.2.2).
 func settleHost(req *message.Request, hosts int) *Error {
 	if hosts > 1 {
 		return ErrHostRepeated
@@ -191,12 +203,17 @@ func settleHost(req *message.Request, hosts int) *Error {
 		}
 		return nil
 	}
-	host := req.Fields.Get(message.Host)
-	if !ValidHost(host) {
+	list := req.Fields.List()
+	at := 0
+	for list[at].ID != message.Host {
+		at++
+	}
+	if !ValidHost(list[at].Value) {
 		return ErrHost
 	}
 	if len(req.Host) == 0 {
-		req.Host = host
+		req.Host = list[at].Value
 	}
+	list[at].Value = req.Host
 	return nil
 }

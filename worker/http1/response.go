@@ -33,6 +33,9 @@ func ParseResponse(buf []byte, resp *message.Response, limits *Limits, ask Ask) 
 	if f, err = p.framing(resp.Version); err != nil {
 		return 0, f, err
 	}
+	if p.nominated {
+		dropNominated(&resp.Fields)
+	}
 	frameResponse(&f, &p, resp.Status, ask)
 	resp.BodyLength = f.Length
 	return line + rest, f, nil

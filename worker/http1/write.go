@@ -19,24 +19,22 @@ type Out struct {
 	Upgrade bool
 	// TETrailers says "TE: trailers" to the next hop.
 	TETrailers bool
-	// Nominated drops the fields that Connection names.
-	Nominated bool
 	// KeepLength passes the Content-Length fields of the head on as they are: answers to HEAD, and
 	// 304, whose length is that of another message.
 	KeepLength bool
 }
 
-// AppendRequest appends a request head. host replaces Host unless it is empty; fields are those of
-// the request or a changed copy of them.
+// AppendRequest appends a request head. fields are those of the request or a changed copy of them;
+// without a Host among them it is that of the request.
 func AppendRequest(dst []byte, req *message.Request, fields *message.Fields, out Out) []byte {
 	dst = append(dst, req.Method...)
 	dst = append(dst, ' ')
 	dst = append(dst, req.Target...)
 	dst = append(dst, " HTTP/1.1\r\n"...)
-	if !fields.Has(message.Host) || len(req.Host) == 0 {
+	if !fields.Has(message.Host) {
 		dst = appendField(dst, "Host", req.Host)
 	}
-	dst = appendFields(dst, fields, out, hop|1<<message.ContentLength)
+	dst = appendFields(dst, fields, hop|1<<message.ContentLength)
 	return appendFraming(dst, fields, out)
 }
 
@@ -51,16 +49,16 @@ func AppendResponse(dst []byte, resp *message.Response, out Out) []byte {
 	if out.KeepLength {
 		drop &^= 1 << message.ContentLength
 	}
-	dst = appendFields(dst, &resp.Fields, out, drop)
+	dst = appendFields(dst, &resp.Fields, drop)
 	return appendFraming(dst, &resp.Fields, out)
 }
 
 // appendFields appends the fields that go beyond this hop.
-func appendFields(dst []byte, fields *message.Fields, out Out, drop uint64) []byte {
+func appendFields(dst []byte, fields *message.Fields, drop uint64) []byte {
 	list := fields.List()
 	for i := range list {
 		f := &list[i]
-		if in(drop, f.ID) || out.Nominated && nominates(list, f.Name) && !in(framed, f.ID) {
+		if in(drop, f.ID) {
 			continue
 		}
 		dst = append(dst, f.Name...)
@@ -103,13 +101,13 @@ func appendField(dst []byte, name string, value []byte) []byte {
 }
 
 // AppendInterim appends an interim (1xx) response with its fields.
-func AppendInterim(dst []byte, resp *message.Response, nominated bool) []byte {
+func AppendInterim(dst []byte, resp *message.Response) []byte {
 	dst = append(dst, "HTTP/1.1 "...)
 	dst = strconv.AppendInt(dst, int64(resp.Status), 10)
 	dst = append(dst, ' ')
 	dst = append(dst, resp.Reason...)
 	dst = append(dst, "\r\n"...)
-	dst = appendFields(dst, &resp.Fields, Out{Nominated: nominated}, hop|1<<message.ContentLength)
+	dst = appendFields(dst, &resp.Fields, hop|1<<message.ContentLength)
 	return append(dst, "\r\n"...)
 }
 

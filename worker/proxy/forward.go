@@ -189,7 +189,7 @@ func (c *conn) buildRequest() {
 		fields.CopyFrom(&s.ex.Request.Fields)
 		s.location.Route.RequestHeaders(&s.ex.Record, fields)
 	}
-	out := http1.Out{Length: message.LengthUnknown, Nominated: s.reqFrame.Nominated, Upgrade: s.reqFrame.Upgrade,
+	out := http1.Out{Length: message.LengthUnknown, Upgrade: s.reqFrame.Upgrade,
 		TETrailers: s.reqFrame.TETrailers}
 	switch {
 	case s.reqFrame.Chunked:

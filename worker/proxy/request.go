@@ -15,6 +15,9 @@ func (c *conn) advance() next {
 	}
 	s.site, s.server = site, site.Servers[c.server]
 	s.ex.Server, s.ex.ConfigVersion = s.server.Name, site.Version
+	if !s.reqScan.Ready(s.unread(), s.server.Limits.Head) {
+		return c.incomplete()
+	}
 	n, frame, err := http1.ParseRequest(s.unread(), &s.ex.Request, &s.server.Limits)
 	if err != nil {
 		return c.refuse(err)

@@ -39,12 +39,12 @@ func (r *respState) reset() {
 
 // passInterim passes an interim response on to a client that may know such, and reports whether the
 // client took it.
-func (c *conn) passInterim(frame http1.Framing) bool {
+func (c *conn) passInterim() bool {
 	s := c.s
 	if s.ex.Request.Version < message.HTTP11 {
 		return true
 	}
-	s.resp.work[0] = http1.AppendInterim(s.resp.work[0][:0], &s.ex.Response, frame.Nominated)
+	s.resp.work[0] = http1.AppendInterim(s.resp.work[0][:0], &s.ex.Response)
 	return c.write(s.resp.work[0]) == nil
 }
 
@@ -104,7 +104,7 @@ func (c *conn) relayFirst(up *upstreamIO) bool {
 func (c *conn) frameFor(frame http1.Framing) http1.Out {
 	s := c.s
 	r := &s.resp
-	out := http1.Out{Length: message.LengthUnknown, Nominated: frame.Nominated}
+	out := http1.Out{Length: message.LengthUnknown}
 	c.settleUpload()
 	s.chooseFilters(frame)
 	status := s.ex.Response.Status

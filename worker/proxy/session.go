@@ -33,6 +33,7 @@ type session struct {
 	r, w int
 	head int // the present request's head is in[headStart:]; it must stay in place until the end
 
+	reqScan    http1.Scan // of the head that is coming
 	reqFrame   http1.Framing
 	reqChunks  http1.Chunked
 	reqBody    []byte // the complete body, framing included, if it came with the head; in in
@@ -104,7 +105,7 @@ func (s *session) reset() {
 	s.resp.reset()
 	clear(s.tried)
 	s.site, s.server, s.location = nil, nil, nil
-	s.reqFrame, s.reqBody, s.reqWhole = http1.Framing{}, nil, false
+	s.reqScan, s.reqFrame, s.reqBody, s.reqWhole = http1.Scan{}, http1.Framing{}, nil, false
 	s.held, s.counted, s.keepClient, s.headSent, s.clientGone = false, false, false, false, false
 	s.tried, s.upload, s.up = s.tried[:0], nil, nil
 	s.out = s.out[:0]

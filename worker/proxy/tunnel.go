@@ -18,7 +18,7 @@ func (c *conn) respondTunnel(up *upstreamIO) bool {
 	if !s.resp.frame.Upgrade {
 		return up.failed(502, "InvalidHTTPHeader")
 	}
-	out := http1.Out{Length: message.LengthUnknown, Upgrade: true, Nominated: s.resp.frame.Nominated}
+	out := http1.Out{Length: message.LengthUnknown, Upgrade: true}
 	s.out = http1.AppendResponse(s.out[:0], &s.ex.Response, out)
 	s.headSent = true
 	if c.write(s.out) != nil {

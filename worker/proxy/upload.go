@@ -28,6 +28,7 @@ type upload struct {
 	up    *upstreamIO
 	limit time.Duration // of a write to the upstream
 	state atomic.Uint32
+	stop  atomic.Bool // nobody needs it any more: every wait is to end
 	done  chan struct{}
 
 	// set before done is closed
@@ -90,6 +91,9 @@ func (u *upload) read(buf []byte) (int, error) {
 	c := u.c
 	c.s.r = c.s.w // what was buffered has been sent
 	err := c.net.SetReadDeadline(time.Now().Add(c.s.server.ReadTimeout))
+	if u.stop.Load() { // after the deadline was set, so that a stop after this is seen by Read
+		return 0, os.ErrDeadlineExceeded
+	}
 	var n int
 	if err == nil {
 		n, err = c.net.Read(buf)
@@ -157,6 +161,9 @@ func (u *upload) write(p []byte) bool {
 		if u.up.conn.SetWriteDeadline(time.Now().Add(u.limit)) != nil {
 			return false
 		}
+	}
+	if u.stop.Load() { // as in read
+		return false
 	}
 	_, err := u.up.conn.Write(p)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
@@ -242,6 +249,7 @@ func (c *conn) stopUpload() {
 	if u.state.Load() != uploadDone {
 		c.s.keepClient = false
 		c.linger = true
+		u.stop.Store(true)
 		_ = c.net.SetReadDeadline(past)
 		_ = u.up.conn.SetWriteDeadline(past)
 	}

@@ -55,6 +55,7 @@ type upstreamIO struct {
 	rest    [2][]byte // of the request, after wantWrite
 	buf     *[upSize]byte
 	r, w    int             // buf[r:w] is unread
+	scan    http1.Scan      // of the head that is coming
 	body    *[bodySize]byte // for the rest of the response body
 	interim int
 	sent    int64 // when the request had been written
@@ -77,6 +78,7 @@ func ioOf(conn *upstream.Conn) *upstreamIO {
 func (up *upstreamIO) begin(c *conn, first stage, timeout time.Duration) {
 	up.c, up.stage, up.want, up.fail, up.timeout = c, first, wantMore, failure{}, timeout
 	up.r, up.w, up.interim, up.extra = 0, 0, 0, false
+	up.scan = http1.Scan{}
 	up.rest = [2][]byte{}
 	up.sent = message.Now()
 }
@@ -178,6 +180,9 @@ func (up *upstreamIO) takeHead() bool {
 	limits := http1.Limits{Head: upSize, Fields: maxResponseFields}
 	ask := http1.Ask{Head: s.ex.Request.MethodID == message.HEAD, Upgrade: s.reqFrame.Upgrade}
 	for {
+		if !up.scan.Ready(up.buf[up.r:up.w], upSize) {
+			return up.compact()
+		}
 		resp.Reset()
 		n, frame, err := http1.ParseResponse(up.buf[up.r:up.w], resp, &limits, ask)
 		if err != nil {
@@ -185,19 +190,30 @@ func (up *upstreamIO) takeHead() bool {
 		}
 		if n == 0 {
 			resp.Reset()
-			return false
+			return up.compact()
 		}
 		up.r += n
+		up.scan = http1.Scan{}
 		if resp.Status >= 200 || resp.Status == 101 {
 			return up.c.respond(up, frame)
 		}
 		if up.interim++; up.interim > maxInterim {
 			return up.failed(502, "InvalidHTTPHeader")
 		}
-		if !up.c.passInterim(frame) {
+		if !up.c.passInterim() {
 			return up.clientGone()
 		}
 	}
+}
+
+// compact makes room behind an incomplete head by moving it to the front, where interim responses
+// were. It returns false, for the callback.
+func (up *upstreamIO) compact() bool {
+	if up.r > 0 && up.w == len(up.buf) {
+		up.w = copy(up.buf[:], up.buf[up.r:up.w])
+		up.r = 0
+	}
+	return false
 }
 
 // maxResponseFields bounds the fields of a response head; its size is bounded by upSize.
