@@ -6,7 +6,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -15,126 +14,6 @@ import (
 	"pingap/config"
 	"pingap/message"
 )
-
-// bound is how long a test waits for what should happen at once.
-const bound = 10 * time.Second
-
-// echo is a backend that sends back what it gets, and remembers its connections.
-type echo struct {
-	net.Listener
-	mu    sync.Mutex
-	conns []net.Conn
-	wait  sync.WaitGroup
-}
-
-func listen(t testing.TB, network, address string) *echo {
-	t.Helper()
-	l, err := net.Listen(network, address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	e := &echo{Listener: l}
-	e.wait.Go(e.accept)
-	t.Cleanup(func() {
-		_ = l.Close()
-		e.closeAll()
-		e.wait.Wait()
-	})
-	return e
-}
-
-func (e *echo) accept() {
-	for {
-		c, err := e.Accept()
-		if err != nil {
-			return
-		}
-		e.mu.Lock()
-		e.conns = append(e.conns, c)
-		e.mu.Unlock()
-		e.wait.Go(func() {
-			_, _ = io.Copy(c, c)
-			_ = c.Close()
-		})
-	}
-}
-
-func (e *echo) closeAll() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, c := range e.conns {
-		_ = c.Close()
-	}
-}
-
-func (e *echo) address() string {
-	if e.Addr().Network() == "unix" {
-		return "unix:" + e.Addr().String()
-	}
-	return e.Addr().String()
-}
-
-func build(t testing.TB, cfg *config.Upstream, opt Options) *Upstream {
-	t.Helper()
-	u, err := New(cfg, opt)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(u.Close)
-	return u
-}
-
-func request(target string) *message.Record {
-	rec := &message.Record{Conn: &message.Conn{}}
-	rec.Request.SetTarget([]byte(target))
-	return rec
-}
-
-// dial connects and shows that the connection works.
-func dial(t testing.TB, b *Backend) *Conn {
-	t.Helper()
-	c, err := b.Dial(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
-	ping(t, c)
-	return c
-}
-
-func ping(t testing.TB, c *Conn) {
-	t.Helper()
-	buf := []byte("ping")
-	if _, err := c.Write(buf); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.ReadFull(c, buf); err != nil || string(buf) != "ping" {
-		t.Fatalf("%q %v", buf, err)
-	}
-}
-
-// readable waits until there is something to read on a connection, or its end.
-func readable(t testing.TB, c *Conn) {
-	t.Helper()
-	_ = c.SetReadDeadline(time.Now().Add(bound))
-	calls := 0
-	if err := c.Raw.Read(func(uintptr) bool { calls++; return calls > 1 || !c.Alive() }); err != nil {
-		t.Fatal(err)
-	}
-	_ = c.SetReadDeadline(time.Time{})
-}
-
-// goroutines counts those of this package's code, which a leak would leave.
-func goroutines() int {
-	buf := make([]byte, 1<<20)
-	buf = buf[:runtime.Stack(buf, true)]
-	count := 0
-	for stack := range strings.SplitSeq(string(buf), "\n\n") {
-		if strings.Contains(stack, "upstream.(*names)") {
-			count++
-		}
-	}
-	return count
-}
 
 func TestAddressesThatAreLiteralsAreReadyAtOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "b.sock")
@@ -270,6 +149,26 @@ func TestSweepClosesWhatThePeerClosed(t *testing.T) {
 	if fine.Alive() {
 		t.Error("a closed connection is alive")
 	}
+}
+
+func TestTheSweeperLeavesAConnectionThatWasTakenMeanwhile(t *testing.T) {
+	u := build(t, &config.Upstream{Addrs: []string{listen(t, "tcp", "127.0.0.1:0").address()}}, Options{})
+	b := u.Backends()[0]
+	b.Put(dial(t, b))
+	seen := u.pool.appendAll(nil) // the sweeper has seen it idle
+	c := b.Take()
+	if _, err := c.Write([]byte("pong")); err != nil {
+		t.Fatal(err)
+	}
+	readable(t, c) // an answer waits, which on an idle connection would be its end
+	if u.pool.removeDead(seen[0]) || u.IdleConnections() != 0 || u.OpenConnections() != 1 {
+		t.Error("a connection in use was swept")
+	}
+	buf := make([]byte, 4)
+	if _, err := io.ReadFull(c, buf); err != nil || string(buf) != "pong" {
+		t.Errorf("%q %v", buf, err)
+	}
+	c.Discard()
 }
 
 func TestConnectionsAreNeverSharedWhileTheSweeperRuns(t *testing.T) {
