@@ -121,13 +121,13 @@ func TestClientsBeyondTheLimitWait(t *testing.T) {
 	var users []*user
 	for range maxClients {
 		u := r.dial()
-		as[*ipc.Applied](t, u.ask(reload)) // it is being served
+		as[*ipc.Unknown](t, u.ask(ipc.Commit{})) // it is being served
 		users = append(users, u)
 	}
 	late := r.dial()
-	late.send(reload)
+	late.send(ipc.Commit{})
 	users[0].conn.Close()
-	as[*ipc.Applied](t, late.receive())
+	as[*ipc.Unknown](t, late.receive())
 }
 
 func TestReloadWithoutWaitingIsAnsweredAtOnce(t *testing.T) {

@@ -32,6 +32,11 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	// A child built with -race would sleep a second before it ends.
+	if err := os.Setenv("GORACE", "atexit_sleep_ms=0"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	os.Exit(m.Run())
 }
 

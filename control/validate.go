@@ -137,10 +137,16 @@ func (t *complaint) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// outOfMemory knows what the runtime says when the kernel gives no more.
+// outOfMemory knows what the runtime says when the kernel gives no more, be it
+// for the heap or for the stack of a thread.
 func (t *complaint) outOfMemory() bool {
-	text := string(t.buf)
-	return strings.Contains(text, "out of memory") || strings.Contains(text, "cannot allocate memory")
+	for _, words := range []string{"out of memory", "cannot allocate memory", "pthread_create failed",
+		"failed to create new OS thread", "failed to allocate"} {
+		if bytes.Contains(t.buf, []byte(words)) {
+			return true
+		}
+	}
+	return false
 }
 
 func (t *complaint) firstLine() string {
