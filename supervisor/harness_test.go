@@ -100,6 +100,10 @@ func (i *instance) takeControl() {
 
 func (i *instance) acceptControl() {
 	i.t.Helper()
+	if i.control != nil { // that of a predecessor
+		i.control.Close()
+		i.life.Close()
+	}
 	i.dials.SetDeadline(time.Now().Add(patience))
 	c, err := i.dials.AcceptUnix()
 	if err != nil {
@@ -118,7 +122,8 @@ func (i *instance) acceptControl() {
 	if i.control, err = ipc.FromFD(fds[0]); err != nil {
 		i.t.Fatal(err)
 	}
-	i.t.Cleanup(func() { i.control.Close(); c.Close() })
+	conn := i.control
+	i.t.Cleanup(func() { conn.Close(); c.Close() })
 	i.life = c
 	i.pid, _ = strconv.Atoi(string(buf[:n]))
 }
