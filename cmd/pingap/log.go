@@ -27,21 +27,26 @@ func (s surroundings) openLog(o *options, name string) (*appLog, error) {
 	for _, w := range warnings {
 		fmt.Fprintf(s.stderr, "pingap: --log: %s\n", w)
 	}
-	a := &appLog{name: name, rustLog: s.getenv("RUST_LOG")}
-	opt := telemetry.Options{Level: telemetry.PickLevel("", a.rustLog)}
-	switch target.Kind {
-	case telemetry.Socket:
-		a.syslog = true
-		opt.Syslog = telemetry.NewSyslog(telemetry.SyslogOptions{Dial: telemetry.DialSyslog(target.Path),
-			Format: target.Format, Facility: target.Facility, Process: target.Process})
-	case telemetry.Stdout:
-		opt.File = os.Stdout
-	}
+	a := &appLog{name: name, rustLog: s.getenv("RUST_LOG"), syslog: target.Kind == telemetry.Socket}
+	opt := logOptions(target)
+	opt.Level = telemetry.PickLevel("", a.rustLog)
 	var err error
 	if a.log, err = telemetry.New(opt); err != nil {
 		return nil, fmt.Errorf("application log: %w", err)
 	}
 	return a, nil
+}
+
+// logOptions are those of a target that needs nothing from the supervisor.
+func logOptions(target telemetry.Target) telemetry.Options {
+	switch target.Kind {
+	case telemetry.Socket:
+		return telemetry.Options{Syslog: telemetry.NewSyslog(telemetry.SyslogOptions{Dial: telemetry.DialSyslog(target.Path),
+			Format: target.Format, Facility: target.Facility, Process: target.Process})}
+	case telemetry.Stdout:
+		return telemetry.Options{File: os.Stdout}
+	}
+	return telemetry.Options{}
 }
 
 func (a *appLog) logger() *zap.Logger { return a.log.Logger.Named(a.name) }

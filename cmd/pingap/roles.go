@@ -6,6 +6,7 @@ func roles() map[string]func(args []string, s surroundings) int {
 	return map[string]func([]string, surroundings) int{
 		"control":         controlRole,
 		"validate":        validateRole,
+		"worker":          workerRole,
 		"detached":        detachedRole,
 		"sample-upstream": sampleUpstreamRole,
 	}

@@ -22,6 +22,7 @@ const (
 type surroundings struct {
 	getenv         func(string) string
 	stdout, stderr io.Writer
+	name           string // argv[0], which tells a worker its place
 	uid            int
 	systemRun      string // in place of /run/pingap; tests only
 }

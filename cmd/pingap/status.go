@@ -66,7 +66,10 @@ type status struct {
 type configStatus struct {
 	Version   uint64       `json:"version"`
 	SHA       string       `json:"sha"`
-	LastApply *applyStatus `json:"last_apply"`
+	Source    *ipc.Source  `json:"source"`     // null when control is another version
+	LastApply *applyStatus `json:"last_apply"` // of the supervisor; null before the first
+	// Versions were applied since control started, oldest first.
+	Versions []ipc.AppliedVersion `json:"versions"`
 }
 
 type applyStatus struct {
@@ -100,7 +103,7 @@ type listenerLine struct {
 
 func newStatus(a *ipc.StatusAll) status {
 	st := status{State: a.State, Degraded: orEmpty(a.Degraded), Build: a.Build, Logs: orEmpty(a.Logs),
-		Config: configStatus{Version: a.Version, SHA: a.SHA}}
+		Config: configStatus{Version: a.Version, SHA: a.SHA, Source: a.Source, Versions: orEmpty(a.Versions)}}
 	if l := a.LastApply; l != nil {
 		st.Config.LastApply = &applyStatus{At: l.At, SHA: l.SHA, RequestedBy: l.RequestedBy, Error: l.Error}
 	}
@@ -147,6 +150,7 @@ func (st status) write(w io.Writer) error {
 		}
 		fmt.Fprintf(w, "last change: %s by %s: %s\n", l.At.Local().Format(time.RFC3339), l.RequestedBy, outcome)
 	}
+	st.writeSource(w)
 	for _, l := range st.Listeners {
 		fmt.Fprintf(w, "listening: %s (%s)\n", l.Address, l.Server)
 	}
@@ -164,6 +168,23 @@ func (st status) write(w io.Writer) error {
 		fmt.Fprintln(t, strings.Join(cells, "\t"))
 	}
 	return t.Flush()
+}
+
+func (st status) writeSource(w io.Writer) {
+	s := st.Config.Source
+	switch {
+	case s == nil:
+		return
+	case s.Error != "":
+		fmt.Fprintf(w, "source: %s\n", s.Error)
+	case s.Differs:
+		fmt.Fprintf(w, "source: %s, changed since it was loaded: pingap reload applies it\n", s.Location)
+	default:
+		fmt.Fprintf(w, "source: %s\n", s.Location)
+	}
+	if s.Refused != "" {
+		fmt.Fprintf(w, "last load: %s by %s: refused: %s\n", s.Loaded.Local().Format(time.RFC3339), s.By, s.Refused)
+	}
 }
 
 func num[T int | int64 | uint64](n T) string { return fmt.Sprint(n) }
