@@ -2,8 +2,6 @@ package route
 
 import (
 	"bytes"
-	"regexp/syntax"
-	"unicode/utf8"
 
 	"pingap/message"
 )
@@ -153,39 +151,4 @@ func (s *search) lowerHost() {
 		}
 		s.lower[i] = c
 	}
-}
-
-// literal returns the text under which a rule hangs in a tree, whether the path must end there, and
-// whether an expression is left to try.
-func (p *pathRule) literal(raw bool) (text string, exact, costly bool) {
-	switch p.kind {
-	case pathRegex:
-		return p.regex.literalPrefix(), false, true
-	case pathAny:
-		return "", false, false
-	}
-	text = p.text
-	if !raw {
-		text = p.normalText()
-	}
-	return text, p.kind == pathExact, false
-}
-
-// literalPrefix returns the text that every match must begin with at the start of the path; empty
-// for an expression that is not anchored.
-func (e *expression) literalPrefix() string {
-	tree, err := syntax.Parse(e.regex.String(), syntax.Perl)
-	if err != nil || tree.Op != syntax.OpConcat || len(tree.Sub) < 2 {
-		return ""
-	}
-	begin, text := tree.Sub[0], tree.Sub[1]
-	if begin.Op != syntax.OpBeginText || text.Op != syntax.OpLiteral || text.Flags&syntax.FoldCase != 0 {
-		return ""
-	}
-	for i, r := range text.Rune {
-		if r == utf8.RuneError { // also matches any byte that is not UTF-8
-			return string(text.Rune[:i])
-		}
-	}
-	return string(text.Rune)
 }

@@ -244,3 +244,24 @@ func BenchmarkMatch(b *testing.B) {
 		})
 	}
 }
+
+func BenchmarkCompileAndIndexTenThousand(b *testing.B) {
+	cfgs := manyLocations(10_000)
+	b.Run("compile", func(b *testing.B) {
+		for b.Loop() {
+			for _, cfg := range cfgs {
+				compile(b, cfg)
+			}
+		}
+	})
+	b.Run("index", func(b *testing.B) {
+		var locations []*Location
+		for _, cfg := range cfgs {
+			locations = append(locations, compile(b, cfg))
+		}
+		b.ReportAllocs()
+		for b.Loop() {
+			NewTable(locations, Options{})
+		}
+	})
+}

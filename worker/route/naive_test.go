@@ -176,3 +176,15 @@ func describe(locations []*Location) string {
 	}
 	return b.String()
 }
+
+func TestLiteralPrefixIsWhatEveryMatchBeginsWith(t *testing.T) {
+	for text, want := range map[string]string{
+		"^/api/v[0-9]+": "/api/v", `\A/api`: "/api", `^/a\.b$`: "/a.b", "/api": "", "^/a|/b": "", "^(/a)": "", "^/ab*": "/a",
+		"^/a?b": "/", "(?i)^/api": "", "(?m)^/api": "", "^/a|^/ab": "", "^/é/x+": "/é/", "^/\uFFFDx+": "/", "^": "", "": "",
+		"(": "",
+	} {
+		if got := literalPrefix(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}

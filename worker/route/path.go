@@ -2,7 +2,6 @@ package route
 
 import (
 	"bytes"
-	"regexp"
 	"strings"
 
 	"pingap/message"
@@ -72,51 +71,18 @@ func (p *pathRule) normalText() string {
 	return string(r.NormalPath())
 }
 
-// expression is a regular expression with what it tells about its matches.
-type expression struct {
-	regex *regexp.Regexp
-	names []string // by group; nil when no group has a name
-}
-
-func compileExpression(text string) (*expression, error) {
-	regex, err := regexp.Compile(text)
-	if err != nil {
-		return nil, err
+// literal returns the text under which a rule hangs in a tree, whether the path must end there, and
+// whether an expression is left to try.
+func (p *pathRule) literal(raw bool) (text string, exact, costly bool) {
+	switch p.kind {
+	case pathRegex:
+		return p.regex.prefix, false, true
+	case pathAny:
+		return "", false, false
 	}
-	e := &expression{regex: regex}
-	for _, name := range regex.SubexpNames() {
-		if name != "" {
-			e.names = regex.SubexpNames()
-		}
+	text = p.text
+	if !raw {
+		text = p.normalText()
 	}
-	return e, nil
-}
-
-// capture appends the named groups of the first match in text to the record's captures. The values
-// are views into text.
-func (e *expression) capture(rec *message.Record, text []byte) {
-	if e.names == nil {
-		return
-	}
-	e.captureMatch(rec, text, e.regex.FindSubmatchIndex(text))
-}
-
-func (e *expression) captureMatch(rec *message.Record, text []byte, match []int) {
-	for group, name := range e.names {
-		if name == "" || 2*group+1 >= len(match) || match[2*group] < 0 {
-			continue
-		}
-		setCapture(rec, name, text[match[2*group]:match[2*group+1]])
-	}
-}
-
-// setCapture sets a captured variable; a later expression replaces the value of an earlier one.
-func setCapture(rec *message.Record, name string, value []byte) {
-	for i := range rec.Captures {
-		if rec.Captures[i].Name == name {
-			rec.Captures[i].Value = value
-			return
-		}
-	}
-	rec.Captures = append(rec.Captures, message.Capture{Name: name, Value: value})
+	return text, p.kind == pathExact, false
 }
