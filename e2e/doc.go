@@ -1,0 +1,13 @@
+// Package e2e drives the built binary from outside: command line, configuration layouts, reloads, signals, faults, and traffic
+// of clients and backends that nobody here wrote. It holds tests only, and runs in the test process; every instance of pingap
+// is a child with run and state directories of its own, on free loopback ports, and is stopped by its own process id.
+//
+// # Rules of the harness
+//
+// The binary is built once a run. An instance fails its test when it prints a panic or a data race, when it does not end after
+// SIGTERM, or when one of its processes is left behind; what it printed is shown with the failure. The load client never
+// retries: one request is one connection attempt or one use of a connection, and each that does not bring the expected answer
+// counts as failed.
+//
+// Environment: E2E_RACE=1 builds with the race detector; SOAK=1 runs the large version of the connection test.
+package e2e
