@@ -79,7 +79,11 @@ func (p *process) serveClient(ctx context.Context, conn *ipc.Conn) {
 			return // hung up, silent for too long, or not our protocol
 		}
 		m.Close()
-		p.log.Info("control request", zap.Stringer("request", m.Body.Type()), zap.Int("uid", uid), zap.Int("pid", pid))
+		level := zap.InfoLevel
+		if _, ok := m.Body.(*ipc.StatusRequest); ok {
+			level = zap.DebugLevel // asked by monitoring, all the time
+		}
+		p.log.Log(level, "control request", zap.Stringer("request", m.Body.Type()), zap.Int("uid", uid), zap.Int("pid", pid))
 		answer := c.answer(ctx, m.Body)
 		if ctx.Err() != nil || c.send(ctx, m.Txn, answer) != nil {
 			return

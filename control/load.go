@@ -182,6 +182,9 @@ func (p *process) finish(ctx context.Context, batch []*request, lead *request, b
 	fields := []zap.Field{zap.String("by", lead.by)}
 	switch b := body.(type) {
 	case *ipc.Applied:
+		if lead.look {
+			break // nothing was asked for
+		}
 		p.log.Info(text(b.Unchanged, "configuration unchanged", "configuration applied"),
 			append(fields, zap.Uint64("version", b.Version), zap.String("sha", b.SHA), zap.Int("changes", len(b.Changes)))...)
 	case *ipc.Refused:

@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"pingap/config"
 	"pingap/ipc"
 )
 
@@ -69,7 +70,20 @@ type configStatus struct {
 	Source    *ipc.Source  `json:"source"`     // null when control is another version
 	LastApply *applyStatus `json:"last_apply"` // of the supervisor; null before the first
 	// Versions were applied since control started, oldest first.
-	Versions []ipc.AppliedVersion `json:"versions"`
+	Versions []versionLine `json:"versions"`
+}
+
+type versionLine struct {
+	Version uint64       `json:"version"`
+	SHA     string       `json:"sha"`
+	At      time.Time    `json:"at"`
+	By      string       `json:"by"`
+	Changes []changeLine `json:"changes"` // the first of them
+}
+
+type changeLine struct {
+	Object string `json:"object"`
+	Class  string `json:"class"` // same, hot, listeners or roll
 }
 
 type applyStatus struct {
@@ -103,7 +117,7 @@ type listenerLine struct {
 
 func newStatus(a *ipc.StatusAll) status {
 	st := status{State: a.State, Degraded: orEmpty(a.Degraded), Build: a.Build, Logs: orEmpty(a.Logs),
-		Config: configStatus{Version: a.Version, SHA: a.SHA, Source: a.Source, Versions: orEmpty(a.Versions)}}
+		Config: configStatus{Version: a.Version, SHA: a.SHA, Source: a.Source, Versions: newVersions(a.Versions)}}
 	if l := a.LastApply; l != nil {
 		st.Config.LastApply = &applyStatus{At: l.At, SHA: l.SHA, RequestedBy: l.RequestedBy, Error: l.Error}
 	}
@@ -115,6 +129,18 @@ func newStatus(a *ipc.StatusAll) status {
 	}
 	st.Processes, st.Listeners = orEmpty(st.Processes), orEmpty(st.Listeners)
 	return st
+}
+
+func newVersions(list []ipc.AppliedVersion) []versionLine {
+	lines := []versionLine{}
+	for _, v := range list {
+		line := versionLine{Version: v.Version, SHA: v.SHA, At: v.At, By: v.By, Changes: []changeLine{}}
+		for _, c := range v.Changes {
+			line.Changes = append(line.Changes, changeLine{c.Object, config.Class(c.Class).String()})
+		}
+		lines = append(lines, line)
+	}
+	return lines
 }
 
 func newProcessLine(p ipc.Process) processLine {
