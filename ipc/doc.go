@@ -21,7 +21,8 @@
 //	Commit                          Committed          swap it in
 //	Abort                           Aborted            drop it; harmless without a Prepare
 //	ListenerAdd, ListenerDrop       -                  more or fewer sockets to accept on
-//	LogFDs                          LogsTaken          write to these files from now on (draining workers too)
+//	LogFDs                          LogsTaken          write to these files from now on; also to draining workers, and also
+//	                                                   for targets of a site that is prepared and not committed
 //	Drain {idle grace, timeout}     Draining, Gone     stop accepting, finish, exit 0
 //	DrainFaster {timeout}           Draining           less time
 //	Stop                            -                  exit 0 at once

@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -58,6 +59,7 @@ func TestARefusedChangeChangesNothing(t *testing.T) {
 		{"one worker refuses", [2]string{"worker1.prepare", "nack"}, nil, ipc.CodeInvalid, "worker 1 (pid "},
 		{"one worker dies", [2]string{"worker1.prepare", "die"}, nil, ipc.CodeWorkerDied, "exit status 9"},
 		{"one worker hangs", [2]string{"worker0.prepare", "hang"}, nil, ipc.CodeTimeout, "worker 0 (pid "},
+		{"one worker prepares something else", [2]string{"worker1.prepare", "lie"}, nil, ipc.CodeInvalid, "another configuration"},
 		{"the base is not what is live", [2]string{}, func(_ *instance, p *ipc.Propose) { p.Base = "zero" }, ipc.CodeStale, "changed meanwhile"},
 		{"it needs fresh workers", [2]string{}, func(_ *instance, p *ipc.Propose) {
 			p.Class = ipc.ClassRoll
@@ -108,7 +110,7 @@ func TestARefusedChangeChangesNothing(t *testing.T) {
 }
 
 func TestAWorkerThatDoesNotCommitIsReplaced(t *testing.T) {
-	for _, how := range []string{"hang", "die"} {
+	for _, how := range []string{"hang", "die", "lie"} {
 		t.Run(how, func(t *testing.T) {
 			i := boot(t, func(o *Options) { o.Timings.Commit = time.Second })
 			before := pids(i.status())
@@ -186,6 +188,30 @@ func TestABrokenLiveConfigurationCanBeReplaced(t *testing.T) {
 	i.until("the old configuration again", twoActive())
 	if i.ask().SHA != "one" {
 		t.Error("not the old configuration")
+	}
+}
+
+func TestFreshWorkersMayHaveOtherListeners(t *testing.T) {
+	i := boot(t, nil)
+	i.behave("worker.start-one", "die")
+	for _, pid := range pids(i.status()) {
+		unix.Kill(pid, unix.SIGKILL)
+	}
+	i.until("no workers", func(all *ipc.StatusAll) bool { return len(workersIn(all, ipc.StateActive)) == 0 })
+	p := i.proposal("one", "two")
+	old := i.address
+	i.address = freeAddress(t)
+	p.Class, p.Listeners[0].Address = ipc.ClassRoll, i.address
+	i.mustApply(p)
+	if a := i.ask(); a.SHA != "two" {
+		t.Errorf("served %+v", a)
+	}
+	if c, err := net.Dial("tcp4", old); err == nil {
+		c.Close()
+		t.Error("the old address is still bound")
+	}
+	if all := i.status(); all.State != stateRunning || workersIn(all, ipc.StateActive)[0].Generation <= 1 {
+		t.Errorf("status %+v", all)
 	}
 }
 

@@ -85,10 +85,10 @@ func (s *supervisor) workerIsActive(c *child) {
 	}
 	boot := s.live == nil
 	s.adopt(s.op.next)
-	s.applied()
 	if boot {
 		s.ready()
 	}
+	s.applied()
 }
 
 // ready is called once, when the first version is live.

@@ -178,9 +178,15 @@ func (w *worker) handle(ctx context.Context, m *ipc.Message) error {
 	case *ipc.Prepare:
 		w.next = b.SHA
 		w.takeLogs(m, b.Logs)
+		if w.behaviour(name) == "lie" {
+			return reply(ipc.Prepared{SHA: "another"})
+		}
 		return reply(ipc.Prepared{SHA: b.SHA})
 	case *ipc.Commit:
 		w.set(ipc.StateActive, w.next)
+		if w.behaviour(name) == "lie" {
+			return reply(ipc.Committed{SHA: "another"})
+		}
 		return reply(ipc.Committed{SHA: w.next})
 	case *ipc.Abort:
 		return reply(ipc.Aborted{})
@@ -227,6 +233,9 @@ func (w *worker) start(m *ipc.Message, b *ipc.Start, reply func(ipc.Body) error)
 		w.lns = append(w.lns, fd)
 	}
 	w.takeLogs(m, b.Logs)
+	if w.behaviour("start-"+b.SHA) == "die" {
+		os.Exit(9)
+	}
 	w.set(ipc.StateReady, b.SHA)
 	if w.behaviour("ready") == "hang" {
 		return nil

@@ -280,6 +280,22 @@ func TestAnUnknownUserIsAnError(t *testing.T) {
 	}
 }
 
+func TestThePIDFileOfTheConfiguration(t *testing.T) {
+	i := launch(t, nil)
+	i.takeControl()
+	p := i.proposal("", "one")
+	p.Settings.PIDFile = filepath.Join(i.dir, "other.pid")
+	i.mustApply(p)
+	if data, err := os.ReadFile(p.Settings.PIDFile); err != nil || string(data) != strconv.Itoa(os.Getpid())+"\n" {
+		t.Errorf("%q, %v", data, err)
+	}
+	i.signals <- unix.SIGTERM
+	i.end()
+	if _, err := os.Stat(p.Settings.PIDFile); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("left behind: %v", err)
+	}
+}
+
 func TestThreadsAreShared(t *testing.T) {
 	s := &supervisor{o: Options{Workers: 99}}
 	v := &version{settings: ipc.Settings{Threads: 9}}
