@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +15,11 @@ func TestMain(m *testing.M) {
 		if role, ok := roles()[os.Args[1]]; ok {
 			os.Exit(role(os.Args[2:], here()))
 		}
+	}
+	// A child built with -race would sleep a second before it ends.
+	if err := os.Setenv("GORACE", "atexit_sleep_ms=0"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(exitFailed)
 	}
 	os.Exit(m.Run())
 }
