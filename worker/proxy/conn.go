@@ -142,22 +142,20 @@ func (c *conn) afterError(err error) bool {
 func (c *conn) onReadable(fd uintptr) bool {
 	c.fd = fd
 	defer c.outside()
-	for {
-		if c.s != nil && c.s.r < c.s.w && !c.partial {
+	for drained := false; ; {
+		for c.s != nil && c.s.r < c.s.w && !c.partial {
 			if c.next = c.advance(); c.next != nextRequest {
 				return true
 			}
-			if !c.partial {
-				continue
-			}
 		}
-		drained, open := c.fill(fd)
-		if !open {
+		if drained {
+			c.release()
+			return false
+		}
+		open := false
+		if drained, open = c.fill(fd); !open {
 			c.next = nextClose
 			return true
-		}
-		if drained && (c.s == nil || c.s.r == c.s.w || c.partial) {
-			return false
 		}
 	}
 }
@@ -179,7 +177,6 @@ func (c *conn) fill(fd uintptr) (drained, open bool) {
 	n, errno := rawRead(fd, buf)
 	switch {
 	case errno == syscall.EAGAIN:
-		c.release()
 		return true, true
 	case errno != 0 || n == 0:
 		return false, false
