@@ -51,7 +51,8 @@ func runLoad(t *testing.T, addr string, mixes ...mix) *load {
 	for _, m := range mixes {
 		for range m.clients {
 			number++
-			l.wg.Go(func() { l.client(number, m) }) // ends after stop, in the time of one exchange
+			self := number
+			l.wg.Go(func() { l.client(self, m) }) // ends after stop, in the time of one exchange
 		}
 	}
 	t.Cleanup(l.stop)
