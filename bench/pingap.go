@@ -35,6 +35,7 @@ func pingapConfig(s setup) (string, error) {
 	fmt.Fprintf(&b, `
 [basic]
 threads = %d
+max_connections = 15000
 
 [upstreams.gen]
 addrs = ["127.0.0.1:%d"]

@@ -146,6 +146,28 @@ static void turn_for(int epfd, double seconds)
 		turn(epfd);
 }
 
+/* Turns until at most so many requests are in flight; false = 10 s brought no answer. */
+static bool turn_until(int epfd, int in_flight)
+{
+	uint64_t done = client_counters.done, limit = now_ns() + 10000000000u;
+	while (clients_busy() > in_flight) {
+		turn(epfd);
+		if (client_counters.done != done) {
+			done = client_counters.done;
+			limit = now_ns() + 10000000000u;
+		} else if (now_ns() > limit) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static void stuck(int opened)
+{
+	fprintf(stderr, "gen: no answer for 10 s with %d idle connections open, %d waiting\n", opened, clients_busy());
+	exit(3);
+}
+
 /* Opens the idle connections, 64 at a time in flight. */
 static struct client **open_idle(int epfd, const struct options *o)
 {
@@ -154,25 +176,24 @@ static struct client **open_idle(int epfd, const struct options *o)
 		die("memory");
 	for (int i = 0; i < o->idle; i++) {
 		idle[i] = client_open(ROLE_IDLE);
-		while (clients_busy() >= 64)
-			turn(epfd);
+		if (!turn_until(epfd, 63))
+			stuck(i);
 	}
-	while (clients_busy() > 0)
-		turn(epfd);
+	if (!turn_until(epfd, 0))
+		stuck(o->idle);
 	return idle;
 }
 
 /* Asks once more on every idle connection: it must still work. */
 static void recheck_idle(int epfd, const struct options *o, struct client **idle)
 {
-	uint64_t end = now_ns() + 20000000000u;
-	for (int i = 0; i < o->idle; i++) {
+	bool alive = true;
+	for (int i = 0; i < o->idle && alive; i++) {
 		client_ask(idle[i]);
-		while (clients_busy() >= 64 && now_ns() < end)
-			turn(epfd);
+		alive = turn_until(epfd, 63);
 	}
-	while (clients_busy() > 0 && now_ns() < end)
-		turn(epfd);
+	if (alive)
+		turn_until(epfd, 0);
 	client_counters.idle_lost += (uint64_t)clients_busy();
 }
 
