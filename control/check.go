@@ -19,7 +19,7 @@ const resolveTime = 2 * time.Second
 
 // Check reads and judges a configuration in this process. The snapshot is nil
 // when the verdict has errors. live is what to compare with, nil for nothing.
-func Check(ctx context.Context, job Job, opt config.Options, live *config.Config) (Verdict, []byte) {
+func Check(ctx context.Context, job Job, opt config.Options, live *config.Snapshot) (Verdict, []byte) {
 	docs, err := job.Location.Read()
 	if err != nil {
 		return Verdict{Errors: []string{err.Error()}}, nil
@@ -41,7 +41,10 @@ func Check(ctx context.Context, job Job, opt config.Options, live *config.Config
 	}
 	snapshot, sha := config.Encode(cfg)
 	v.SHA = sha.String()
-	v.compare(live, cfg)
+	if err := v.compare(live, cfg, snapshot); err != nil {
+		v.Errors = append(v.Errors, err.Error())
+		return v, nil
+	}
 	return v, snapshot
 }
 
@@ -62,16 +65,6 @@ func lines(problems []config.Problem) []string {
 }
 
 func more(n int) string { return fmt.Sprintf("and %d more", n) }
-
-// compare fills in what changes against the live configuration.
-func (v *Verdict) compare(live, cfg *config.Config) {
-	changes := config.Diff(live, cfg)
-	for _, c := range changes {
-		v.Changes = append(v.Changes, ipc.Change{Object: c.Object(), Class: ipc.Class(c.Class)})
-	}
-	v.Class = ipc.Class(changes.Class())
-	v.Heavy = changes.Needs(config.Listeners)
-}
 
 // checker turns a configuration into what the supervisor needs to know of it.
 type checker struct {

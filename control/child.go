@@ -40,10 +40,10 @@ func Validate(ctx context.Context, stdin io.Reader, opt config.Options) error {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, limits.Time, ErrTime)
 	defer cancel()
-	var live *config.Config
+	var live *config.Snapshot
 	if job.Live {
 		var err error
-		if live, err = liveConfig(); err != nil {
+		if live, err = liveSnapshot(); err != nil {
 			return err
 		}
 	}
@@ -58,17 +58,13 @@ func Validate(ctx context.Context, stdin io.Reader, opt config.Options) error {
 	return writeAll(fdVerdict, data)
 }
 
-// liveConfig opens the live snapshot.
-func liveConfig() (*config.Config, error) {
+// liveSnapshot opens the live snapshot.
+func liveSnapshot() (*config.Snapshot, error) {
 	data, err := ipc.ReadMemfd(fdLive, maxSnapshot)
 	if err != nil {
 		return nil, fmt.Errorf("validate: live snapshot: %w", err)
 	}
-	snapshot, err := config.OpenSnapshot(data)
-	if err != nil {
-		return nil, fmt.Errorf("validate: live snapshot: %w", err)
-	}
-	live, err := snapshot.Config()
+	live, err := config.OpenSnapshot(data)
 	if err != nil {
 		return nil, fmt.Errorf("validate: live snapshot: %w", err)
 	}

@@ -23,6 +23,7 @@ const (
 	// maxSnapshot bounds snapshot and verdict, and what the child can write at all.
 	maxSnapshot = 256 << 20
 	maxVerdict  = 16 << 20
+	gcPercent   = 400
 )
 
 func (l Limits) orDefault() Limits {
@@ -43,7 +44,9 @@ func confine(l Limits) error {
 	if err != nil {
 		return err
 	}
-	// The collector gets busy before the hard limit kills.
+	// A process this short does not collect much before it ends, but gets busy
+	// with it before the hard limit kills.
+	debug.SetGCPercent(gcPercent)
 	debug.SetMemoryLimit(l.Memory / 4 * 3)
 	for _, r := range []struct {
 		name     string

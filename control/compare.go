@@ -1,0 +1,73 @@
+package control
+
+import (
+	"fmt"
+
+	"pingap/config"
+	"pingap/ipc"
+)
+
+// compare fills in what changes against the live configuration. Only objects
+// whose hash differs are decoded: one change among 10,000 costs one.
+func (v *Verdict) compare(live *config.Snapshot, cfg *config.Config, encoded []byte) error {
+	var before *config.Config
+	after := cfg
+	if live != nil {
+		next, err := config.OpenSnapshot(encoded)
+		if err == nil {
+			before, err = without(live, next)
+		}
+		if err == nil {
+			after, err = without(next, live)
+		}
+		if err != nil {
+			return fmt.Errorf("compare with the live configuration: %w", err)
+		}
+	}
+	changes := config.Diff(before, after)
+	for _, c := range changes {
+		v.Changes = append(v.Changes, ipc.Change{Object: c.Object(), Class: ipc.Class(c.Class)})
+	}
+	v.Class = ipc.Class(changes.Class())
+	v.Heavy = changes.Needs(config.Listeners)
+	return nil
+}
+
+// without decodes the objects of s that other does not hold in the same form,
+// and the basic table in any case.
+func without(s, other *config.Snapshot) (*config.Config, error) {
+	c := &config.Config{Servers: map[string]*config.Server{}, Locations: map[string]*config.Location{},
+		Upstreams: map[string]*config.Upstream{}, Plugins: map[string]*config.Plugin{}, Certificates: map[string]*config.Certificate{}}
+	for _, o := range s.Objects() {
+		if same, ok := other.Find(o.Kind, o.Name); ok && same.Sha == o.Sha && o.Kind != config.KindBasic {
+			continue
+		}
+		if err := decode(s, o, c); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+func decode(s *config.Snapshot, o config.Object, c *config.Config) (err error) {
+	switch o.Kind {
+	case config.KindBasic:
+		var basic *config.Basic
+		if basic, err = s.Basic(); err == nil {
+			c.Basic = *basic
+		}
+	case config.KindServer:
+		c.Servers[o.Name], err = s.Server(o.Name)
+	case config.KindLocation:
+		c.Locations[o.Name], err = s.Location(o.Name)
+	case config.KindUpstream:
+		c.Upstreams[o.Name], err = s.Upstream(o.Name)
+	case config.KindPlugin:
+		c.Plugins[o.Name], err = s.Plugin(o.Name)
+	case config.KindCertificate:
+		c.Certificates[o.Name], err = s.Certificate(o.Name)
+	default:
+		err = fmt.Errorf("a kind of object that is not compared: %s %q", o.Kind, o.Name)
+	}
+	return err
+}
