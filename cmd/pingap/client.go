@@ -31,7 +31,7 @@ func (c *call) connect(ctx context.Context) (*instance, error) {
 	d := c.dirs(c.runDir)
 	var tried []string
 	for _, dir := range d.candidates() {
-		if err := d.trusted(dir); err != nil {
+		if err := d.reachable(dir); err != nil {
 			if !errors.Is(err, fs.ErrNotExist) {
 				return nil, fmt.Errorf("run directory: %w", err)
 			}

@@ -24,12 +24,17 @@ type process struct {
 func (c *call) findProcess() (*process, error) {
 	d := c.dirs(c.runDir)
 	for _, dir := range d.candidates() {
-		if d.trusted(dir) != nil {
+		if d.reachable(dir) != nil {
 			continue
 		}
-		if p, err := openProcess(filepath.Join(dir, pidName)); err == nil {
+		p, err := openProcess(filepath.Join(dir, pidName))
+		if err != nil {
+			continue
+		}
+		if p.mayBeNamedBy(dir, c.uid) {
 			return p, nil
 		}
+		p.close()
 	}
 	return nil, fmt.Errorf("%w: no pid file with a live process", errNotRunning)
 }
@@ -63,6 +68,29 @@ func openProcess(path string) (*process, error) {
 		return nil, err
 	}
 	return p, nil
+}
+
+// mayBeNamedBy refuses a process that the owner of the directory could not
+// signal: a pid file of another user must not make root do it.
+func (p *process) mayBeNamedBy(dir string, uid int) bool {
+	owner, err := ownerOf(dir)
+	if err != nil || owner == 0 || owner == uid {
+		return err == nil
+	}
+	runs, err := ownerOf(fmt.Sprintf("/proc/%d", p.pid))
+	return err == nil && runs == owner
+}
+
+func ownerOf(path string) (int, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0, err
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, fmt.Errorf("%s: owner not known", path)
+	}
+	return int(st.Uid), nil
 }
 
 func (p *process) close() { unix.Close(p.fd) }

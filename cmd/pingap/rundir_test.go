@@ -97,6 +97,37 @@ func TestRunDirectoryOfSomebodyElseIsRefused(t *testing.T) {
 	}
 }
 
+// Root may speak to others' instances, but is not made to signal what they name.
+func TestRootReachesTheDirectoriesOfOthers(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root to give a directory away")
+	}
+	const nobody = 65534
+	dir := t.TempDir()
+	if err := os.Chown(dir, nobody, nobody); err != nil {
+		t.Fatal(err)
+	}
+	d := dirs{getenv: env(nil), uid: 0, run: dir}
+	if err := d.trusted(dir); err == nil {
+		t.Error("root would start in the directory of another user")
+	}
+	if err := d.reachable(dir); err != nil {
+		t.Error(err)
+	}
+	mine := sleeper(t) // runs as root
+	p, err := openProcess(pidFile(t, strconv.Itoa(mine.Process.Pid)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.close()
+	if p.mayBeNamedBy(dir, 0) {
+		t.Error("a directory of another user may name a process of root")
+	}
+	if !p.mayBeNamedBy(t.TempDir(), 0) {
+		t.Error("a directory of root may not name a process of root")
+	}
+}
+
 func TestStateDirectoryDefaultsBelowTheRunDirectory(t *testing.T) {
 	run := t.TempDir()
 	d := dirs{getenv: env(nil), uid: os.Geteuid(), system: filepath.Join(run, "x")}
