@@ -32,11 +32,12 @@ const hop uint64 = 1<<message.Connection | 1<<message.KeepAlive | 1<<message.Pro
 // nor stand in a trailer.
 const framed uint64 = 1<<message.ContentLength | 1<<message.Host | 1<<message.TransferEncoding
 
-// inTrailer is the set of well-known fields that may not stand in a trailer (RFC 9110 section 6.5.1):
+// notInTrailer is the set of well-known fields that may not stand in a trailer (RFC 9110 section 6.5.1):
 // framing, routing, request modifiers, authentication and content format.
 const notInTrailer = framed | hop | 1<<message.Trailer | 1<<message.Expect | 1<<message.Authorization |
 	1<<message.Cookie | 1<<message.SetCookie | 1<<message.ContentEncoding | 1<<message.ContentType |
 	1<<message.ContentRange | 1<<message.Range | 1<<message.CacheControl | 1<<message.LocationField |
+	1<<message.ProxyAuthorization | 1<<message.XForwardedPort |
 	1<<message.XForwardedFor | 1<<message.XForwardedHost | 1<<message.XForwardedProto | 1<<message.XRealIP
 
 func in(set uint64, id message.Name) bool { return set>>id&1 != 0 }
