@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -50,6 +51,7 @@ func misbehave(_, category, _ string, _ map[string]any) []config.PluginProblem {
 				block[i] = 1
 			}
 			all = append(all, block)
+			runtime.KeepAlive(all)
 		}
 	case "slow":
 		time.Sleep(time.Hour) // stands for a check that never ends

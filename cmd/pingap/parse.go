@@ -16,8 +16,6 @@ type flagSpec struct {
 	set   func(o *options, value string) error
 	// later names the feature that is not built yet: the flag is refused.
 	later string
-	// hidden flags are not in the help.
-	hidden bool
 }
 
 // usageError is a command line that cannot be understood; exit code 2.

@@ -53,7 +53,7 @@ func runStatus(ctx context.Context, c *call) int {
 	return exitDone
 }
 
-// status is the JSON form of the answer; docs/operations.md describes it.
+// status is the JSON form of the answer. Names are kept, new ones may be added.
 type status struct {
 	State     string         `json:"state"`
 	Degraded  []string       `json:"degraded"`
