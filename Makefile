@@ -17,7 +17,7 @@ all: build
 
 # Static, with the commit stamped by the Go tool (pingap -V shows it).
 build:
-	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN) ./cmd/pingap
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=auto -o $(BIN) ./cmd/pingap
 
 # The sample configuration with an upstream of its own; RUN_FLAGS="-c my.toml" serves another.
 run: build

@@ -20,7 +20,7 @@ func pingapBinary(o options, dir string) string {
 
 // buildPingap compiles the checkout as `make build` does.
 func buildPingap(ctx context.Context, out string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", out, "./cmd/pingap")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=auto", "-o", out, "./cmd/pingap")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if text, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build pingap: %w\n%s", err, text)
