@@ -12,6 +12,7 @@ import (
 	"pingap/config"
 	"pingap/control/source"
 	"pingap/ipc"
+	"pingap/telemetry"
 )
 
 // resolveTime bounds the look-up of one listening address.
@@ -145,12 +146,7 @@ func (c *checker) resolve(host string) (string, error) {
 func (c *checker) logs(cfg *config.Config) {
 	seen := map[string]bool{}
 	for _, name := range sorted(cfg.Servers) {
-		s := cfg.Servers[name]
-		a, err := config.ParseAccessLog(s.AccessLog)
-		if err != nil || a == nil {
-			continue // Load has said what is wrong
-		}
-		t, err := c.logTarget(s, a)
+		t, err := c.logTarget(cfg.Servers[name])
 		if err != nil {
 			c.fail("servers."+name+".access_log", err)
 			continue
@@ -162,22 +158,21 @@ func (c *checker) logs(cfg *config.Config) {
 	}
 }
 
-// syslogSocket is the syslog daemon's, where the configuration names none.
-const syslogSocket = "/dev/log"
-
 // logTarget is what to open for an access log; without a path there is nothing.
-func (c *checker) logTarget(s *config.Server, a *config.AccessLog) (ipc.LogTarget, error) {
+// It reads the directive as workers do, so that both mean the same target.
+func (c *checker) logTarget(s *config.Server) (ipc.LogTarget, error) {
 	var t ipc.LogTarget
-	switch a.Target {
-	case config.LogToSyslog:
-		t = ipc.LogTarget{Network: "unixgram", Path: orElse(a.Path, syslogSocket)}
-	case config.LogToFile:
-		path, err := source.Absolute(a.Path, source.Base{Home: c.job.Home, Dir: c.job.Dir})
+	to, _, _ := telemetry.SplitDirective(s.AccessLog) // Load has warned
+	switch to.Kind {
+	case telemetry.Socket:
+		t = ipc.LogTarget{Network: "unixgram", Path: to.Path}
+	case telemetry.File:
+		path, err := source.Absolute(to.Path, source.Base{Home: c.job.Home, Dir: c.job.Dir})
 		if err != nil {
 			return t, err
 		}
-		t = ipc.LogTarget{Path: path, Rolling: a.Rolling}
-		s.AccessLog = path + strings.TrimPrefix(strings.TrimSpace(s.AccessLog), a.Path)
+		t = ipc.LogTarget{Path: path, Rolling: to.Rolling}
+		s.AccessLog = path + strings.TrimPrefix(strings.TrimSpace(s.AccessLog), to.Path)
 	default:
 		return t, nil
 	}
