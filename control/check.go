@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"pingap/config"
 	"pingap/control/source"
 	"pingap/ipc"
@@ -80,22 +82,44 @@ func (c *checker) fail(key string, err error) {
 
 // listeners resolves the addresses of all servers, in the order of their names.
 func (c *checker) listeners(cfg *config.Config) {
-	used := map[string]string{} // listener id to server
+	var all []ipc.Listener
 	for _, name := range sorted(cfg.Servers) {
 		s := cfg.Servers[name]
-		key := "servers." + name + ".addr"
 		for _, a := range s.Addresses() {
 			l, err := c.listener(s, a)
 			if err != nil {
-				c.fail(key, err)
+				c.fail("servers."+name+".addr", err)
 				continue
 			}
-			if other, ok := used[l.ID]; ok {
-				c.fail(key, fmt.Errorf("%s is already the address of server %s", l.Address, other))
-				continue
-			}
-			used[l.ID] = name
-			c.verdict.Listeners = append(c.verdict.Listeners, l)
+			all = append(all, l)
+		}
+	}
+	bothFamilies(all)
+	used := map[string]string{} // address to server
+	for _, l := range all {
+		if other, ok := used[l.Address]; ok {
+			c.fail("servers."+l.Server+".addr", fmt.Errorf("%s is already the address of server %s", l.Address, other))
+			continue
+		}
+		used[l.Address] = l.Server
+		l.ID = ipc.ListenerID(l)
+		c.verdict.Listeners = append(c.verdict.Listeners, l)
+	}
+}
+
+// bothFamilies lets [::] take IPv4 too, as it does by default on Linux, except
+// where the same port is wanted on an IPv4 address by itself.
+func bothFamilies(all []ipc.Listener) {
+	v4 := map[string]bool{} // ports
+	for _, l := range all {
+		if _, port, err := net.SplitHostPort(l.Address); err == nil && l.Network == "tcp4" {
+			v4[port] = true
+		}
+	}
+	for i := range all {
+		host, port, err := net.SplitHostPort(all[i].Address)
+		if err == nil && host == "::" && !v4[port] {
+			all[i].Network = "tcp"
 		}
 	}
 }
@@ -116,16 +140,18 @@ func (c *checker) listener(s *config.Server, a config.Address) (ipc.Listener, er
 		}
 		l.Address = net.JoinHostPort(ip, strconv.Itoa(a.Port))
 	}
-	l.ID = ipc.ListenerID(l)
 	return l, nil
 }
 
 // resolve finds the address to bind for a host: itself, or the first IPv4
-// address of a name, or its first at all. No host means every address of both
-// families, which is what [::] binds.
+// address of a name, or its first at all. No host means every address of all
+// families that the kernel has.
 func (c *checker) resolve(host string) (string, error) {
-	if host == "" {
+	if host == "" && hasIPv6() {
 		return "::", nil
+	}
+	if host == "" {
+		return "0.0.0.0", nil
 	}
 	ctx, cancel := context.WithTimeout(c.ctx, resolveTime)
 	defer cancel()
@@ -139,6 +165,15 @@ func (c *checker) resolve(host string) (string, error) {
 		}
 	}
 	return ips[0], nil
+}
+
+func hasIPv6() bool {
+	fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	unix.Close(fd)
+	return true
 }
 
 // logs collects the targets that the supervisor has to open. In the snapshot

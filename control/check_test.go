@@ -73,7 +73,10 @@ func TestListeningAddresses(t *testing.T) {
 	}{
 		{addr: "127.0.0.1:80", want: []string{"tcp4 127.0.0.1:80"}},
 		{addr: "[::1]:80,0.0.0.0:81", want: []string{"tcp6 [::1]:80", "tcp4 0.0.0.0:81"}},
-		{addr: ":80", want: []string{"tcp6 [::]:80"}},
+		{addr: ":80", want: []string{"tcp [::]:80"}},
+		{addr: "[::]:80", want: []string{"tcp [::]:80"}},
+		{addr: "[::]:80,0.0.0.0:80", want: []string{"tcp6 [::]:80", "tcp4 0.0.0.0:80"}},
+		{addr: "[::]:80,127.0.0.1:80,[::]:81", want: []string{"tcp6 [::]:80", "tcp4 127.0.0.1:80", "tcp [::]:81"}},
 		{addr: "localhost:80", want: []string{"tcp4 127.0.0.1:80"}},
 		{addr: "unix:/run/a.sock", want: []string{"unix /run/a.sock"}},
 		{addr: "localhost:80,127.0.0.1:80", text: "servers.a.addr: 127.0.0.1:80 is already the address of server a"},
