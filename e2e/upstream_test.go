@@ -26,15 +26,16 @@ type backend struct {
 	now, max atomic.Int64 // in process: at present, and the most at once
 	gone     atomic.Int64 // requests whose connection ended before the answer
 	hold     chan struct{}
+	cut      func() // ends all connections
 }
 
-// newBackend serves: /slow waits 50 ms, /hold until release or the peer leaves, everything else at once. The body is the
+// newBackend serves: /parts answers in two parts, /slow waits 50 ms, /hold until release or the peer leaves, everything else at once. The body is the
 // backend's name, the header fields tell what arrived.
 func newBackend(t *testing.T, name string) *backend {
 	t.Helper()
 	b := &backend{name: name, hold: make(chan struct{})}
 	server := httptest.NewServer(b)
-	b.addr = server.Listener.Addr().String()
+	b.addr, b.cut = server.Listener.Addr().String(), server.CloseClientConnections
 	t.Cleanup(func() {
 		b.release()
 		server.CloseClientConnections()
@@ -74,6 +75,10 @@ func (b *backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	if r.URL.Path == "/parts" {
+		b.parts(w, r)
+		return
+	}
 	w.Header().Set("X-Got", fmt.Sprintf("%s %s %d", r.Method, r.RequestURI, n))
 	w.Header().Set("X-Host", r.Host)
 	for _, f := range []string{"X-Forwarded-For", "X-Real-Ip", "X-Probe", "X-Test"} {
@@ -82,6 +87,20 @@ func (b *backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	fmt.Fprintln(w, b.name)
+}
+
+// parts answers in two parts: the second one after release, or never when the peer leaves.
+func (b *backend) parts(w http.ResponseWriter, r *http.Request) {
+	fmt.Fprintln(w, "part one")
+	if err := http.NewResponseController(w).Flush(); err != nil {
+		return
+	}
+	select {
+	case <-b.hold:
+		fmt.Fprintln(w, "part two")
+	case <-r.Context().Done():
+		b.gone.Add(1)
+	}
 }
 
 // newHTTPBin serves go-httpbin.
@@ -107,7 +126,7 @@ func newNginx(t *testing.T, files map[string]string) string {
 		write(t, filepath.Join(dir, "root", name), text)
 	}
 	conf := filepath.Join(dir, "nginx.conf")
-	write(t, conf, fmt.Sprintf(`daemon off; master_process off; pid %[1]s/pid; error_log stderr;
+	write(t, conf, fmt.Sprintf(`daemon off; master_process off; pid %[1]s/pid; error_log %[1]s/error.log;
 events { worker_connections 1024; }
 http {
   access_log off; client_body_temp_path %[1]s/body; proxy_temp_path %[1]s/proxy; fastcgi_temp_path %[1]s/f;
@@ -119,7 +138,7 @@ http {
   }
 }
 `, dir, addr))
-	cmd := exec.Command(path, "-p", dir, "-c", conf)
+	cmd := exec.Command(path, "-p", dir, "-e", filepath.Join(dir, "error.log"), "-c", conf)
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
