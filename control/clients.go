@@ -104,7 +104,7 @@ func (c *client) next(ctx context.Context) (*ipc.Message, error) {
 func (c *client) send(ctx context.Context, txn uint32, body ipc.Body) error {
 	ctx, cancel := context.WithTimeout(ctx, clientSend)
 	defer cancel()
-	return c.conn.Send(ctx, txn, body)
+	return c.conn.Send(ctx, txn, fit(body))
 }
 
 // answer does what a client asked for.

@@ -57,6 +57,28 @@ func TestCompareFindsTheSameAsAFullDiff(t *testing.T) {
 	}
 }
 
+// An answer larger than a packet keeps its beginning and still arrives.
+func TestAnswersFitIntoOnePacket(t *testing.T) {
+	lines := make([]string, 1000)
+	for i := range lines {
+		lines[i] = strings.Repeat("<", 200) // six bytes each in JSON
+	}
+	refused := &ipc.Refused{Reason: "r", Errors: lines}
+	bodies := []ipc.Body{refused, &ipc.Applied{Version: 1, Warnings: lines}, &ipc.StatusAll{State: "s", Logs: lines},
+		&ipc.Reopened{Paths: lines}, &ipc.Ready{}}
+	for _, b := range bodies {
+		if got := fit(b); tooLarge(got) || got.Type() != b.Type() {
+			t.Errorf("%s is still too large", b.Type())
+		}
+	}
+	if len(refused.Errors) != len(lines) {
+		t.Error("an answer that others share was changed")
+	}
+	if got := fit(refused).(*ipc.Refused); got.Reason != "r" || len(got.Errors) == 0 {
+		t.Errorf("%d errors are left", len(got.Errors))
+	}
+}
+
 func TestClippedListsSayWhatIsLeftOut(t *testing.T) {
 	long := strings.Repeat("x", 3*maxLine)
 	if got := clip([]string{long, "b"}, maxAllLines); len(got) != 2 || len(got[0]) > maxLine+3 || got[1] != "b" {
