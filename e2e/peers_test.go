@@ -201,7 +201,7 @@ func TestCurl(t *testing.T) {
 		{"HTTP10", []string{"--http1.0", url + "/get"}, "200 1.1", `"method": "GET"`},
 		{"HTTP10Stream", []string{"--http1.0", url + "/stream/3"}, "200 1.1", `"id":2`},
 		{"Form", []string{"-F", "f=@" + file, url + "/post"}, "200 1.1", "curl curl"},
-		{"ChunkedUpload", []string{"-T", file, "-H", "Transfer-Encoding: chunked", "-X", "POST", url + "/post"}, "200 1.1", "curl curl"},
+		{"ChunkedUpload", []string{"-T", file, "-H", "Transfer-Encoding: chunked", "-H", "Content-Type: text/plain", "-X", "POST", url + "/post"}, "200 1.1", "curl curl"},
 		{"ExpectContinue", []string{"-H", "Expect: 100-continue", "--data-binary", "@" + file, url + "/post"}, "200 1.1", "curl curl"},
 		{"Compressed", []string{"--compressed", url + "/gzip"}, "200 1.1", `"gzipped": true`},
 		{"FollowsRedirects", []string{"-L", url + "/relative-redirect/3"}, "200 1.1", `"url"`},
