@@ -129,9 +129,13 @@ func AppendContextAt(dst []byte, key ContextKey, r *Record, now int64) ([]byte, 
 func contextText(key ContextKey, r *Record) string {
 	switch key {
 	case ctxTLSVersion:
-		return r.Conn.TLSVersion
+		if r.Conn.Secure() {
+			return r.Conn.TLS.Version
+		}
 	case ctxTLSCipher:
-		return r.Conn.TLSCipher
+		if r.Conn.Secure() {
+			return r.Conn.TLS.Cipher
+		}
 	case ctxLocation:
 		return r.Location
 	case ctxUpstreamAddr:
@@ -146,10 +150,10 @@ func contextSpan(key ContextKey, r *Record, now int64) int64 {
 	case ctxConnectionTime:
 		return max(now-r.Conn.Opened, 0)
 	case ctxTLSHandshakeTime:
-		if !r.Conn.TLS || r.Conn.Requests > 0 {
+		if !r.Conn.Secure() || r.Conn.Requests > 0 {
 			return Unset
 		}
-		return r.Conn.TLSHandshake
+		return r.Conn.TLS.Handshake
 	case ctxServiceTime:
 		return max(now-r.Start, 0)
 	case ctxUpstreamConnectTime:

@@ -10,8 +10,8 @@ import (
 // fullRecord returns a record in which every phase happened.
 func fullRecord(now int64) *Record {
 	r := &Record{Conn: &Conn{
-		ID: 42, Opened: now - int64(90*time.Minute), TLS: true, TLSVersion: "TLSv1.3",
-		TLSCipher: "TLS_AES_256_GCM_SHA384", TLSHandshake: 15e6,
+		ID: 42, Opened: now - int64(90*time.Minute),
+		TLS:        &TLS{Version: "TLSv1.3", Cipher: "TLS_AES_256_GCM_SHA384", Handshake: 15e6},
 		Remote:     netip.MustParseAddrPort("192.0.2.7:50123"),
 		Local:      netip.MustParseAddrPort("[::ffff:198.51.100.1]:8443"),
 		RemoteText: []byte("192.0.2.7"),
@@ -68,7 +68,7 @@ func TestContextValueOfEveryKey(t *testing.T) {
 }
 
 func TestContextValueOfWhatDidNotHappen(t *testing.T) {
-	r := &Record{Conn: &Conn{Requests: 1, TLS: true, TLSHandshake: 5e6}}
+	r := &Record{Conn: &Conn{Requests: 1, TLS: &TLS{Handshake: 5e6}}}
 	r.Reset()
 	present := map[string]string{"connection_id": "0", "connection_reused": "true",
 		"upstream_reused": "false", "upstream_status": "-", "processing": "0",

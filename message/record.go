@@ -24,14 +24,22 @@ type Conn struct {
 	Remote, Local netip.AddrPort
 	// RemoteText is the peer's address without its port, as text ("unix:" for a unix socket).
 	RemoteText []byte
-	// TLS tells whether the downstream connection is encrypted. TLSVersion and TLSCipher are
-	// OpenSSL's names of version and suite, empty without TLS; TLSHandshake is its time in ns.
-	TLS                   bool
-	TLSVersion, TLSCipher string
-	TLSHandshake          int64
+	// TLS is what is known of the encryption, nil on a connection in the clear.
+	TLS *TLS
 	// Requests is the number of requests that came before the present one.
 	Requests uint64
 }
+
+// TLS is what is known of an encrypted connection. It is apart from Conn, which idle connections keep.
+type TLS struct {
+	// Version and Cipher are OpenSSL's names of version and suite.
+	Version, Cipher string
+	// Handshake is the time it took, in ns.
+	Handshake int64
+}
+
+// Secure reports whether the connection is encrypted.
+func (c *Conn) Secure() bool { return c.TLS != nil }
 
 // Capture is a variable captured by a regular expression of host, path or rewrite.
 type Capture struct {

@@ -162,7 +162,7 @@ func (v *Value) appendVariable(dst []byte, r *Record) ([]byte, bool) {
 
 // Scheme returns "https" if the downstream connection is encrypted, else "http".
 func (r *Record) Scheme() string {
-	if r.Conn.TLS {
+	if r.Conn.Secure() {
 		return "https"
 	}
 	return "http"

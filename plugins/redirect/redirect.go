@@ -75,7 +75,7 @@ func readPrefix(text string) ([]byte, error) {
 func (r *redirect) Decide(e *plugins.Exchange) plugins.Decision {
 	request := &e.Request
 	prefixed := bytes.HasPrefix(request.NormalPath(), r.prefix)
-	if e.Conn.TLS == r.https && prefixed {
+	if e.Conn.Secure() == r.https && prefixed {
 		return plugins.Continue
 	}
 	host := request.HostName()

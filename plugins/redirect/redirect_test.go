@@ -42,7 +42,9 @@ func TestRedirects(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			e := plugintest.New(t, c.request)
-			e.Conn.TLS = c.tls
+			if c.tls {
+				e.Conn.TLS = &message.TLS{}
+			}
 			got := decide(t, c.table, e)
 			if c.location == "" {
 				if got != nil {

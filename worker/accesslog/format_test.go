@@ -135,7 +135,7 @@ func TestClientIPIsThePeerUntilLookedFor(t *testing.T) {
 func TestProtoAndScheme(t *testing.T) {
 	now := time.Now()
 	r := exchange(now)
-	r.Conn.TLS = true
+	r.Conn.TLS = &message.TLS{}
 	for version, want := range map[uint8]string{message.HTTP10: "HTTP/1.1", message.HTTP11: "HTTP/1.1", message.HTTP2: "HTTP/2.0"} {
 		r.Request.Version = version
 		if got := render(t, "{proto} {scheme}", r, now); got != want+" https" {
@@ -189,7 +189,7 @@ func hostileExchange(now time.Time, evil string) *message.Record {
 	r.RequestID = append(r.RequestID[:0], evil...)
 	r.Location, r.UpstreamAddr, r.ErrorType = evil, evil, evil
 	r.ClientIPText = []byte(evil)
-	r.Conn.TLSVersion = evil
+	r.Conn.TLS = &message.TLS{Version: evil}
 	return r
 }
 

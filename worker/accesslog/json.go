@@ -38,7 +38,7 @@ func jsonFields() []jsonField {
 		{"request_id", jsonText("request_id")},
 		{"connection_id", jsonNumber(func(r *message.Record) int64 { return int64(r.Conn.ID) })},
 		{"connection_reused", jsonBool(func(r *message.Record) bool { return r.Conn.Requests > 0 })},
-		{"tls_version", jsonString(func(r *message.Record) string { return r.Conn.TLSVersion })},
+		{"tls_version", jsonString(tlsVersion)},
 		{"upstream", jsonString(func(r *message.Record) string { return r.Upstream })},
 		{"upstream_addr", jsonString(func(r *message.Record) string { return r.UpstreamAddr })},
 		{"upstream_status", jsonStatus(func(r *message.Record) int { return r.UpstreamStatus })},
@@ -115,4 +115,11 @@ func appendMillis(dst []byte, span int64) []byte {
 	us := span / 1000
 	dst = strconv.AppendInt(dst, us/1000, 10)
 	return appendThree(append(dst, '.'), us%1000)
+}
+
+func tlsVersion(r *message.Record) string {
+	if !r.Conn.Secure() {
+		return ""
+	}
+	return r.Conn.TLS.Version
 }

@@ -23,25 +23,24 @@ const (
 // conn is a client's connection. It stays small: everything that only a request needs is in the
 // session.
 type conn struct {
-	p      *Proxy
-	net    net.Conn
-	raw    syscall.RawConn
-	fn     func(fd uintptr) bool // onReadable, bound once
-	info   message.Conn
-	server int // index into Site.Servers
-
-	fd       uintptr // valid inside the callback only, 0 outside
-	s        *session
-	next     next
-	partial  bool        // the buffered bytes are an incomplete head
-	tunnelUp *upstreamIO // the other end, of a tunnel
-	linger   bool        // bytes of the client may be unread: close so that it still reads the answer
-
+	p    *Proxy
+	net  net.Conn
+	raw  syscall.RawConn
+	fn   func(fd uintptr) bool // onReadable, bound once
+	info message.Conn
 	wait wait
 
 	// links of the proxy's list, guarded by its mutex
 	before, after *conn
-	parkedFD      int // descriptor in the parking set, -1 outside
+
+	s        *session
+	tunnelUp *upstreamIO // the other end, of a tunnel
+	fd       uintptr     // valid inside the callback only, 0 outside
+	server   int32       // index into Site.Servers
+	parkedFD int32       // descriptor in the parking set, -1 outside; guarded by its mutex
+	next     next
+	partial  bool // the buffered bytes are an incomplete head
+	linger   bool // bytes of the client may be unread: close so that it still reads the answer
 }
 
 // Serve serves a connection accepted on the listener with the given index until it ends or is
@@ -58,13 +57,13 @@ func (p *Proxy) Serve(c net.Conn, server int) {
 		return
 	}
 	now := message.Now()
-	k := &conn{p: p, net: c, raw: raw, server: server, parkedFD: -1}
+	k := &conn{p: p, net: c, raw: raw, server: int32(server), parkedFD: -1}
 	k.fn = k.onReadable
 	k.info.ID = p.ids.Add(1)
 	k.info.Opened = now
 	setAddresses(&k.info, c)
 	p.add(k)
-	k.wait.enter(phaseIdle, now, p.firstTimeout(server), nil)
+	k.wait.enter(phaseIdle, now, p.firstTimeout(k.server), nil)
 	k.serve()
 }
 

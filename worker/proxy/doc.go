@@ -4,15 +4,15 @@
 //
 // # The life of a request
 //
-//	 1 conn.go      a connection is served by one goroutine; bytes are read when the socket has some
-//	 2 request.go   a head is parsed; what is malformed is answered and the connection closed
-//	 3 serve.go     the site is pinned; the location is found; limits; early plugins
-//	 4 serve.go     rewrite; request plugins; proxy_upstream plugins; each may answer (answer.go)
-//	 5 forward.go   a backend is picked and a connection taken or dialled; retries by rule
-//	 6 upstream.go  the request is written and the response head read, inside one poller callback
-//	 7 response.go  response plugins; how the body is framed for this client
-//	 8 relay.go     the body is passed on: verbatim, re-framed, filtered, or spliced (splice.go)
-//	 9 finish.go    one record feeds the access log and the counters; the connection is used again
+//	1 conn.go      a connection is served by one goroutine; bytes are read when the socket has some
+//	2 request.go   a head is parsed; what is malformed is answered and the connection closed
+//	3 serve.go     the site is pinned; the location is found; limits; early plugins
+//	4 serve.go     rewrite; request plugins; proxy_upstream plugins; each may answer (answer.go)
+//	5 forward.go   a backend is picked and a connection taken or dialled; retries by rule
+//	6 upstream.go  the request is written and the response head read, inside one poller callback
+//	7 response.go  response plugins; how the body is framed for this client
+//	8 relay.go     the body is passed on: verbatim, re-framed, filtered, or spliced (splice.go)
+//	9 finish.go    one record feeds the access log and the counters; the connection is used again
 //
 // Bodies of requests that are not complete with their head go up by a goroutine of their own
 // (upload.go); an upgraded connection becomes a tunnel (tunnel.go).

@@ -19,7 +19,7 @@ type parking struct {
 	raw  syscall.RawConn
 
 	mu    sync.Mutex
-	conns map[int32]*conn // guarded by mu: by descriptor
+	conns []*conn // guarded by mu: by descriptor
 }
 
 func newParking() (*parking, error) {
@@ -37,7 +37,7 @@ func newParking() (*parking, error) {
 		file.Close()
 		return nil, err
 	}
-	return &parking{file: file, raw: raw, conns: make(map[int32]*conn)}, nil
+	return &parking{file: file, raw: raw}, nil
 }
 
 func (k *parking) close() { k.file.Close() }
@@ -78,11 +78,13 @@ func (p *Proxy) park(c *conn) bool {
 		k.mu.Lock()
 		defer k.mu.Unlock()
 		event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLRDHUP, Fd: int32(fd)}
-		k.conns[int32(fd)], c.parkedFD = c, int(fd)
+		if n := int(fd) + 1 - len(k.conns); n > 0 {
+			k.conns = append(k.conns, make([]*conn, n)...)
+		}
+		k.conns[fd], c.parkedFD = c, int32(fd)
 		k.set(unix.EPOLL_CTL_ADD, &event, &added)
 		if !added {
-			delete(k.conns, int32(fd))
-			c.parkedFD = -1
+			k.conns[fd], c.parkedFD = nil, -1
 		}
 	})
 	if err != nil || !added {
@@ -125,9 +127,8 @@ func (k *parking) take(fd int32) *conn {
 
 // takeLocked removes a parked connection, which is idle then.
 func (k *parking) takeLocked(c *conn) {
-	fd := int32(c.parkedFD)
-	delete(k.conns, fd)
-	c.parkedFD = -1
+	fd := c.parkedFD
+	k.conns[fd], c.parkedFD = nil, -1
 	removed := false
 	k.set(unix.EPOLL_CTL_DEL, &unix.EpollEvent{Fd: fd}, &removed)
 	c.wait.mu.Lock()

@@ -109,9 +109,9 @@ func (p *Proxy) remove(c *conn) {
 }
 
 // server returns the server of a listener in the current site, nil if it has none.
-func (p *Proxy) server(index int) *Server {
+func (p *Proxy) server(index int32) *Server {
 	site := p.site.Load()
-	if site == nil || index < 0 || index >= len(site.Servers) {
+	if site == nil || index < 0 || int(index) >= len(site.Servers) {
 		return nil
 	}
 	return site.Servers[index]
@@ -119,28 +119,28 @@ func (p *Proxy) server(index int) *Server {
 
 // Limits of a connection between requests come from the current site.
 
-func (p *Proxy) keepAlive(index int) time.Duration {
+func (p *Proxy) keepAlive(index int32) time.Duration {
 	if s := p.server(index); s != nil {
 		return s.KeepAliveTimeout
 	}
 	return time.Second
 }
 
-func (p *Proxy) firstTimeout(index int) time.Duration {
+func (p *Proxy) firstTimeout(index int32) time.Duration {
 	if s := p.server(index); s != nil {
 		return min(s.HeaderTimeout, s.KeepAliveTimeout)
 	}
 	return time.Second
 }
 
-func (p *Proxy) writeTimeout(index int) time.Duration {
+func (p *Proxy) writeTimeout(index int32) time.Duration {
 	if s := p.server(index); s != nil {
 		return s.WriteTimeout
 	}
 	return time.Minute
 }
 
-func (p *Proxy) headMax(index int) int {
+func (p *Proxy) headMax(index int32) int {
 	if s := p.server(index); s != nil {
 		return max(s.Limits.Head, inSize)
 	}

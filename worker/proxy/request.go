@@ -10,7 +10,7 @@ import (
 func (c *conn) advance() next {
 	s := c.s
 	site := c.p.site.Load()
-	if site == nil || c.server >= len(site.Servers) || site.Servers[c.server] == nil {
+	if site == nil || int(c.server) >= len(site.Servers) || site.Servers[c.server] == nil {
 		return nextClose // the listener is gone from the configuration
 	}
 	s.site, s.server = site, site.Servers[c.server]

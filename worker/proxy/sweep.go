@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -27,6 +28,7 @@ func (p *Proxy) Run() {
 	}()
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
+	var trim trimmer
 	for n := 0; ; n++ {
 		select {
 		case <-p.done:
@@ -37,9 +39,37 @@ func (p *Proxy) Run() {
 			p.sweep(message.Now(), n%10 == 0)
 			if n%10 == 0 {
 				p.sweepUpstreams()
+				trim.look(p.parked.Load(), message.Now())
 			}
 		}
 	}
+}
+
+// trimmer gives memory back to the system when many connections have been parked: the stacks of their
+// goroutines are free then, but an idle process collects no garbage by itself.
+type trimmer struct {
+	before  int64 // parked at the last look
+	trimmed int64 // parked when memory was last given back
+	at      int64 // when that was
+}
+
+const (
+	// trimAfter is how many more connections must be parked for a collection to be worth it.
+	trimAfter = 500
+	// trimEvery is the least time between two collections.
+	trimEvery = 10 * time.Second
+)
+
+// look is called once a second. It acts when the number of parked connections has stopped growing.
+func (t *trimmer) look(parked, now int64) {
+	settled := parked <= t.before+t.before/8
+	t.before = parked
+	t.trimmed = min(t.trimmed, parked)
+	if !settled || parked < t.trimmed+trimAfter || t.at != 0 && now-t.at < int64(trimEvery) {
+		return
+	}
+	t.trimmed, t.at = parked, now
+	debug.FreeOSMemory()
 }
 
 // sweep looks at every connection; at the parked ones only when all is set.

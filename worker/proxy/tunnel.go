@@ -12,10 +12,11 @@ import (
 )
 
 // respondTunnel passes "101 Switching Protocols" on; the connections are a tunnel then (RFC 9110
-// section 7.8). It returns true, for the callback.
+// section 7.8). While the request's body is still going up there can be none: its rest would be taken
+// for bytes of the other protocol. It returns true, for the callback.
 func (c *conn) respondTunnel(up *upstreamIO) bool {
 	s := c.s
-	if !s.resp.frame.Upgrade {
+	if !s.resp.frame.Upgrade || !c.uploadComplete() {
 		return up.failed(502, "InvalidHTTPHeader")
 	}
 	out := http1.Out{Length: message.LengthUnknown, Upgrade: true}
