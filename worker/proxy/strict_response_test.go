@@ -151,7 +151,6 @@ func TestOutcomesOfUpstreamsThatEndEarly(t *testing.T) {
 	}
 }
 
-// cutBody is a response that ends in the middle of its body.
 func TestResetInTheBodyCutsTheClient(t *testing.T) {
 	for name, start := range map[string]string{
 		"length":      "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello",
@@ -237,43 +236,56 @@ func TestSwitchingBeforeTheRequestIsCompleteIs502(t *testing.T) {
 	c.rest()
 }
 
+// poisoner answers the first request of its first connection with first and later, when told by sent,
+// sends bytes that nobody asked for; everything else is answered properly.
+func poisoner(first, poison string, sent chan struct{}) func(*peer) {
+	return func(p *peer) {
+		for n := 0; ; n++ {
+			if _, ok := p.request(); !ok {
+				return
+			}
+			if p.n > 1 || n > 0 {
+				p.reply(ok5)
+				continue
+			}
+			p.reply(first)
+			<-sent
+			p.reply(poison)
+			sent <- struct{}{}
+		}
+	}
+}
+
 func TestUnaskedBytesNeverAnswerTheNextRequest(t *testing.T) {
 	const poison = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison"
-	for name, first := range map[string][2]string{ // what is asked for, and answered to it
-		"a second response":        {get, ok5},
-		"a body to HEAD":           {"HEAD / HTTP/1.1\r\nHost: h\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 44\r\n\r\n"},
-		"a body in a 204":          {get, "HTTP/1.1 204 No Content\r\n\r\n"},
-		"a body in a 304":          {get, "HTTP/1.1 304 Not Modified\r\nContent-Length: 44\r\n\r\n"},
-		"more than announced":      {get, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"},
-		"behind the last chunk":    {get, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
-		"a request time-out (408)": {get, ok5},
+	const long = "HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\npoison"
+	const head = "HEAD / HTTP/1.1\r\nHost: h\r\n\r\n"
+	for _, tc := range []struct {
+		name, request, first, poison string
+		idle                         []time.Duration // of the connection before the bytes come
+	}{
+		{"a second response", get, ok5, poison, []time.Duration{0, 80 * time.Millisecond}},
+		{"a time-out", get, ok5, "HTTP/1.1 408 poison\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", []time.Duration{0, 80 * time.Millisecond}},
+		{"a body to HEAD", head, "HTTP/1.1 200 OK\r\nContent-Length: 44\r\n\r\n", poison, []time.Duration{0, 80 * time.Millisecond}},
+		{"a body in a 204", get, "HTTP/1.1 204 No Content\r\n\r\n", poison, []time.Duration{0, 80 * time.Millisecond}},
+		{"a body in a 304", get, "HTTP/1.1 304 Not Modified\r\nContent-Length: 44\r\n\r\n", poison, []time.Duration{0, 80 * time.Millisecond}},
+		{"more than announced", get, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", poison, []time.Duration{0, 80 * time.Millisecond}},
+		{"behind the last chunk", get, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", poison, []time.Duration{0, 80 * time.Millisecond}},
+		{"half a response", get, ok5, long, []time.Duration{80 * time.Millisecond}},
 	} {
-		for _, delay := range []time.Duration{0, time.Millisecond, 80 * time.Millisecond} {
-			t.Run(fmt.Sprint(name, " after ", delay), func(t *testing.T) {
+		for _, idle := range tc.idle {
+			t.Run(fmt.Sprint(tc.name, " after ", idle), func(t *testing.T) {
 				sent := make(chan struct{})
-				b := newBackend(t, func(p *peer) {
-					for first_ := p.n == 1; ; first_ = false {
-						if _, ok := p.request(); !ok {
-							return
-						}
-						if !first_ {
-							p.reply(ok5)
-							continue
-						}
-						p.reply(first[1])
-						<-sent // the client has its answer, and the connection is in the pool or about to be
-						time.Sleep(delay)
-						p.reply(poison)
-						sent <- struct{}{}
-					}
-				})
+				b := newBackend(t, poisoner(tc.first, tc.poison, sent))
 				r := newRig(t, rigOptions{addrs: []string{b.addr()}, quiet: true})
-				c := r.dial().send(first[0])
-				c.head()
+				r.dial().send(tc.request).head()
+				time.Sleep(idle)
 				sent <- struct{}{}
 				<-sent
+				time.Sleep(idle) // the time is what is tested: how old a connection is decides how it is looked at
 				for i := range 3 {
-					if got := r.dial().send("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").rest(); strings.Contains(got, "poison") {
+					got := r.dial().send("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").rest()
+					if strings.Contains(got, "poison") {
 						t.Fatalf("client %d gets %q", i, got)
 					}
 				}
