@@ -57,7 +57,7 @@ func (w *worker) beginDrain(idleGrace, timeout time.Duration, reason string) {
 func (w *worker) drained() {
 	left := w.gate.open()
 	s := w.proxy.Stats()
-	w.log.Info("drained", zap.Uint64("requests", s.Requests), zap.Int64("cut", left))
+	w.log.Info("drained", zap.Uint64("requests", w.requests(s)), zap.Int64("cut", left))
 	if w.orphan == nil {
 		w.reply(0, ipc.Gone{Requests: w.requests(s), Cut: left})
 	}

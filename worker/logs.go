@@ -38,7 +38,7 @@ func (w *worker) openLog(m *ipc.Message, logs []ipc.LogTarget, basic *config.Bas
 		return refuse(ipc.CodeInvalid, "basic", err)
 	}
 	w.appLog = log
-	w.log = log.Logger.Named(ipc.RoleWorker)
+	w.log = log.Logger.Named(ipc.RoleWorker).With(zap.Int("slot", w.o.Slot))
 	return nil
 }
 
@@ -58,7 +58,7 @@ type outlets struct {
 // outlet is a writer, which the loggers of several servers may share.
 type outlet struct {
 	shared
-	file string // id of the log target, "" where it is no file
+	file string // id of the log target, "" for what the supervisor does not open
 	out  *telemetry.Writer
 }
 
@@ -117,12 +117,16 @@ func (o *outlets) writer(target telemetry.Target) (*outlet, error) {
 	return l, nil
 }
 
-// fileID is the id under which the supervisor hands over the file of a target; "" for what is no file.
+// fileID is the id under which the supervisor hands over the file or the syslog socket of a target; "" for what it
+// does not open.
 func fileID(t telemetry.Target) string {
-	if t.Kind != telemetry.File {
-		return ""
+	switch t.Kind {
+	case telemetry.File:
+		return ipc.LogTargetID(ipc.LogTarget{Path: t.Path, Rolling: t.Rolling})
+	case telemetry.Socket:
+		return ipc.LogTargetID(ipc.LogTarget{Network: "unixgram", Path: t.Path})
 	}
-	return ipc.LogTargetID(ipc.LogTarget{Path: t.Path, Rolling: t.Rolling})
+	return ""
 }
 
 // targetKey tells targets apart, options of their writers included.

@@ -62,10 +62,10 @@ func Run(ctx context.Context, o Options) error {
 	if err := w.begin(ctx); err != nil {
 		return err
 	}
-	w.wg.Go(w.receive)   // ends when the connection is closed
-	w.wg.Go(w.beating)   // ends with done
-	w.wg.Go(w.runJobs)   // ends when jobs is closed
-	w.wg.Go(w.proxy.Run) // ends with proxy.Close
+	w.wg.Go(w.receive)      // ends when the connection is closed
+	w.wg.Go(w.beating)      // ends with done
+	w.wg.Go(w.runJobs)      // ends when jobs is closed
+	w.conns.Go(w.proxy.Run) // ends with proxy.Close
 	if err := w.send(0, ipc.Ready{SHA: w.live.sha}); err != nil {
 		return err
 	}
@@ -237,9 +237,9 @@ func (w *worker) cut() bool {
 	if w.proxy == nil {
 		return true
 	}
-	w.proxy.Close()
 	over := make(chan struct{})
-	go func() { // ends with the connections, at the latest with the process
+	go func() { // ends with the connections; one that waits for a silent upstream may take as long as the process
+		w.proxy.Close()
 		w.conns.Wait()
 		close(over)
 	}()

@@ -1,0 +1,216 @@
+package worker
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+
+	"pingap/arena"
+	"pingap/config"
+	"pingap/ipc"
+	"pingap/plugins"
+	"pingap/telemetry"
+	"pingap/worker/proxy"
+)
+
+// bareWorker is an active worker without a supervisor and without listeners, of server s.
+func bareWorker(t testing.TB, text string, timings Timings) *worker {
+	t.Helper()
+	w := &worker{o: Options{Timings: timings.withDefaults()}, state: ipc.StateActive, began: time.Now(), log: zap.NewNop(),
+		events: make(chan func()), jobs: make(chan func()), done: make(chan struct{})}
+	var err error
+	if w.appLog, err = telemetry.New(telemetry.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if w.proxy, err = proxy.New(proxy.Options{Logger: w.log}); err != nil {
+		t.Fatal(err)
+	}
+	if w.arena, err = arena.Create(arena.Options{Columns: 1, Rows: 64}); err != nil {
+		t.Fatal(err)
+	}
+	w.gate, w.logs = &gate{proxy: w.proxy}, newOutlets(w.appLog, w.log)
+	ours, theirs, err := ipc.Pair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.conn = ours
+	w.build = w.newBuilder()
+	w.build.servers = append(w.build.servers, "s")
+	w.build.registry = plugins.NewRegistry([]plugins.Factory{{
+		Category: "answer", Summary: "Answers.", Steps: []plugins.Step{plugins.Request},
+		Params: []plugins.Param{{Name: "text", Type: plugins.String, Help: "The text."}},
+		New: func(p *plugins.Parameters) (plugins.Plugin, error) {
+			return &answering{answer: plugins.Text(200, p.String("text")), closed: func(string) {}}, nil
+		},
+	}}, nil)
+	next, err := w.build.build(t.Context(), snapshotOf(t, text), 1, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.goLive(next)
+	w.wg.Go(w.proxy.Run)
+	t.Cleanup(func() { theirs.Close(); w.close() })
+	return w
+}
+
+func snapshotOf(t testing.TB, text string) *config.Snapshot {
+	t.Helper()
+	cfg, report := config.Load([]config.Document{{Name: "test.toml", Data: []byte(strings.ReplaceAll(text, "LISTEN", "127.0.0.1:1"))}}, config.Options{})
+	if len(report.Errors) > 0 {
+		t.Fatalf("%v", report.Errors)
+	}
+	data, _ := config.Encode(cfg)
+	s, err := config.OpenSnapshot(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func newClient(t *testing.T, c net.Conn) *client { return &client{t, c, bufio.NewReader(c)} }
+
+// tcpPair is a connection and its accepted end.
+func tcpPair(t *testing.T) (dialled, accepted net.Conn) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if dialled, err = net.Dial("tcp", l.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { dialled.Close() })
+	if accepted, err = l.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { accepted.Close() })
+	return dialled, accepted
+}
+
+// many is a configuration of n locations, each with an expression, a plugin and an upstream of its own.
+func many(n int) string {
+	var b, names strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "[upstreams.u%d]\naddrs = [\"127.0.0.1:%d\"]\n", i, 1+i%60000)
+		fmt.Fprintf(&b, "[plugins.p%d]\ncategory = \"answer\"\ntext = \"t%d\"\n", i, i)
+		fmt.Fprintf(&b, "[locations.l%d]\npath = \"/l%d/\"\nrewrite = \"^/l%d/(.*)$ /$1\"\nupstream = \"u%d\"\nplugins = [\"p%d\"]\n", i, i, i, i, i)
+		fmt.Fprintf(&names, "\"l%d\",", i)
+	}
+	return b.String() + "[servers.s]\naddr = \"LISTEN\"\nlocations = [" + names.String() + "]\n"
+}
+
+func TestOneChangeBuildsOneObject(t *testing.T) {
+	base := many(10_000)
+	w := bareWorker(t, base, Timings{})
+	if m := w.live.made; m != (made{upstreams: 10_000, locations: 10_000, plugins: 10_000, tables: 1}) {
+		t.Fatalf("at the start: %+v", m)
+	}
+	for name, c := range map[string]struct {
+		old, new string
+		want     made
+	}{
+		"nothing":          {"", "", made{}},
+		"an upstream":      {`"127.0.0.1:7777"`, `"127.0.0.1:7"`, made{upstreams: 1}},
+		"a plugin":         {`text = "t77"`, `text = "x"`, made{plugins: 1}},
+		"a location":       {`path = "/l77/"`, `path = "/x/"`, made{locations: 1, tables: 1}},
+		"a server's limit": {`addr = "LISTEN"`, "addr = \"LISTEN\"\nkeepalive_requests = 5", made{tables: 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			snapshot := snapshotOf(t, strings.Replace(base, c.old, c.new, 1))
+			began := time.Now()
+			next, err := w.build.build(t.Context(), snapshot, 2, w.live)
+			took := time.Since(began)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer w.build.discard(next, w.live)
+			if next.made != c.want {
+				t.Errorf("built %+v, want %+v", next.made, c.want)
+			}
+			t.Logf("%s of 10,000 changed: built in %v", name, took)
+			if took > 5*time.Second {
+				t.Errorf("took %v", took)
+			}
+		})
+	}
+}
+
+// What a site takes over is the very same object: pools, counters and plugin state live on.
+func TestWhatDidNotChangeKeepsItsIdentity(t *testing.T) {
+	text := many(2)
+	w := bareWorker(t, text, Timings{})
+	next, err := w.build.build(t.Context(), snapshotOf(t, strings.Replace(text, `"127.0.0.1:1"`, `"127.0.0.1:9"`, 1)), 2, w.live)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.build.discard(next, w.live)
+	old := w.live
+	switch {
+	case next.Upstreams["u0"] == old.Upstreams["u0"]:
+		t.Error("the changed upstream was taken over")
+	case next.Upstreams["u1"] != old.Upstreams["u1"]:
+		t.Error("an upstream was built again")
+	case next.plugins["p1"] != old.plugins["p1"]:
+		t.Error("a plugin was built again")
+	case next.Servers[1].Processing != old.Servers[1].Processing:
+		t.Error("the count of requests began anew")
+	case next.locations["l0"].Upstream != next.Upstreams["u0"] || next.locations["l0"].Route != old.locations["l0"].Route:
+		t.Error("the location of the changed upstream is not bound to it")
+	}
+}
+
+func TestChangedPoolSizeRebuildsUpstreams(t *testing.T) {
+	text := many(2)
+	w := bareWorker(t, text, Timings{})
+	next, err := w.build.build(t.Context(), snapshotOf(t, "[basic]\nupstream_keepalive_pool_size = 3\n"+text), 2, w.live)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.build.discard(next, w.live)
+	if next.made.upstreams != 2 {
+		t.Errorf("built %+v", next.made)
+	}
+}
+
+func TestServerSettings(t *testing.T) {
+	for name, c := range map[string]struct {
+		cfg  string
+		good func(*proxy.Server) bool
+	}{
+		"defaults": {"", func(s *proxy.Server) bool {
+			return s.Limits.Head == 64<<10 && s.Limits.Fields == 128 && s.KeepAliveTimeout == time.Minute && s.KeepAliveRequests == 10000 && !s.RawPath
+		}},
+		"no keep-alive":     {`keepalive_timeout = "0s"`, func(s *proxy.Server) bool { return s.KeepAliveRequests == 1 && s.KeepAliveTimeout > 0 }},
+		"no body time-outs": {"downstream_read_timeout = \"0s\"\ndownstream_write_timeout = \"0s\"", func(s *proxy.Server) bool { return s.ReadTimeout == never && s.WriteTimeout == never }},
+		"raw paths":         {`path_matching = "raw"`, func(s *proxy.Server) bool { return s.RawPath }},
+		"no log":            {"", func(s *proxy.Server) bool { return s.Log == nil }},
+		"log":               {`access_log = "combined"`, func(s *proxy.Server) bool { return s.Log != nil }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := bareWorker(t, many(1)+c.cfg+"\n", Timings{})
+			if s := w.live.Servers[1]; !c.good(s) {
+				t.Errorf("%+v", s)
+			}
+		})
+	}
+}
+
+func BenchmarkHotApplyOfOneUpstreamAmong10000(b *testing.B) {
+	base := many(10_000)
+	w := bareWorker(b, base, Timings{})
+	snapshot := snapshotOf(b, strings.Replace(base, `"127.0.0.1:7777"`, `"127.0.0.1:7"`, 1))
+	b.ReportAllocs()
+	for b.Loop() {
+		next, err := w.build.build(b.Context(), snapshot, 2, w.live)
+		if err != nil {
+			b.Fatal(err)
+		}
+		w.build.discard(next, w.live)
+	}
+}
