@@ -16,7 +16,7 @@ const (
 
 // larger are packages that a decision in docs/decisions lets grow further.
 func larger() map[string]int {
-	return map[string]int{"config": 4500} // 0004
+	return map[string]int{"config": 4500, "worker/proxy": 3600} // 0004, 0005
 }
 
 // checkFunctions reports functions over the limit and the share of those over the usual length.

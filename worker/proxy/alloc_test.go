@@ -16,7 +16,7 @@ const plainRequest = "GET /api/items?page=2 HTTP/1.1\r\nHost: example.com\r\nUse
 func plainBackend(t testing.TB) *backend {
 	response := []byte("HTTP/1.1 200 OK\r\nServer: test\r\nDate: Mon, 02 Jan 2006 15:04:05 GMT\r\nContent-Type: text/plain\r\n" +
 		"Content-Length: 200\r\nConnection: keep-alive\r\n\r\n" + string(make([]byte, 200)))
-	return newBackend(t, func(p *peer) {
+	return newBackend(t, func(p *scripted) {
 		buf := make([]byte, 4096)
 		for {
 			if _, err := p.Conn.Read(buf); err != nil {

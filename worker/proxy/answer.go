@@ -134,7 +134,7 @@ func (c *conn) settleBody() {
 func (c *conn) answerError(status int, kind, text string) {
 	s := c.s
 	s.ex.ErrorType = kind
-	if s.headSent {
+	if s.headSent || s.clientGone {
 		s.keepClient = false
 		return
 	}
@@ -144,7 +144,7 @@ func (c *conn) answerError(status int, kind, text string) {
 	resp := s.setStatus(status)
 	contentType, body := s.site.ErrorPage.Render(status, kind, text)
 	resp.Fields.Append(message.ContentType, nameContentType, contentType)
-	resp.Fields.Add("X-Pingap-EType", []byte(kind))
+	resp.Fields.Append(message.Unknown, nameErrorType, []byte(kind))
 	resp.Fields.Append(message.Server, nameServer, valueServer)
 	resp.Fields.Append(message.CacheControl, nameCacheControl, valueNoStore)
 	c.sendLocal(resp, body)

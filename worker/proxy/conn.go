@@ -63,7 +63,7 @@ func (p *Proxy) Serve(c net.Conn, server int) {
 	k.info.Opened = now
 	setAddresses(&k.info, c)
 	p.add(k)
-	k.wait.enter(phaseIdle, now, p.firstTimeout(k.server), nil)
+	k.wait.enter(phaseIdle, now, p.firstTimeout(k.server), k)
 	k.serve()
 }
 
@@ -198,17 +198,17 @@ func (c *conn) release() {
 
 // enter begins a phase. If the phase before it was interrupted while it was over already, the
 // client's read deadline is put right.
-func (c *conn) enter(p phase, now int64, limit time.Duration, target socket) {
+func (c *conn) enter(p phase, now int64, limit time.Duration, target peer) {
 	if c.wait.enter(p, now, limit, target) != causeNone {
 		_ = c.net.SetReadDeadline(time.Time{}) // an error shows at the next read
 	}
 }
 
 // busy ends a wait for the client.
-func (c *conn) busy() { c.enter(phaseBusy, 0, 0, nil) }
+func (c *conn) busy() { c.enter(phaseBusy, 0, 0, c) }
 
 // idle begins the wait for the next request.
-func (c *conn) idle(now int64) { c.enter(phaseIdle, now, c.p.keepAlive(c.server), nil) }
+func (c *conn) idle(now int64) { c.enter(phaseIdle, now, c.p.keepAlive(c.server), c) }
 
 // close ends the connection and gives everything back.
 func (c *conn) close() {

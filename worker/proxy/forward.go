@@ -64,11 +64,14 @@ func (c *conn) noUpstream() {
 	c.answerError(503, "HTTPStatus", "No available upstream for "+c.s.location.Route.Name)
 }
 
+// maxAttempts bounds the backends tried for one request, whatever max_retries says.
+const maxAttempts = 16
+
 // mayRetry reports whether another backend may be tried after a failed connect: nothing of the
 // request has been sent then.
 func (c *conn) mayRetry() bool {
 	s, l := c.s, c.s.location
-	if s.ex.UpstreamAttempts > l.MaxRetries || s.headSent || s.clientGone {
+	if s.ex.UpstreamAttempts > min(l.MaxRetries, maxAttempts-1) || s.headSent || s.clientGone {
 		return false
 	}
 	return l.RetryWindow <= 0 || message.Now()-s.ex.Start <= int64(l.RetryWindow)
@@ -98,7 +101,7 @@ func (c *conn) attempt(u *upstream.Upstream, b *upstream.Backend, begin int64, l
 			fresh = true // the pooled connection was stale: once more on a new one
 			continue
 		}
-		c.answerFailure(fail)
+		c.answerError(fail.status, fail.kind, "")
 		return true, answered
 	}
 }
@@ -110,19 +113,6 @@ func (c *conn) replayable(fail failure) bool {
 	s := c.s
 	return fail.unanswered && s.reqWhole && !s.headSent && !s.clientGone &&
 		(fail.unsent || s.ex.Request.Idempotent())
-}
-
-// answerFailure answers a request whose exchange with the upstream failed.
-func (c *conn) answerFailure(fail failure) {
-	s := c.s
-	if s.clientGone {
-		s.ex.ErrorType = fail.kind
-		return
-	}
-	if fail.status == 502 || fail.status == 504 {
-		s.ex.ErrorType = fail.kind
-	}
-	c.answerError(fail.status, fail.kind, "")
 }
 
 // trustIdle is how long a pooled connection may have been idle to be used without a look at it. The look
@@ -159,8 +149,14 @@ func (c *conn) connect(b *upstream.Backend, fresh bool, begin int64) (*upstream.
 	return conn, nil
 }
 
+// dial connects to a backend, in the time of the upstream's connection_timeout; it ends early when the
+// client leaves.
 func (c *conn) dial(b *upstream.Backend) (*upstream.Conn, error) {
-	conn, err := b.Dial(context.Background()) // bounded by the upstream's connection_timeout
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	c.enter(phaseUpstream, message.Now(), 0, dialing{cancel})
+	conn, err := b.Dial(ctx)
+	c.s.clientGone = c.wait.leave() == causeClientOut
 	if err != nil {
 		return nil, err
 	}
@@ -209,7 +205,7 @@ func (c *conn) exchange(u *upstream.Upstream, up *upstreamIO) served {
 		first = stageHead
 	}
 	up.begin(c, first, u.ReadTimeout)
-	c.enter(phaseUpstream, up.sent, up.timeout, up.conn.Conn.(socket))
+	c.enter(phaseUpstream, up.sent, up.timeout, up)
 	if !s.reqWhole {
 		c.startUpload(up, u.WriteTimeout)
 	}
@@ -278,7 +274,7 @@ func (c *conn) interrupted(up *upstreamIO, err error) {
 		return
 	}
 	c.wait.again()
-	c.enter(phaseUpstream, message.Now(), up.timeout, up.conn.Conn.(socket))
+	c.enter(phaseUpstream, message.Now(), up.timeout, up)
 }
 
 // writeRest writes the part of the request that the socket did not take at once.

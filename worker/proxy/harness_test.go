@@ -256,15 +256,15 @@ type backend struct {
 	open atomic.Int64 // connections accepted
 }
 
-// peer is one connection at the backend.
-type peer struct {
+// scripted is one connection at the backend.
+type scripted struct {
 	net.Conn
 	b *backend
 	r *bufio.Reader
 	n int // the number of the connection, from 1
 }
 
-func newBackend(t testing.TB, script func(*peer)) *backend {
+func newBackend(t testing.TB, script func(*scripted)) *backend {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
@@ -283,7 +283,7 @@ func newBackend(t testing.TB, script func(*peer)) *backend {
 				defer b.wg.Done()
 				defer c.Close()
 				_ = c.SetDeadline(time.Now().Add(patience))
-				p := &peer{Conn: c, b: b, n: n}
+				p := &scripted{Conn: c, b: b, n: n}
 				p.r = bufio.NewReader(io.TeeReader(c, p))
 				script(p)
 			}()
@@ -294,7 +294,7 @@ func newBackend(t testing.TB, script func(*peer)) *backend {
 }
 
 // Write of a peer's tee: what was received is kept. (Conn.Write is called through p.Conn.)
-func (p *peer) Write(b []byte) (int, error) {
+func (p *scripted) Write(b []byte) (int, error) {
 	p.b.mu.Lock()
 	defer p.b.mu.Unlock()
 	return p.b.got.Write(b)
@@ -309,7 +309,7 @@ func (b *backend) received() string {
 }
 
 // request reads one request head; ok is false at the end of the stream.
-func (p *peer) request() (string, bool) {
+func (p *scripted) request() (string, bool) {
 	var s strings.Builder
 	for {
 		line, err := p.r.ReadString('\n')
@@ -323,11 +323,11 @@ func (p *peer) request() (string, bool) {
 	}
 }
 
-func (p *peer) reply(s string) { _, _ = io.WriteString(p.Conn, s) }
+func (p *scripted) reply(s string) { _, _ = io.WriteString(p.Conn, s) }
 
 // answer is a script that answers every request with the same bytes.
-func answer(response string) func(*peer) {
-	return func(p *peer) {
+func answer(response string) func(*scripted) {
+	return func(p *scripted) {
 		for {
 			if _, ok := p.request(); !ok {
 				return

@@ -31,8 +31,7 @@ type Proxy struct {
 	parking   *parking
 
 	mu   sync.Mutex
-	list conn  // guarded by mu: ring of all connections, list itself is its head
-	size int64 // guarded by mu: their number
+	list conn // guarded by mu: ring of all connections, list itself is its head
 	done chan struct{}
 	wake chan struct{} // a connection has ended while draining
 

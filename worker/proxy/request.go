@@ -46,7 +46,7 @@ func (c *conn) incomplete() next {
 	waiting := c.wait.phase == phaseHead
 	c.wait.mu.Unlock()
 	if !waiting {
-		c.enter(phaseHead, c.s.ex.Start, c.s.server.HeaderTimeout, nil)
+		c.enter(phaseHead, c.s.ex.Start, c.s.server.HeaderTimeout, c)
 	}
 	return nextRequest
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // readBody reads the body of a request whose head is given, and returns it decoded.
-func (p *peer) readBody(head string) string {
+func (p *scripted) readBody(head string) string {
 	var n int
 	if i := strings.Index(head, "Content-Length: "); i >= 0 {
 		fmt.Sscanf(head[i:], "Content-Length: %d", &n)
@@ -50,7 +50,7 @@ func (p *peer) readBody(head string) string {
 }
 
 // echo answers with the length of the body it has read.
-func echo(p *peer) {
+func echo(p *scripted) {
 	for {
 		head, ok := p.request()
 		if !ok {
@@ -141,7 +141,7 @@ func TestRequestArrivingByteByByte(t *testing.T) {
 }
 
 func TestExpectContinue(t *testing.T) {
-	b := newBackend(t, func(p *peer) {
+	b := newBackend(t, func(p *scripted) {
 		for {
 			head, ok := p.request()
 			if !ok {
@@ -167,7 +167,7 @@ func TestExpectContinue(t *testing.T) {
 }
 
 func TestEarlyResponseWhileTheBodyIsStillComing(t *testing.T) {
-	b := newBackend(t, func(p *peer) {
+	b := newBackend(t, func(p *scripted) {
 		p.request()
 		p.reply("HTTP/1.1 401 Unauthorized\r\nContent-Length: 4\r\n\r\nnope")
 		_, _ = io.Copy(io.Discard, p.r)
@@ -209,7 +209,7 @@ func TestBodyLimit(t *testing.T) {
 func TestClientThatLeavesIsNoticed(t *testing.T) {
 	upstreamClosed := make(chan struct{})
 	arrived := make(chan struct{})
-	b := newBackend(t, func(p *peer) {
+	b := newBackend(t, func(p *scripted) {
 		p.request()
 		close(arrived)
 		p.request() // returns when the proxy closes
@@ -323,7 +323,7 @@ func (r *rig) until(what string, f func(Stats) bool) {
 }
 
 func TestTunnelWithHalfClose(t *testing.T) {
-	b := newBackend(t, func(p *peer) {
+	b := newBackend(t, func(p *scripted) {
 		head, _ := p.request()
 		if !strings.Contains(head, "Connection: Upgrade\r\nUpgrade: echo\r\n") {
 			p.reply("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
@@ -352,7 +352,7 @@ func TestTunnelWithHalfClose(t *testing.T) {
 }
 
 func TestSilentTunnelIsCut(t *testing.T) {
-	b := newBackend(t, func(p *peer) {
+	b := newBackend(t, func(p *scripted) {
 		p.request()
 		p.reply("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
 		_, _ = io.Copy(io.Discard, p.r)
@@ -423,7 +423,7 @@ func TestConnectFailureIsRetriedOnAnotherBackend(t *testing.T) {
 
 func TestDrainLetsConnectionsEnd(t *testing.T) {
 	release := make(chan struct{})
-	b := newBackend(t, func(p *peer) {
+	b := newBackend(t, func(p *scripted) {
 		for {
 			head, ok := p.request()
 			if !ok {

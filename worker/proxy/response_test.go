@@ -51,7 +51,7 @@ func TestResponseFraming(t *testing.T) {
 			"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			b := newBackend(t, func(p *peer) {
+			b := newBackend(t, func(p *scripted) {
 				for {
 					if _, ok := p.request(); !ok {
 						return
@@ -101,7 +101,7 @@ func TestBrokenResponses(t *testing.T) {
 		{"too large a head", "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("a", 40<<10) + "\r\n\r\n", "502", "InvalidHTTPHeader"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			b := newBackend(t, func(p *peer) {
+			b := newBackend(t, func(p *scripted) {
 				if _, ok := p.request(); ok {
 					p.reply(tc.response)
 				}
@@ -132,7 +132,7 @@ func TestResponseCutShortClosesTheClient(t *testing.T) {
 		"length, large": "HTTP/1.1 200 OK\r\nContent-Length: 900000\r\n\r\n" + strings.Repeat("x", 300000),
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := newBackend(t, func(p *peer) {
+			b := newBackend(t, func(p *scripted) {
 				if _, ok := p.request(); ok {
 					p.reply(response)
 				}
@@ -157,7 +157,7 @@ func TestLargeBodiesArriveWhole(t *testing.T) {
 		"until close": "HTTP/1.0 200 OK\r\n\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := newBackend(t, func(p *peer) {
+			b := newBackend(t, func(p *scripted) {
 				for {
 					if _, ok := p.request(); !ok {
 						return
@@ -185,7 +185,7 @@ func TestLargeBodiesArriveWhole(t *testing.T) {
 
 func TestBodyInPieces(t *testing.T) {
 	step := make(chan string)
-	b := newBackend(t, func(p *peer) {
+	b := newBackend(t, func(p *scripted) {
 		p.request()
 		for s := range step {
 			p.reply(s)
@@ -222,7 +222,7 @@ func TestStalePooledConnectionIsRetriedOnAFreshOne(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			closed := make(chan struct{})
-			b := newBackend(t, func(p *peer) {
+			b := newBackend(t, func(p *scripted) {
 				for {
 					head, ok := p.request()
 					if !ok {
@@ -256,7 +256,7 @@ func TestStalePooledConnectionIsRetriedOnAFreshOne(t *testing.T) {
 }
 
 func TestResetOfAFreshConnectionIsNotRetried(t *testing.T) {
-	b := newBackend(t, func(p *peer) {
+	b := newBackend(t, func(p *scripted) {
 		p.request()
 		_ = p.Conn.(*net.TCPConn).SetLinger(0) // close by RST
 	})
@@ -271,7 +271,7 @@ func TestResetOfAFreshConnectionIsNotRetried(t *testing.T) {
 }
 
 func TestUpstreamTimeoutIs504(t *testing.T) {
-	b := newBackend(t, func(p *peer) { p.request(); p.request() })
+	b := newBackend(t, func(p *scripted) { p.request(); p.request() })
 	r := newRig(t, rigOptions{addrs: []string{b.addr()}})
 	r.up.ReadTimeout = 300 * time.Millisecond
 	c := r.dial().send(get)
@@ -284,7 +284,7 @@ func TestUpstreamThatHalfClosesAPooledConnection(t *testing.T) {
 	// The FIN of an idle connection raised its edge long before the next request is written on it, and
 	// such a peer sends no RST: only looking finds out.
 	shut := make(chan struct{})
-	b := newBackend(t, func(p *peer) {
+	b := newBackend(t, func(p *scripted) {
 		p.request()
 		p.reply(ok5)
 		if p.n == 1 {

@@ -31,7 +31,6 @@ type session struct {
 
 	in   []byte // bytes from the client: in[r:w] are unread
 	r, w int
-	head int // the present request's head is in[headStart:]; it must stay in place until the end
 
 	reqScan    http1.Scan // of the head that is coming
 	reqFrame   http1.Framing

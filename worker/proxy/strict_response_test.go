@@ -11,8 +11,8 @@ import (
 )
 
 // byNumber is a script that answers "GET /n" with responses[n].
-func byNumber(responses []string) func(*peer) {
-	return func(p *peer) {
+func byNumber(responses []string) func(*scripted) {
+	return func(p *scripted) {
 		for {
 			head, ok := p.request()
 			if !ok {
@@ -91,7 +91,7 @@ func TestValidResponsesReachTheClientAsTheTableSays(t *testing.T) {
 func TestBrokenResponseBodyBehindItsHead(t *testing.T) {
 	rows := table(t, "bad_chunks.txt", 3)
 	seen := make(chan struct{})
-	b := newBackend(t, func(p *peer) {
+	b := newBackend(t, func(p *scripted) {
 		head, ok := p.request()
 		if !ok {
 			return
@@ -114,21 +114,21 @@ func TestBrokenResponseBodyBehindItsHead(t *testing.T) {
 }
 
 func TestOutcomesOfUpstreamsThatEndEarly(t *testing.T) {
-	reset := func(p *peer) { _ = p.Conn.(*net.TCPConn).SetLinger(0) } // the script's end closes, by RST
+	reset := func(p *scripted) { _ = p.Conn.(*net.TCPConn).SetLinger(0) } // the script's end closes, by RST
 	for _, tc := range []struct {
 		name   string
-		script func(*peer)
+		script func(*scripted)
 		want   []string // beginnings of what a GET, and then a POST, get
 		kind   string
 	}{
-		{"FIN at once", func(p *peer) {}, []string{"HTTP/1.1 502", "HTTP/1.1 502"}, ""},
+		{"FIN at once", func(p *scripted) {}, []string{"HTTP/1.1 502", "HTTP/1.1 502"}, ""},
 		{"RST at once", reset, []string{"HTTP/1.1 502", "HTTP/1.1 502"}, ""},
-		{"FIN behind the request", func(p *peer) { p.request() }, []string{"HTTP/1.1 502", "HTTP/1.1 502"}, "ConnectionClosed"},
-		{"RST behind the request", func(p *peer) { p.request(); reset(p) }, []string{"HTTP/1.1 502", "HTTP/1.1 502"}, ""},
-		{"FIN in the head", func(p *peer) { p.request(); p.reply("HTTP/1.1 200 OK\r\nX") }, []string{"HTTP/1.1 502", "HTTP/1.1 502"}, "ConnectionClosed"},
-		{"FIN behind an interim response", func(p *peer) { p.request(); p.reply("HTTP/1.1 103 Early Hints\r\n\r\n") },
+		{"FIN behind the request", func(p *scripted) { p.request() }, []string{"HTTP/1.1 502", "HTTP/1.1 502"}, "ConnectionClosed"},
+		{"RST behind the request", func(p *scripted) { p.request(); reset(p) }, []string{"HTTP/1.1 502", "HTTP/1.1 502"}, ""},
+		{"FIN in the head", func(p *scripted) { p.request(); p.reply("HTTP/1.1 200 OK\r\nX") }, []string{"HTTP/1.1 502", "HTTP/1.1 502"}, "ConnectionClosed"},
+		{"FIN behind an interim response", func(p *scripted) { p.request(); p.reply("HTTP/1.1 103 Early Hints\r\n\r\n") },
 			[]string{"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 502", "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 502"}, "ConnectionClosed"},
-		{"half-close, then the response is whole", func(p *peer) {
+		{"half-close, then the response is whole", func(p *scripted) {
 			p.request()
 			p.reply(ok5)
 			_ = p.Conn.(*net.TCPConn).CloseWrite()
@@ -159,7 +159,7 @@ func TestResetInTheBodyCutsTheClient(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			seen := make(chan struct{})
-			b := newBackend(t, func(p *peer) {
+			b := newBackend(t, func(p *scripted) {
 				p.request()
 				p.reply(start)
 				<-seen
@@ -183,7 +183,7 @@ func TestResetInTheBodyCutsTheClient(t *testing.T) {
 }
 
 func TestResponseBeforeTheRequestIsRead(t *testing.T) {
-	b := newBackend(t, func(p *peer) {
+	b := newBackend(t, func(p *scripted) {
 		p.reply("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\nConnection: close\r\n\r\nbusy")
 		_, _ = io.Copy(io.Discard, p.r)
 	})
@@ -223,7 +223,7 @@ func TestLargestInterimResponsesDoNotFillTheBuffer(t *testing.T) {
 // An upstream may not switch while the body of the request is still coming: its rest would be taken for
 // bytes of the other protocol.
 func TestSwitchingBeforeTheRequestIsCompleteIs502(t *testing.T) {
-	b := newBackend(t, func(p *peer) {
+	b := newBackend(t, func(p *scripted) {
 		p.request()
 		p.reply("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
 		_, _ = io.Copy(io.Discard, p.r)
@@ -238,8 +238,8 @@ func TestSwitchingBeforeTheRequestIsCompleteIs502(t *testing.T) {
 
 // poisoner answers the first request of its first connection with first and later, when told by sent,
 // sends bytes that nobody asked for; everything else is answered properly.
-func poisoner(first, poison string, sent chan struct{}) func(*peer) {
-	return func(p *peer) {
+func poisoner(first, poison string, sent chan struct{}) func(*scripted) {
+	return func(p *scripted) {
 		for n := 0; ; n++ {
 			if _, ok := p.request(); !ok {
 				return

@@ -115,7 +115,7 @@ func TestValidRequestsReachTheUpstreamAsTheTableSays(t *testing.T) {
 // the end of the connection, never the end of the body.
 func TestBrokenRequestBodyBehindItsHead(t *testing.T) {
 	heads, ends := make(chan string), make(chan string)
-	b := newBackend(t, func(p *peer) {
+	b := newBackend(t, func(p *scripted) {
 		head, ok := p.request()
 		if !ok {
 			return

@@ -2,10 +2,7 @@ package proxy
 
 import (
 	"runtime/debug"
-	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"pingap/message"
 )
@@ -112,19 +109,19 @@ func (c *conn) check(now int64, all bool) (expired bool) {
 	switch w.phase {
 	case phaseIdle:
 		if over || c.drained(w.since, now) {
-			w.fireLocked(causeTimeout, c.net.(socket))
+			w.fireLocked(causeTimeout)
 		} else if c.p.parkAfter > 0 && now-w.since > int64(c.p.parkAfter) {
-			w.fireLocked(causePark, c.net.(socket))
+			w.fireLocked(causePark)
 		}
 	case phaseParked:
 		return all && (over || c.drained(w.since, now))
 	case phaseHead, phaseBody:
 		if over {
-			w.fireLocked(causeTimeout, c.net.(socket))
+			w.fireLocked(causeTimeout)
 		}
 	case phaseUpstream:
 		if over {
-			w.fireLocked(causeTimeout, c.net.(socket))
+			w.fireLocked(causeTimeout)
 		} else if now-w.checked > int64(lookEvery) {
 			w.checked = now
 			c.lookLocked(w)
@@ -141,28 +138,13 @@ func (c *conn) drained(since, now int64) bool {
 
 // lookLocked looks at both peers of a request that waits for its upstream.
 func (c *conn) lookLocked(w *wait) {
-	if closed(c.net.(socket)) {
-		w.fireLocked(causeClientOut, c.net.(socket))
+	if c.gone() {
+		w.fireLocked(causeClientOut)
 		return
 	}
-	if w.target != nil && closed(w.target) {
-		w.fireLocked(causeLook, c.net.(socket))
+	if w.target.gone() {
+		w.fireLocked(causeLook)
 	}
-}
-
-// closed reports whether the peer has closed its side, even if bytes before that are unread.
-func closed(s socket) bool {
-	raw, err := s.SyscallConn()
-	if err != nil {
-		return true
-	}
-	gone := false
-	err = raw.Control(func(fd uintptr) {
-		fds := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
-		n, err := unix.Poll(fds[:], 0)
-		gone = err == nil && n > 0 && fds[0].Revents&(unix.POLLRDHUP|unix.POLLHUP|unix.POLLERR) != 0
-	})
-	return gone || err != nil && err != syscall.EINTR
 }
 
 // tickDate renders the Date field's value once a second for the answers made here.

@@ -114,7 +114,7 @@ func (up *upstreamIO) onReady(fd uintptr) bool {
 		n, errno := rawRead(fd, buf)
 		switch {
 		case errno == syscall.EAGAIN:
-			up.c.enter(phaseUpstream, message.Now(), up.timeout, up.conn.Conn.(socket))
+			up.c.enter(phaseUpstream, message.Now(), up.timeout, up)
 			return false
 		case errno != 0:
 			return up.failed(502, errnoType(errno))

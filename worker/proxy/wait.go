@@ -1,9 +1,12 @@
 package proxy
 
 import (
+	"context"
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // phase is what a connection's goroutine is waiting for.
@@ -32,10 +35,12 @@ const (
 // past is a deadline that is over: setting it wakes a blocked read.
 var past = time.Unix(1, 0)
 
-// socket is what the engine needs of a connection beside reads and writes.
-type socket interface {
-	SetReadDeadline(time.Time) error
-	SyscallConn() (syscall.RawConn, error)
+// peer is what a goroutine waits for and the sweeper can interrupt.
+type peer interface {
+	// interrupt ends the wait.
+	interrupt()
+	// gone reports whether the other side has closed, even if bytes before that are unread.
+	gone() bool
 }
 
 // wait notes what a goroutine is waiting for. The goroutine enters and leaves phases, the sweeper
@@ -46,15 +51,15 @@ type wait struct {
 	// guarded by mu
 	phase    phase
 	fired    cause
-	since    int64  // when the phase was entered, on the clock of message.Now
-	deadline int64  // when the time is up, 0 for never
-	checked  int64  // when the peers were last looked at
-	target   socket // what to interrupt; nil for the client's connection
+	since    int64 // when the phase was entered, on the clock of message.Now
+	deadline int64 // when the time is up, 0 for never
+	checked  int64 // when the peers were last looked at
+	target   peer  // what to interrupt
 }
 
 // enter begins a phase at now that may last for limit, and returns why the phase before it was
 // interrupted, if it was: its connection's read deadline is then in the past.
-func (w *wait) enter(p phase, now int64, limit time.Duration, target socket) cause {
+func (w *wait) enter(p phase, now int64, limit time.Duration, target peer) cause {
 	w.mu.Lock()
 	fired := w.fired
 	w.phase, w.fired, w.since, w.checked, w.target = p, causeNone, now, now, target
@@ -90,12 +95,36 @@ func (w *wait) peek() cause {
 }
 
 // fireLocked interrupts the wait.
-func (w *wait) fireLocked(c cause, client socket) {
+func (w *wait) fireLocked(c cause) {
 	w.fired = c
-	target := w.target
-	if target == nil {
-		target = client
-	}
-	// The error can only be that the connection is closed, and then nobody waits on it.
-	_ = target.SetReadDeadline(past)
+	w.target.interrupt()
+}
+
+// interrupt implements peer for the client's connection. An error can only be that it is closed, and
+// then nobody waits on it.
+func (c *conn) interrupt() { _ = c.net.SetReadDeadline(past) }
+
+func (c *conn) gone() bool { return closed(c.raw) }
+
+// interrupt implements peer for an upstream's connection.
+func (up *upstreamIO) interrupt() { _ = up.conn.SetReadDeadline(past) }
+
+func (up *upstreamIO) gone() bool { return closed(up.conn.Raw) }
+
+// dialing is the peer of a connection that is being made.
+type dialing struct{ cancel context.CancelFunc }
+
+func (d dialing) interrupt() { d.cancel() }
+
+func (d dialing) gone() bool { return false }
+
+// closed reports whether a socket's peer has closed.
+func closed(raw syscall.RawConn) bool {
+	gone := false
+	err := raw.Control(func(fd uintptr) {
+		fds := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
+		n, err := unix.Poll(fds[:], 0)
+		gone = err == nil && n > 0 && fds[0].Revents&(unix.POLLRDHUP|unix.POLLHUP|unix.POLLERR) != 0
+	})
+	return gone || err != nil
 }

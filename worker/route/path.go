@@ -38,19 +38,6 @@ func compilePath(text string) (pathRule, error) {
 	return pathRule{kind: pathPrefix, text: text}, nil
 }
 
-// match is the plain meaning of a rule, with text in the form that the table compares.
-func (p *pathRule) match(path []byte, text string) bool {
-	switch p.kind {
-	case pathExact:
-		return string(path) == text
-	case pathPrefix:
-		return len(path) >= len(text) && string(path[:len(text)]) == text
-	case pathRegex:
-		return p.regex.regex.Match(path)
-	}
-	return true
-}
-
 // normalText returns a configured exact path or prefix in the form of message.Request.NormalPath, so
 // that a configuration spelled otherwise still matches. A prefix may end inside a segment: what
 // ends it ("/.", "/a/..") is not a dot segment yet and stays.
