@@ -123,7 +123,14 @@ func (i *instance) endsWithin(limit time.Duration) bool {
 	}
 }
 
-func (i *instance) hasEnded() bool { return i.endsWithin(0) }
+func (i *instance) hasEnded() bool {
+	select {
+	case <-i.ended:
+		return true
+	default:
+		return false
+	}
+}
 
 // left returns the processes seen that still live after a while.
 func (i *instance) left(limit time.Duration) []int {
