@@ -141,18 +141,19 @@ func (c *conn) afterError(err error) bool {
 func (c *conn) onReadable(fd uintptr) bool {
 	c.fd = fd
 	defer c.outside()
-	for drained := false; ; {
+	for drained, empty := false, false; ; {
 		for c.s != nil && c.s.r < c.s.w && !c.partial {
 			if c.next = c.advance(); c.next != nextRequest {
 				return true
 			}
 		}
-		if drained {
+		// With an incomplete head a FIN may have come, and raise no edge of its own: read on.
+		if empty || drained && !c.partial {
 			c.release()
 			return false
 		}
 		open := false
-		if drained, open = c.fill(fd); !open {
+		if drained, empty, open = c.fill(fd); !open {
 			c.next = nextClose
 			return true
 		}
@@ -162,30 +163,30 @@ func (c *conn) onReadable(fd uintptr) bool {
 // outside notes that the callback is left.
 func (c *conn) outside() { c.fd = 0 }
 
-// fill reads once. drained tells that nothing more can be read before the socket has raised another
-// edge; open is false at the end of the stream.
-func (c *conn) fill(fd uintptr) (drained, open bool) {
+// fill reads once. drained tells that no more bytes can be read before the socket has raised another
+// edge, empty that there was nothing at all, not even an end; open is false at the end of the stream.
+func (c *conn) fill(fd uintptr) (drained, empty, open bool) {
 	if c.s == nil {
 		c.s = c.p.pools.session()
 		c.s.ex.Conn = &c.info
 	}
 	buf := c.s.space(c.p.headMax(c.server))
 	if buf == nil { // cannot happen: a head this long has been refused
-		return false, false
+		return false, false, false
 	}
 	n, errno := rawRead(fd, buf)
 	switch {
 	case errno == syscall.EAGAIN:
-		return true, true
+		return true, true, true
 	case errno != 0 || n == 0:
-		return false, false
+		return false, false, false
 	}
 	if c.s.r == c.s.w || c.s.ex.Start == 0 {
 		c.s.ex.Start = message.Now()
 	}
 	c.s.w += n
 	c.partial = false
-	return n < len(buf), true
+	return n < len(buf), false, true
 }
 
 // release gives the session back while the connection has nothing buffered.

@@ -14,7 +14,7 @@ import (
 )
 
 // unruly is a script that does what the path of each request says, good and bad.
-func unruly(p *peer) {
+func unruly(p *scripted) {
 	for {
 		head, ok := p.request()
 		if !ok {
@@ -186,4 +186,13 @@ func TestNothingIsLeftOfThousandsOfExchanges(t *testing.T) {
 	if n := openFiles(t); n > files+2 { // the runtime may have opened a pipe for splice that it keeps
 		t.Errorf("%d open files, before %d", n, files)
 	}
+}
+
+// The end of a stream that comes with the bytes before it may raise no edge of its own.
+func TestClientsThatLeaveWithHalfAHeadAreNoticed(t *testing.T) {
+	r := newRig(t, rigOptions{server: func(s *Server) { s.HeaderTimeout = 10 * patience }})
+	for range 100 {
+		r.dial().send("GET / HT").Close()
+	}
+	r.until("all closed", func(s Stats) bool { return s.Accepted == 100 && s.Connections == 0 })
 }
