@@ -36,6 +36,8 @@ func (p *Proxy) Run() {
 			p.sweep(message.Now(), n%10 == 0)
 			if n%10 == 0 {
 				p.sweepUpstreams()
+			}
+			if n%5 == 0 {
 				trim.look(p.parked.Load(), message.Now())
 			}
 		}
@@ -57,7 +59,7 @@ const (
 	trimEvery = 10 * time.Second
 )
 
-// look is called once a second. It acts when the number of parked connections has stopped growing.
+// look is called twice a second. It acts when the number of parked connections has stopped growing.
 func (t *trimmer) look(parked, now int64) {
 	settled := parked <= t.before+t.before/8
 	t.before = parked
