@@ -128,8 +128,8 @@ func logTargets(files []*logFile, fds *ipc.FDs) []ipc.LogTarget {
 
 // reopen is one round of new log files that waits for the acks.
 type reopen struct {
-	from    *request // who asked, nil for a signal or a new period
-	waiting map[*child]struct{}
+	from    *request            // who asked, nil for a signal or a new period
+	waiting map[*child]struct{} // nil is this process
 	paths   []string
 	errors  []string
 	timer   *timer
@@ -146,6 +146,8 @@ func (s *supervisor) beginReopen(from *request) {
 
 func (s *supervisor) replaceLogs(files []*logFile, from *request) {
 	r := &reopen{from: from, waiting: map[*child]struct{}{}}
+	txn := s.nextTxn()
+	s.reopens[txn] = r
 	var fresh []*logFile
 	for _, old := range files {
 		f, err := openLog(old.target, s.o.Now())
@@ -158,9 +160,10 @@ func (s *supervisor) replaceLogs(files []*logFile, from *request) {
 		s.logs[f.target.ID] = f
 		fresh = append(fresh, f)
 		r.paths = append(r.paths, f.path)
+		if f.target.ID == ipc.IDAppLog && s.useAppLog(f, txn) {
+			r.waiting[nil] = struct{}{}
+		}
 	}
-	txn := s.nextTxn()
-	s.reopens[txn] = r
 	for c := range s.children {
 		if s.sendLogs(c, txn, fresh) {
 			r.waiting[c] = struct{}{}
@@ -168,6 +171,21 @@ func (s *supervisor) replaceLogs(files []*logFile, from *request) {
 	}
 	r.timer = s.after(s.o.Timings.Reopen, func() { s.reopenLate(txn) })
 	s.reopenProgress(txn)
+}
+
+// useAppLog gives our own logger a descriptor of the application log, and reports whether it will be taken. Without one
+// the logger stays where it is.
+func (s *supervisor) useAppLog(f *logFile, txn uint32) bool {
+	if s.o.OnAppLog == nil {
+		return false
+	}
+	fd, err := unix.FcntlInt(uintptr(f.fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		s.log.Error("the supervisor keeps its old log", zap.String("path", f.path), zap.Error(os.NewSyscallError("dup", err)))
+		return false
+	}
+	s.o.OnAppLog(os.NewFile(uintptr(fd), f.path), func() { s.post(ownLog{txn}) })
+	return true
 }
 
 // sendLogs gives a child the files it uses, and reports whether an ack will come.
@@ -200,7 +218,11 @@ func (s *supervisor) logsTaken(c *child, txn uint32) {
 func (s *supervisor) reopenLate(txn uint32) {
 	r := s.reopens[txn]
 	for c := range r.waiting {
-		r.errors = append(r.errors, c.name()+" did not take the new log files in time")
+		name := ipc.RoleSupervisor
+		if c != nil {
+			name = c.name()
+		}
+		r.errors = append(r.errors, name+" did not take the new log files in time")
 		delete(r.waiting, c)
 	}
 	s.reopenProgress(txn)

@@ -195,3 +195,64 @@ func TestTheApplicationLogGoesToAll(t *testing.T) {
 		t.Errorf("%+v", b)
 	}
 }
+
+func TestOwnLinesFollowTheApplicationLog(t *testing.T) {
+	type given struct {
+		file  *os.File
+		taken func()
+	}
+	files := make(chan given, 10)
+	var path string
+	i := launch(t, func(o *Options) {
+		path = filepath.Join(o.RunDir, "..", "app.log")
+		o.AppLog = &ipc.LogTarget{Path: path}
+		o.OnAppLog = func(f *os.File, taken func()) { files <- given{f, taken} }
+		o.Timings.Reopen = 300 * time.Millisecond
+	})
+	next := func() given {
+		t.Helper()
+		select {
+		case g := <-files:
+			t.Cleanup(func() { g.file.Close() })
+			return g
+		case <-time.After(patience):
+			t.Fatal("the supervisor's own log was not told of the file")
+			return given{}
+		}
+	}
+	same := func(f *os.File, path string) bool {
+		a, errA := f.Stat()
+		b, errB := os.Stat(path)
+		return errA == nil && errB == nil && os.SameFile(a, b)
+	}
+	i.takeControl()
+	i.mustApply(i.proposal("", "one"))
+	if first := next(); !same(first.file, path) {
+		t.Error("another file was given at the start")
+	}
+	for _, c := range []struct {
+		taken  bool
+		errors int
+	}{{true, 0}, {false, 1}} {
+		if err := os.Rename(path, path+".1"); err != nil {
+			t.Fatal(err)
+		}
+		i.send(ipc.Reopen{})
+		m := i.receive(ipc.TypeLogFDs)
+		if err := i.control.Send(i.ctx, m.Txn, ipc.LogsTaken{}); err != nil {
+			t.Fatal(err)
+		}
+		m.Close()
+		g := next()
+		if !same(g.file, path) {
+			t.Error("another file was given at the reopening")
+		}
+		if c.taken {
+			g.taken()
+		}
+		b := i.receive(ipc.TypeReopened).Body.(*ipc.Reopened)
+		if len(b.Errors) != c.errors || c.errors > 0 && !strings.HasPrefix(b.Errors[0], ipc.RoleSupervisor) {
+			t.Errorf("taken %v: %q", c.taken, b.Errors)
+		}
+	}
+}

@@ -15,19 +15,22 @@ const MaxWorkers = 8
 
 // Options of Run. RunDir is required.
 type Options struct {
-	Executable  string           // image of the children, "" = /proc/self/exe
-	RunDir      string           // holds the control socket and the pid file; made 0750 where missing
-	StateDir    string           // told to control
-	Workers     int              // number of workers, 0 = as the configuration says, or 1 up to 2 cores, else 2
-	ControlArgs []string         // arguments of control after its role
-	ControlEnv  []string         // environment of control, nil = this process's
-	WorkerEnv   []string         // environment of workers: just this
-	AppLog      *ipc.LogTarget   // file of the application log, nil = standard error; opened here, passed to all
-	Signals     <-chan os.Signal // HUP, USR1, TERM, QUIT, INT, as package os/signal delivers them
-	OnReady     func()           // called once, when all workers accept; must not block
-	Log         *zap.Logger      // nil = none
-	Build       string           // Go build id of this image
-	Timings     Timings
+	Executable  string         // image of the children, "" = /proc/self/exe
+	RunDir      string         // holds the control socket and the pid file; made 0750 where missing
+	StateDir    string         // told to control
+	Workers     int            // number of workers, 0 = as the configuration says, or 1 up to 2 cores, else 2
+	ControlArgs []string       // arguments of control after its role
+	ControlEnv  []string       // environment of control, nil = this process's
+	WorkerEnv   []string       // environment of workers: just this
+	AppLog      *ipc.LogTarget // file of the application log, nil = standard error; opened here, passed to all
+	// OnAppLog gets that file, for Log, when it is opened and each time it is replaced. It must not block; it calls taken,
+	// from any goroutine, once nothing goes to the old file any more. nil leaves Log where it is.
+	OnAppLog func(file *os.File, taken func())
+	Signals  <-chan os.Signal // HUP, USR1, TERM, QUIT, INT, as package os/signal delivers them
+	OnReady  func()           // called once, when all workers accept; must not block
+	Log      *zap.Logger      // nil = none
+	Build    string           // Go build id of this image
+	Timings  Timings
 
 	Now func() time.Time // wall clock, for the names of log files only; nil = time.Now
 }

@@ -42,7 +42,8 @@ type (
 		from *child
 		how  string
 	}
-	due struct{ timer *timer }
+	ownLog struct{ txn uint32 } // our own lines go to the new file
+	due    struct{ timer *timer }
 )
 
 type supervisor struct {
@@ -130,6 +131,7 @@ func (s *supervisor) open() error {
 			return err
 		}
 		s.logs[target.ID] = file
+		s.useAppLog(file, 0)
 	}
 	s.spawner = newSpawner(&s.wg)
 	return nil
@@ -159,6 +161,8 @@ func (s *supervisor) handle(e event) {
 		s.closed(e.from, e.err)
 	case exited:
 		s.reaped(e.from, e.how)
+	case ownLog:
+		s.logsTaken(nil, e.txn)
 	case due:
 		if !e.timer.stopped {
 			e.timer.stopped = true

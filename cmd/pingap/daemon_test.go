@@ -153,3 +153,44 @@ func TestSampleUpstreamAnswersWithTheRequest(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+// With --log, what the supervisor says goes where all the others' lines go, at
+// the start, after a reopening, and up to the end.
+func TestLinesOfTheSupervisorGoToTheLog(t *testing.T) {
+	h := newHome(t)
+	path := filepath.Join(h.dir, "app.log")
+	read := func(path string) string {
+		t.Helper()
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(data)
+	}
+	const active, reopened, stopping = "active component=supervisor", "log files opened component=supervisor", "stopping component=supervisor"
+	if got := h.pingap("-d", "-c", h.conf, "--workers", "1", "--log", path+"?rolling=never"); got.code != exitDone {
+		t.Fatalf("start: %+v", got)
+	}
+	t.Cleanup(func() { h.pingap("stop", "--fast") })
+	if err := os.Rename(path, path+".1"); err != nil {
+		t.Fatal(err)
+	}
+	if got := h.pingap("reopen"); got.code != exitDone {
+		t.Fatalf("reopen: %+v", got)
+	}
+	if old := read(path + ".1"); !strings.Contains(old, active) {
+		t.Errorf("the first file lacks %q: %s", active, old)
+	}
+	if got := h.pingap("stop"); got.code != exitDone {
+		t.Fatalf("stop: %+v", got)
+	}
+	now := read(path)
+	for _, want := range []string{reopened, stopping} {
+		if !strings.Contains(now, want) {
+			t.Errorf("the new file lacks %q: %s", want, now)
+		}
+	}
+	if strings.Contains(read(path+".1"), stopping) {
+		t.Error("the old file was written to after the reopening")
+	}
+}

@@ -18,6 +18,7 @@ type appLog struct {
 	name    string
 	rustLog string
 	syslog  bool
+	stop    func() // ends what follow has started; nil without
 }
 
 // openLog starts the log as --log and RUST_LOG say. The configuration's level
@@ -64,6 +65,9 @@ func (a *appLog) setLevel(configured string) error {
 }
 
 func (a *appLog) close() {
+	if a.stop != nil {
+		a.stop()
+	}
 	if err := a.log.Close(); err != nil {
 		fmt.Fprintf(os.Stderr, "pingap: application log: %v\n", err)
 	}
@@ -81,4 +85,38 @@ func (o *options) logTarget(base source.Base) (*ipc.LogTarget, error) {
 		return nil, fmt.Errorf("--log: %w", err)
 	}
 	return &ipc.LogTarget{ID: ipc.IDAppLog, Path: path, Rolling: target.Rolling}, nil
+}
+
+// maxFollow bounds the files that wait for a log whose disk hangs.
+const maxFollow = 4
+
+// follow returns a function for supervisor.Options.OnAppLog: it moves the log to each file it gets, and waits for no disk.
+// Files that come while maxFollow of them wait are not taken. close ends it.
+func (a *appLog) follow() func(*os.File, func()) {
+	type move struct {
+		file  *os.File
+		taken func()
+	}
+	moves, over := make(chan move, maxFollow), make(chan struct{})
+	a.stop = func() {
+		close(moves)
+		<-over
+	}
+	go func() { // ends with close
+		defer close(over)
+		for m := range moves {
+			if err := a.take(m.file); err != nil {
+				a.logger().Error("the log of the supervisor is not moved", zap.Error(err))
+				continue
+			}
+			m.taken()
+		}
+	}()
+	return func(file *os.File, taken func()) {
+		select {
+		case moves <- move{file, taken}:
+		default:
+			file.Close()
+		}
+	}
 }

@@ -51,7 +51,7 @@ func serve(o *options, s surroundings, ready func()) int {
 	signal.Notify(signals, unix.SIGHUP, unix.SIGUSR1, unix.SIGTERM, unix.SIGQUIT, unix.SIGINT, unix.SIGPIPE)
 	err = supervisor.Run(context.Background(), supervisor.Options{
 		RunDir: run, StateDir: state, ControlArgs: o.controlArgs(job), WorkerEnv: workerEnv(os.Environ(), o.log),
-		AppLog: target, Signals: signals, OnReady: ready, Log: log.logger(), Build: buildID(),
+		AppLog: target, OnAppLog: log.follow(), Signals: signals, OnReady: ready, Log: log.logger(), Build: buildID(),
 	})
 	if err != nil {
 		return s.fail(err)
