@@ -344,3 +344,16 @@ data = "b"
 		}
 	}
 }
+
+// Until TLS to backends is built, what was meant to be encrypted is not sent at all.
+func TestUpstreamsWithTLSGetNothingInPlainText(t *testing.T) {
+	t.Parallel()
+	b := newBackend(t, "app")
+	addr := freePort(t)
+	i := start(t, insert(proxyConf(addr, b.addr), "upstreams.app", `sni = "secret.test"`))
+	mustGet(t, addr, "/", 502)
+	if n := b.requests.Load(); n != 0 {
+		t.Errorf("%d requests in plain text", n)
+	}
+	contains(t, command(t, i.dir, "-c", i.conf, "-t").stderr, "sni: accepted, but not yet in effect")
+}

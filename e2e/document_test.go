@@ -1,10 +1,13 @@
 package e2e
 
 import (
+	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -87,5 +90,57 @@ func TestEveryLaterDifferenceSaysWhatItComesWith(t *testing.T) {
 		if len(cells) != 4 || cells[3] == "" {
 			t.Errorf("row %q", cells)
 		}
+	}
+}
+
+// keysOf collects the names of all fields in a JSON value.
+func keysOf(value any, into map[string]bool) {
+	switch v := value.(type) {
+	case map[string]any:
+		for name, field := range v {
+			into[name] = true
+			keysOf(field, into)
+		}
+	case []any:
+		for _, element := range v {
+			keysOf(element, into)
+		}
+	}
+}
+
+// docs/operations.md explains every field that status prints, also those that only appear when something went wrong.
+func TestEveryFieldOfStatusIsDocumented(t *testing.T) {
+	t.Parallel()
+	i := start(t, mockConf(freePort(t), "x"))
+	victim := i.status().workers()[0]
+	signalPID(t, victim.PID, syscall.SIGKILL)
+	i.eventually("a successor", func() error { return i.restarted(victim, "killed") })
+	write(t, i.conf, "broken")
+	i.verb("reload")
+	var all any
+	if err := json.Unmarshal([]byte(i.verb("status", "--json").stdout), &all); err != nil {
+		t.Fatal(err)
+	}
+	fields := map[string]bool{}
+	keysOf(all, fields)
+	if len(fields) < 30 || !fields["last_exit"] || !fields["refused"] {
+		t.Errorf("fields: %v", fields)
+	}
+	_, section, _ := strings.Cut(read(t, "../docs/operations.md"), "\n## Reading status\n")
+	for name := range fields {
+		if !strings.Contains(section, "`"+name+"`") {
+			t.Errorf("docs/operations.md does not explain %s", name)
+		}
+	}
+}
+
+// The exit codes in the document are those of the binary's own help.
+func TestExitCodesAreDocumented(t *testing.T) {
+	t.Parallel()
+	help := command(t, workDir(t), "--help").stdout
+	text := read(t, "../docs/operations.md")
+	for code, word := range []string{"done", "rejected", "usage", "no answer in time", "not running"} {
+		contains(t, help, fmt.Sprintf("%d %s", code, word))
+		contains(t, text, fmt.Sprintf("\n| %d | ", code))
 	}
 }
