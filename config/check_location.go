@@ -19,8 +19,8 @@ func (l *loader) checkLocation(e *entry, loc *Location) {
 	l.checkEach(e, "match_headers", loc.MatchHeaders, matchError)
 	l.checkEach(e, "match_query", loc.MatchQuery, matchError)
 	l.checkEach(e, "match_cookies", loc.MatchCookies, matchError)
-	l.checkEach(e, "proxy_set_headers", loc.ProxySetHeaders, headerError)
-	l.checkEach(e, "proxy_add_headers", loc.ProxyAddHeaders, headerError)
+	l.checkEach(e, "proxy_set_headers", loc.ProxySetHeaders, setHeaderError)
+	l.checkEach(e, "proxy_add_headers", loc.ProxyAddHeaders, addHeaderError)
 	l.checkRewrite(e, loc)
 	l.checkTarget(e, loc)
 }
@@ -38,8 +38,13 @@ func matchError(text string) error {
 	return err
 }
 
-func headerError(text string) error {
-	_, _, err := ParseHeader(text)
+func setHeaderError(text string) error {
+	_, _, err := ParseSetHeader(text)
+	return err
+}
+
+func addHeaderError(text string) error {
+	_, _, err := ParseAddHeader(text)
 	return err
 }
 

@@ -38,7 +38,7 @@ func TestClassOfChanges(t *testing.T) {
 		{"nothing", diffBase, Same},
 		{"only text", edit("workers = 1", "workers = 1 # one") + "[storages.x]\ncategory='config'\nvalue='y'\n", Same},
 		{"key without effect", edit("threads = 1", "threads = 2"), Same},
-		{"default written out", edit(`path = "/a"`, "path = \"/a\"\nmax_retries = 0"), Same},
+		{"default written out", edit(`path = "/a"`, "path = \"/a\"\nmax_retries = 1"), Same},
 		{"upstream", edit(`addrs = ["127.0.0.1"]`, `addrs = ["127.0.0.2"]`), Hot},
 		{"new upstream", diffBase + "[upstreams.v]\naddrs=['127.0.0.1']\n", Hot},
 		{"location", edit(`path = "/a"`, `path = "/b"`), Hot},

@@ -17,7 +17,7 @@ type Location struct {
 	EnableReverseProxyHeaders bool     `toml:"enable_reverse_proxy_headers" class:"hot" help:"Set X-Real-IP, X-Forwarded-For, X-Forwarded-Proto, X-Forwarded-Host and X-Forwarded-Port."`
 	ClientMaxBodySize         Size     `toml:"client_max_body_size" class:"hot" help:"Largest request body; beyond it 413. 0 is no limit."`
 	MaxProcessing             int      `toml:"max_processing" class:"hot" range:"0..2147483647" help:"Requests at once over all workers; beyond it 429. 0 is no limit."`
-	MaxRetries                int      `toml:"max_retries" class:"hot" range:"0..255" help:"How often another backend is tried when connecting fails."`
+	MaxRetries                int      `toml:"max_retries" class:"hot" default:"1" range:"0..255" help:"How often another backend is tried when connecting fails; nothing of the request has been sent then. 0 is never; one request tries at most 16 backends."`
 	MaxRetryWindow            Duration `toml:"max_retry_window" class:"hot" help:"How long after the start of a request it may still be retried; 0s is no limit."`
 	TunnelIdleTimeout         Duration `toml:"tunnel_idle_timeout" class:"hot" default:"10m" help:"How long an upgraded connection (WebSocket) may be idle in both directions; 0s is no limit."`
 	GRPCWeb                   bool     `toml:"grpc_web" class:"hot" help:"Translate gRPC-Web to gRPC; needs the module grpc-web of the server." later:"gRPC-Web"`

@@ -49,12 +49,22 @@ func (l *Location) Hosts() []string {
 	return hosts
 }
 
+// MaxHost is the longest host in bytes that a location may name (RFC 1035, section 2.3.4, has 255 with its length bytes).
+// Longer request hosts fit no name.
+const MaxHost = 255
+
 // checkHost judges one entry of a location's host.
 func checkHost(host string) error {
 	if pattern, ok := strings.CutPrefix(host, "~"); ok {
 		return checkRegex(strings.TrimSpace(pattern))
 	}
-	if !strings.Contains(host, "*") {
+	host = strings.TrimSuffix(host, ".") // of the root
+	switch {
+	case host == "":
+		return errors.New(`host ".": expected a name`)
+	case len(host) > MaxHost:
+		return fmt.Errorf("host %q: expected at most %d bytes, found %d", clip(host), MaxHost, len(host))
+	case !strings.Contains(host, "*"):
 		return nil
 	}
 	rest, ok := strings.CutPrefix(host, "*.")
@@ -130,6 +140,33 @@ func ParseHeader(text string) (name, value string, err error) {
 		}
 	}
 	return name, value, nil
+}
+
+// ParseSetHeader reads an entry of proxy_set_headers: a header that is not the engine's own.
+func ParseSetHeader(text string) (name, value string, err error) {
+	if name, value, err = ParseHeader(text); err == nil && ownField(name) {
+		err = fmt.Errorf("header %s: the proxy itself writes the fields of framing and of connections", clip(name))
+	}
+	return name, value, err
+}
+
+// ParseAddHeader reads an entry of proxy_add_headers: one for proxy_set_headers that may stand twice.
+func ParseAddHeader(text string) (name, value string, err error) {
+	if name, value, err = ParseSetHeader(text); err == nil && strings.EqualFold(name, "host") {
+		err = fmt.Errorf("header %s: a request has one; replace it with proxy_set_headers", clip(name))
+	}
+	return name, value, err
+}
+
+// ownField reports whether a field concerns a connection and the messages on it (RFC 9110, section 7.6.1), which is the
+// engine's business alone. A name with "_" for "-" counts as well: servers behind us may take it for the same field.
+func ownField(name string) bool {
+	switch strings.ReplaceAll(strings.ToLower(name), "_", "-") {
+	case "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer", "keep-alive", "proxy-connection",
+		"http2-settings", "expect":
+		return true
+	}
+	return false
 }
 
 // isTokenByte is tchar of RFC 9110, section 5.6.2.

@@ -2,7 +2,6 @@ package route
 
 import (
 	"fmt"
-	"strings"
 
 	"pingap/config"
 	"pingap/message"
@@ -36,43 +35,26 @@ func compileHeaders(cfg *config.Location, env func(string) (string, bool)) (head
 		entries = append(reverseProxyHeaders(), entries...)
 	}
 	var err error
-	if rules.set, err = compileHeaderList(entries, env); err != nil {
+	if rules.set, err = compileHeaderList(entries, config.ParseSetHeader, env); err != nil {
 		return rules, fmt.Errorf("proxy_set_headers: %w", err)
 	}
-	if rules.add, err = compileHeaderList(cfg.ProxyAddHeaders, env); err != nil {
+	if rules.add, err = compileHeaderList(cfg.ProxyAddHeaders, config.ParseAddHeader, env); err != nil {
 		return rules, fmt.Errorf("proxy_add_headers: %w", err)
-	}
-	for _, rule := range rules.add {
-		if strings.EqualFold(rule.name, "host") {
-			return rules, fmt.Errorf("proxy_add_headers: a request has one Host; set it with proxy_set_headers")
-		}
 	}
 	return rules, nil
 }
 
-func compileHeaderList(entries []string, env func(string) (string, bool)) ([]headerRule, error) {
+// compileHeaderList compiles entries that parse judges.
+func compileHeaderList(entries []string, parse func(string) (name, value string, err error), env func(string) (string, bool)) ([]headerRule, error) {
 	var rules []headerRule
 	for _, entry := range entries {
-		name, value, err := config.ParseHeader(entry)
+		name, value, err := parse(entry)
 		if err != nil {
 			return nil, err
-		}
-		if framesMessages(name) {
-			return nil, fmt.Errorf("header %s: the proxy frames messages itself", name)
 		}
 		rules = append(rules, headerRule{name, message.CompileValue(value, env)})
 	}
 	return rules, nil
-}
-
-// framesMessages reports whether a field frames messages on the connection: the engine alone writes
-// those. A name with "_" for "-" counts as well, as servers behind us may take it for the same field.
-func framesMessages(name string) bool {
-	switch strings.ReplaceAll(strings.ToLower(name), "_", "-") {
-	case "content-length", "transfer-encoding", "connection":
-		return true
-	}
-	return false
 }
 
 // valueSpace is the room on the stack for a value; a longer one costs an allocation.

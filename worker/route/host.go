@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+
+	"pingap/config"
 )
 
 type hostKind uint8
@@ -14,9 +16,8 @@ const (
 	hostRegex
 )
 
-// maxHost is the longest host name in bytes that a configuration may give (RFC 1035 section 2.3.4
-// has 255 with its length bytes). Longer request hosts match no literal.
-const maxHost = 255
+// maxHost is the longest host name in bytes. Longer request hosts match no literal.
+const maxHost = config.MaxHost
 
 // hostRule is one entry of a location's host list.
 type hostRule struct {

@@ -102,10 +102,10 @@ func TestCompileRefusesWhatCannotWork(t *testing.T) {
 		{"condition on a field", config.Location{MatchHeaders: []string{""}}, "match_headers: expected"},
 		{"condition on a cookie", config.Location{MatchCookies: []string{":"}}, "match_cookies: expected"},
 		{"host of a dot", config.Location{Host: "."}, "invalid host"},
-		{"length", config.Location{ProxySetHeaders: []string{"content-length:5"}}, "frames messages itself"},
-		{"coding", config.Location{ProxyAddHeaders: []string{"Transfer_Encoding:chunked"}}, "frames messages itself"},
-		{"connection", config.Location{ProxySetHeaders: []string{"Connection:close"}}, "frames messages itself"},
-		{"second host", config.Location{ProxyAddHeaders: []string{"host:a"}}, "one Host"},
+		{"length", config.Location{ProxySetHeaders: []string{"content-length:5"}}, "the proxy itself"},
+		{"coding", config.Location{ProxyAddHeaders: []string{"Transfer_Encoding:chunked"}}, "the proxy itself"},
+		{"connection", config.Location{ProxySetHeaders: []string{"Connection:close"}}, "the proxy itself"},
+		{"second host", config.Location{ProxyAddHeaders: []string{"host:a"}}, "a request has one"},
 	}
 	for _, c := range cases {
 		c.cfg.Name = "web"
@@ -125,5 +125,52 @@ func TestUpstreamNameMayBeAVariable(t *testing.T) {
 		if l := compile(t, &config.Location{Upstream: upstream}); l.UpstreamVar != want {
 			t.Errorf("%q: %q, want %q", upstream, l.UpstreamVar, want)
 		}
+	}
+}
+
+// A configuration that is accepted can be built, and what cannot be built is refused before it gets here.
+func TestLoadRefusesWhatCannotBeCompiled(t *testing.T) {
+	long := strings.Repeat("x", config.MaxHost)
+	cases := []struct{ key, value string }{
+		{"host", "."}, {"host", "a."}, {"host", ".."}, {"host", long}, {"host", long + "."}, {"host", long + "y"},
+		{"host", "*"}, {"host", "*."}, {"host", "*.."}, {"host", "*.a"}, {"host", "*.a."}, {"host", "*a"}, {"host", "a.*"},
+		{"host", "*.*.a"}, {"host", "~"}, {"host", "~("}, {"host", "~ ^a$"}, {"host", "::1"}, {"host", "[::1]"},
+		{"path", ""}, {"path", "~("}, {"path", " ~("}, {"path", "=("}, {"path", "~(?P<a>"}, {"path", "~(?=a)"},
+		{"rewrite", "( x"}, {"rewrite", "$1"}, {"rewrite", "^/a(.*)$ /$1"}, {"rewrite", "a b c"},
+	}
+	for _, name := range []string{"Host", "host", "X-Any", "x_any", "Content-Length", "content_length", "Transfer-Encoding",
+		"Connection", "Upgrade", "TE", "Te_", "Trailer", "Keep-Alive", "keep_alive", "Proxy-Connection", "HTTP2-Settings",
+		"http2_settings", "Expect", "", "a b", "Forwarded"} {
+		for _, key := range []string{"proxy_set_headers", "proxy_add_headers"} {
+			cases = append(cases, struct{ key, value string }{key, name + ":1"})
+		}
+	}
+	refused := 0
+	for _, c := range cases {
+		value := "'" + c.value + "'"
+		cfg := &config.Location{Name: "l", Weight: -1}
+		switch c.key {
+		case "host":
+			cfg.Host = c.value
+		case "path":
+			cfg.Path = c.value
+		case "rewrite":
+			cfg.Rewrite = c.value
+		case "proxy_set_headers":
+			cfg.ProxySetHeaders, value = []string{c.value}, "["+value+"]"
+		case "proxy_add_headers":
+			cfg.ProxyAddHeaders, value = []string{c.value}, "["+value+"]"
+		}
+		_, err := Compile(cfg, nil)
+		_, report := config.Load([]config.Document{{Name: "p.toml", Data: []byte("[locations.l]\n" + c.key + " = " + value + "\n")}}, config.Options{})
+		if (err == nil) != (report.Err() == nil) {
+			t.Errorf("%s = %s: compiled with %v, loaded with %v", c.key, value, err, report.Err())
+		}
+		if err != nil {
+			refused++
+		}
+	}
+	if refused < 20 {
+		t.Errorf("only %d of %d were refused", refused, len(cases))
 	}
 }
