@@ -14,7 +14,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"pingap/config"
-	"pingap/ipc"
 	"pingap/plugins"
 	"pingap/worker/http1"
 	"pingap/worker/proxy"
@@ -128,7 +127,5 @@ func ask(c net.Conn, limit time.Duration) error {
 func (w *worker) report(message string) {
 	w.logs.flush()
 	w.build.owners.bury(w.log)
-	if err := w.conn.TrySend(0, w.status(message)); err != nil && !errors.Is(err, ipc.ErrFull) && w.state == ipc.StateReady {
-		w.log.Warn("heartbeat not sent", zap.Error(err))
-	}
+	_ = w.conn.TrySend(0, w.status(message)) // the receiver notices a supervisor that is gone
 }

@@ -217,18 +217,30 @@ func (w *worker) setLevel(level string) {
 func (w *worker) abort(txn uint32) ipc.Body {
 	c := &w.change
 	if c.waiting != nil && c.waiting.txn == txn {
-		unix.Close(c.waiting.snapshot)
-		c.waiting = nil
+		w.dropWaiting()
 	}
 	if c.txn == txn {
-		w.abandon()
+		w.dropCurrent()
 	}
 	w.logs.keep(w.live)
 	return ipc.Aborted{}
 }
 
-// abandon drops the change under way, whatever it is.
+// abandon drops every change under way.
 func (w *worker) abandon() {
+	w.dropWaiting()
+	w.dropCurrent()
+}
+
+func (w *worker) dropWaiting() {
+	if c := &w.change; c.waiting != nil {
+		unix.Close(c.waiting.snapshot)
+		c.waiting = nil
+	}
+}
+
+// dropCurrent drops what is prepared; what is being built is dropped when the build has ended.
+func (w *worker) dropCurrent() {
 	c := &w.change
 	if c.stop != nil {
 		c.dropped = true

@@ -26,6 +26,7 @@ func (w *work) location(name string) (*location, error) {
 	if err != nil {
 		return nil, refuse(ipc.CodeInvalid, "locations."+name, err)
 	}
+	w.pace.step()
 	w.locations[name] = l
 	return l, nil
 }

@@ -76,19 +76,18 @@ type work struct {
 	*site
 	snapshot *config.Snapshot
 	live     *site // what may be taken over; without anything at the start
+	pace     pace
 }
 
 // build makes a site of a snapshot and touches nothing live. What has the same hash in the live site is taken over.
 // After an error nothing of it is left.
 func (b *builder) build(ctx context.Context, snapshot *config.Snapshot, version uint64, live *site) (*site, error) {
-	if live == nil {
+	serving := live != nil
+	if !serving {
 		live = &site{}
 	}
-	w := &work{builder: b, snapshot: snapshot, live: live, site: &site{
-		sha: snapshot.Sha().String(), Site: &proxy.Site{Version: version, Sha: snapshot.Sha().String(), Upstreams: map[string]*upstream.Upstream{}},
-		servers: map[string]*server{}, locations: map[string]*location{}, upstreams: map[string]*backends{},
-		plugins: map[string]*plugin{}, outlets: map[string]*outlet{}, formats: map[string]*accesslog.Format{},
-	}}
+	w := &work{builder: b, snapshot: snapshot, live: live, site: newSite(snapshot, version, live),
+		pace: pace{on: serving, since: time.Now()}}
 	for _, step := range []func() error{w.addBasic, w.addUpstreams, w.addServers} {
 		if err := step(); err != nil {
 			b.discard(w.site, live)
@@ -97,6 +96,17 @@ func (b *builder) build(ctx context.Context, snapshot *config.Snapshot, version 
 	}
 	w.awaitNames(ctx)
 	return w.site, nil
+}
+
+// newSite makes an empty site with room for as much as the live one has.
+func newSite(snapshot *config.Snapshot, version uint64, live *site) *site {
+	sha := snapshot.Sha().String()
+	return &site{
+		Site: &proxy.Site{Version: version, Sha: sha, Upstreams: make(map[string]*upstream.Upstream, len(live.upstreams))},
+		sha:  sha, servers: map[string]*server{}, locations: make(map[string]*location, len(live.locations)),
+		upstreams: make(map[string]*backends, len(live.upstreams)), plugins: make(map[string]*plugin, len(live.plugins)),
+		outlets: map[string]*outlet{}, formats: map[string]*accesslog.Format{}, shared: make([]*shared, 0, len(live.shared)),
+	}
 }
 
 // discard closes what is in next and not in live. next may be nil, and incomplete.
@@ -163,6 +173,7 @@ func (w *work) addUpstreams() error {
 		if err != nil {
 			return refuse(ipc.CodeInvalid, "upstreams."+object.Name, err)
 		}
+		w.pace.step()
 		w.upstreams[object.Name] = u
 		w.Upstreams[object.Name] = u.Upstream
 	}
@@ -191,6 +202,7 @@ func (w *work) awaitNames(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, w.names)
 	defer cancel()
 	for name, u := range w.upstreams {
+		w.pace.step()
 		if old := w.live.upstreams[name]; old == nil || old.Upstream != u.Upstream {
 			u.WaitReady(ctx)
 		}

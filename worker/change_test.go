@@ -1,0 +1,185 @@
+package worker
+
+import (
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pingap/ipc"
+)
+
+func TestCommitSwapsWhileRequestsRun(t *testing.T) {
+	up := newBackend(t)
+	b := hire(t, config1(up.addr), nil)
+	slow, quick := b.dial(), b.dial()
+	slow.send("/slow")
+	<-up.arrived
+	txn, sha := b.prepare(b.load(config2("127.0.0.1:1")))
+	receive[*ipc.Prepared](b)
+	if got := quick.get("/a"); got != "200 one" {
+		t.Errorf("prepared, not committed: %s", got)
+	}
+	b.commit(txn, sha)
+	if got := quick.get("/a"); got != "200 two" {
+		t.Errorf("after commit: %s", got)
+	}
+	if got := quick.get("/x"); !strings.HasPrefix(got, "502 ") {
+		t.Errorf("new upstream: %.60s", got)
+	}
+	up.letGo <- struct{}{}
+	if status, body, _ := slow.answer(); status != 200 || body != "from backend" {
+		t.Errorf("request under way: %d %s", status, body)
+	}
+	if got := slow.get("/a"); got != "200 two" {
+		t.Errorf("next request of it: %s", got)
+	}
+	b.send(ipc.StatusRequest{})
+	if s := receive[*ipc.Status](b); s.SHA != sha || s.Version != 2 {
+		t.Errorf("status %+v", s)
+	}
+}
+
+func TestBadPrepareIsRefusedAndNothingChanges(t *testing.T) {
+	b := hire(t, config1("127.0.0.1:1"), nil)
+	bad := b.load(config2("127.0.0.1:1"))
+	bad.Locations["a"].Rewrite = "( x"
+	b.prepare(bad)
+	nack := receive[*ipc.Nack](b)
+	if nack.Code != ipc.CodeInvalid || nack.Path != "locations.a" || !strings.Contains(nack.Message, "rewrite") {
+		t.Errorf("refused with %+v", nack)
+	}
+	if got := b.dial().get("/a"); got != "200 one" {
+		t.Errorf("afterwards: %s", got)
+	}
+	b.send(ipc.Abort{})
+	receive[*ipc.Aborted](b)
+	b.apply(b.load(config2("127.0.0.1:1")))
+	if got := b.dial().get("/a"); got != "200 two" {
+		t.Errorf("a good one after it: %s", got)
+	}
+}
+
+func TestPrepareNeedsTheRightBase(t *testing.T) {
+	b := hire(t, config1("127.0.0.1:1"), nil)
+	right := b.sha
+	b.sha = "other"
+	b.prepare(b.load(config2("127.0.0.1:1")))
+	if nack := receive[*ipc.Nack](b); nack.Code != ipc.CodeNeedSnapshot {
+		t.Errorf("refused with %+v", nack)
+	}
+	b.sha = right
+	b.apply(b.load(config2("127.0.0.1:1")))
+}
+
+func TestAbortDropsWhatIsPrepared(t *testing.T) {
+	b := hire(t, config1("127.0.0.1:1"), nil)
+	txn, _ := b.prepare(b.load(config2("127.0.0.1:1")))
+	receive[*ipc.Prepared](b)
+	b.prepare(b.load(config2("127.0.0.1:2")))
+	if nack := receive[*ipc.Nack](b); nack.Code != ipc.CodeBusy {
+		t.Errorf("a second one: %+v", nack)
+	}
+	abort := func() {
+		t.Helper()
+		if err := b.conn.Send(t.Context(), txn, ipc.Abort{}); err != nil {
+			t.Fatal(err)
+		}
+		receive[*ipc.Aborted](b)
+	}
+	abort()
+	abort() // twice is fine
+	if err := b.conn.Send(t.Context(), txn, ipc.Commit{}); err != nil {
+		t.Fatal(err)
+	}
+	receive[*ipc.Nack](b) // nothing to commit
+	if got := b.dial().get("/a"); got != "200 one" {
+		t.Errorf("afterwards: %s", got)
+	}
+	b.awaitClosed("two")
+	if slices.Contains(b.closedPlugins(), "one") {
+		t.Error("a plugin in use was closed")
+	}
+}
+
+func (b *boss) awaitClosed(text string) {
+	b.t.Helper()
+	for end := time.Now().Add(patience); !slices.Contains(b.closedPlugins(), text); {
+		if time.Now().After(end) {
+			b.t.Fatalf("plugin %q is not closed: %q", text, b.closedPlugins())
+		}
+		runtime.GC()
+		b.send(ipc.StatusRequest{})
+		receive[*ipc.Status](b)
+	}
+}
+
+func (b *boss) closedPlugins() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.closed)
+}
+
+func TestLoopAnswersWhileBuilding(t *testing.T) {
+	hole := silentDNS(t)
+	b := hire(t, config1("127.0.0.1:1"), func(o *Options) { o.Timings.Names = patience })
+	cfg := b.load(config2("somewhere.test:80"))
+	cfg.Upstreams["up"].DNSServer = hole
+	txn, _ := b.prepare(cfg)
+	b.send(ipc.StatusRequest{})
+	receive[*ipc.Status](b)
+	if err := b.conn.Send(t.Context(), txn, ipc.Abort{}); err != nil {
+		t.Fatal(err)
+	}
+	receive[*ipc.Aborted](b)
+	b.apply(b.load(config2("127.0.0.1:2")))
+	if got := b.dial().get("/a"); got != "200 two" {
+		t.Errorf("the next configuration: %s", got)
+	}
+}
+
+// A drain drops whatever change is under way, also one that waits behind another.
+func TestDrainDropsTheChangeUnderWay(t *testing.T) {
+	hole := silentDNS(t)
+	up := newBackend(t)
+	b := hire(t, config1(up.addr), func(o *Options) { o.Timings.Names = patience })
+	slow := b.dial()
+	slow.send("/slow")
+	<-up.arrived
+	cfg := b.load(config2("somewhere.test:80"))
+	cfg.Upstreams["up"].DNSServer = hole
+	txn, _ := b.prepare(cfg)
+	if err := b.conn.Send(t.Context(), txn, ipc.Abort{}); err != nil {
+		t.Fatal(err)
+	}
+	receive[*ipc.Aborted](b)
+	b.prepare(cfg) // follows the first, which may still be ending
+	b.send(ipc.Drain{IdleGrace: time.Millisecond, Timeout: patience})
+	receive[*ipc.Draining](b)
+	up.letGo <- struct{}{}
+	if status, body, _ := slow.answer(); status != 200 || body != "from backend" {
+		t.Errorf("the request under way: %d %s", status, body)
+	}
+	receive[*ipc.Gone](b)
+	if err := b.outcome(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestPaceRestsOnlyWhenServing(t *testing.T) {
+	past := time.Now().Add(-time.Hour)
+	for _, on := range []bool{false, true} {
+		p := pace{on: on, since: past}
+		for range paceEvery - 1 {
+			p.step()
+		}
+		if p.since != past {
+			t.Errorf("on %t: rested before the clock was looked at", on)
+		}
+		p.step()
+		if rested := p.since != past; rested != on {
+			t.Errorf("on %t: rested %t", on, rested)
+		}
+	}
+}
