@@ -91,12 +91,11 @@ func (c *conn) attempt(u *upstream.Upstream, b *upstream.Backend, begin int64, l
 		}
 		up := ioOf(conn)
 		s.up = up
-		how := c.exchange(u, up)
+		how, fail := c.exchange(u, up)
 		s.up = nil
-		if up.want != wantFail {
+		if fail.status == 0 {
 			return true, how
 		}
-		fail := up.fail
 		if s.ex.UpstreamReused && !fresh && c.replayable(fail) {
 			fresh = true // the pooled connection was stale: once more on a new one
 			continue
@@ -196,9 +195,9 @@ func (c *conn) buildRequest() {
 	s.out = http1.AppendRequest(s.out[:0], &s.ex.Request, fields, out)
 }
 
-// exchange sends the request on a connection and passes the response on. up.want tells how it ended;
-// afterwards the connection is back in the pool or closed.
-func (c *conn) exchange(u *upstream.Upstream, up *upstreamIO) served {
+// exchange sends the request on a connection and passes the response on. A failure without a status is
+// none. Afterwards the connection is back in the pool, where others take it, or closed.
+func (c *conn) exchange(u *upstream.Upstream, up *upstreamIO) (served, failure) {
 	s := c.s
 	first := stageSend
 	if !s.reqWhole {
@@ -228,10 +227,11 @@ func (c *conn) exchange(u *upstream.Upstream, up *upstreamIO) served {
 	if up.want == wantTunnel {
 		s.up = up
 		c.tunnelUp = up
-		return tunnelled
+		return tunnelled, failure{}
 	}
+	fail := up.fail
 	c.retire(up)
-	return answered
+	return answered, fail
 }
 
 // retire puts the connection back into the pool if both messages on it ended as announced.

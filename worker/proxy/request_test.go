@@ -357,8 +357,11 @@ func TestSilentTunnelIsCut(t *testing.T) {
 		p.reply("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
 		_, _ = io.Copy(io.Discard, p.r)
 	})
-	r := newRig(t, rigOptions{addrs: []string{b.addr()}})
-	r.location.TunnelIdle = 300 * time.Millisecond
+	r := newRig(t, rigOptions{addrs: []string{b.addr()}, server: func(s *Server) {
+		for _, l := range s.Locations {
+			l.TunnelIdle = 300 * time.Millisecond
+		}
+	}})
 	c := r.dial().send("GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
 	c.head()
 	c.rest()

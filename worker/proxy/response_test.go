@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"pingap/config"
 )
 
 const get = "GET / HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -272,8 +274,8 @@ func TestResetOfAFreshConnectionIsNotRetried(t *testing.T) {
 
 func TestUpstreamTimeoutIs504(t *testing.T) {
 	b := newBackend(t, func(p *scripted) { p.request(); p.request() })
-	r := newRig(t, rigOptions{addrs: []string{b.addr()}})
-	r.up.ReadTimeout = 300 * time.Millisecond
+	r := newRig(t, rigOptions{addrs: []string{b.addr()},
+		upstream: func(u *config.Upstream) { u.ReadTimeout = config.Duration(300 * time.Millisecond) }})
 	c := r.dial().send(get)
 	if head := c.head(); !strings.HasPrefix(head, "HTTP/1.1 504") || !strings.Contains(head, "ReadTimedout") {
 		t.Errorf("head %q", head)

@@ -39,6 +39,7 @@ type session struct {
 	reqWhole   bool   // reqBody is the complete body (perhaps empty)
 	upFields   message.Fields
 	out        []byte // head being written
+	upOut      []byte // head of the request while it goes up by an upload
 	held       bool   // a slot of the location is held
 	counted    bool   // counted in the server's Processing
 	keepClient bool   // the client's connection may be used again

@@ -26,6 +26,7 @@ const (
 type upload struct {
 	c     *conn
 	up    *upstreamIO
+	head  []byte        // of the request, as it goes up
 	limit time.Duration // of a write to the upstream
 	state atomic.Uint32
 	stop  atomic.Bool // nobody needs it any more: every wait is to end
@@ -37,16 +38,19 @@ type upload struct {
 	joined bool // by the connection's goroutine
 }
 
-// startUpload begins to send the head in s.out and the body behind it.
+// startUpload begins to send the head in s.out and the body behind it. The head of an early answer is
+// written while that goes on: it gets other memory.
 func (c *conn) startUpload(up *upstreamIO, limit time.Duration) {
-	u := &upload{c: c, up: up, limit: limit, done: make(chan struct{})}
-	c.s.upload = u
+	s := c.s
+	s.out, s.upOut = s.upOut[:0], s.out
+	u := &upload{c: c, up: up, head: s.upOut, limit: limit, done: make(chan struct{})}
+	s.upload = u
 	go u.run() // ended and waited for by endUpload or stopUpload
 }
 
 func (u *upload) run() {
 	defer close(u.done)
-	if u.write(u.c.s.out) && u.copy() {
+	if u.write(u.head) && u.copy() {
 		u.state.Store(uploadDone)
 		return
 	}

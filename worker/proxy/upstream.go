@@ -107,7 +107,13 @@ func (up *upstreamIO) discard() {
 // onReady is the callback of RawConn.Read on the upstream's socket.
 func (up *upstreamIO) onReady(fd uintptr) bool {
 	if up.stage == stageSend {
-		return up.send(fd)
+		if up.send(fd) {
+			return true
+		}
+		if up.conn.Uses > 0 {
+			return false
+		}
+		// On a new connection an answer may have come before the request, and its edge is gone: read.
 	}
 	for {
 		buf := up.space()
