@@ -18,7 +18,7 @@
 //
 //	loop        all state, one message at a time; never waits for anything that may take long
 //	receive     reads the supervisor's socket; ends when it is closed
-//	build       a site off to the side, at most one at a time; ends by itself within a second of its last work
+//	build       a site off to the side, at most one at a time, with rests; waits at most a second for names
 //	beat        once a second a real request through the engine, then a STATUS by the loop
 //	logs        takes new log files, which may have to wait for a disk
 //	accept      one a listener; ends when it is closed

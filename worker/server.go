@@ -54,8 +54,8 @@ func (w *work) newServer(name string) (*server, error) {
 	if err := w.bindAll(s); err != nil {
 		return nil, err
 	}
-	if old != nil && slices.Equal(old.routes, s.routes) {
-		s.Table = old.Table
+	if last := w.live.servers[name]; last != nil && last.RawPath == s.RawPath && slices.Equal(last.routes, s.routes) {
+		s.Table = last.Table
 		return s, nil
 	}
 	s.Table = route.NewTable(s.routes, route.Options{RawPath: s.RawPath})
