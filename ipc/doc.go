@@ -45,6 +45,7 @@
 //	control -> supervisor
 //	Hello                           ControlStart
 //	Propose                         Applied | Refused  boot and every change; one at a time, later ones wait
+//	Status                          -                  every 5 s from its loop; 30 s without any message is death
 //	Refused {errors}                -                  at boot only: there is nothing to propose, give up
 //	StatusRequest                   StatusAll
 //	Reopen                          Reopened | Refused after all processes acked the new files

@@ -102,6 +102,8 @@ type Start struct {
 	Column     int         `json:"column"`  // this process's column of the arena
 	Threads    int         `json:"threads"` // GOMAXPROCS of this worker, 0 = default
 	Build      string      `json:"build"`   // of the supervisor
+
+	Env map[string]string `json:"env,omitempty"` // variables that the snapshot refers to, as far as they are set
 }
 
 // Activate: accept now.
@@ -117,6 +119,8 @@ type Prepare struct {
 	SHA      string      `json:"sha"`
 	Snapshot Slot        `json:"snapshot"`
 	Logs     []LogTarget `json:"logs,omitempty"` // targets the worker does not have yet
+
+	Env map[string]string `json:"env,omitempty"` // as in Start; a variable never changes its value
 }
 
 // Prepared answers Prepare: Commit will not fail.
@@ -221,7 +225,8 @@ type LogLevel struct {
 // Dump: write the stacks of all goroutines to the application log.
 type Dump struct{}
 
-// Status is a worker's heartbeat, sent each second by the serving path, and the answer to StatusRequest.
+// Status is a worker's heartbeat, sent each second by the serving path, and the answer to StatusRequest. Control's, sent every
+// 5 s, has a state and Dropped only.
 type Status struct {
 	State       string           `json:"state"`
 	SHA         string           `json:"sha"`
@@ -236,6 +241,7 @@ type Status struct {
 	Uptime      time.Duration    `json:"uptime"`      // ns
 	LogDropped  uint64           `json:"log_dropped"` // lines lost since start
 	Message     string           `json:"message,omitempty"`
+	Dropped     bool             `json:"dropped,omitempty"` // control runs as RunAs says
 }
 
 // Draining answers Drain and DrainFaster.

@@ -15,6 +15,14 @@ type ControlStart struct {
 	Version  uint64 `json:"version"`
 	SHA      string `json:"sha,omitempty"`
 	Snapshot Slot   `json:"snapshot,omitempty"` // sealed memfd of the live snapshot
+
+	RunAs *Credential `json:"run_as,omitempty"` // as in Applied, of what is live
+}
+
+// Credential is a user and a group; there are no supplementary groups.
+type Credential struct {
+	UID uint32 `json:"uid"`
+	GID uint32 `json:"gid"`
 }
 
 // Change names one object of a proposal, for logs and answers.
@@ -46,6 +54,7 @@ type Propose struct {
 	Listeners   []Listener  `json:"listeners"` // all that are wanted, without descriptors
 	Logs        []LogTarget `json:"logs"`      // all that are wanted, without descriptors
 	Settings    Settings    `json:"settings"`
+	Env         []string    `json:"env,omitempty"` // names of the environment variables that the snapshot refers to
 }
 
 // Applied answers Propose: all workers run it. Also control's answer to a client's Reload.
@@ -57,6 +66,10 @@ type Applied struct {
 	Took      time.Duration `json:"took"` // ns
 	Changes   []Change      `json:"changes,omitempty"`
 	Warnings  []string      `json:"warnings,omitempty"`
+
+	// RunAs is whom workers run as, and control as well from now on if it can: none where the supervisor is not root, or
+	// may stay so.
+	RunAs *Credential `json:"run_as,omitempty"`
 }
 
 // Refused answers Propose, Reload, Reopen and Stop: nothing changed, and why.
@@ -95,6 +108,7 @@ type StatusAll struct {
 	LastApply *ApplyResult `json:"last_apply,omitempty"`
 
 	// Control adds these for its clients.
+	Notes    []string         `json:"notes,omitempty"` // what is well, but should be known
 	Source   *Source          `json:"source,omitempty"`
 	Versions []AppliedVersion `json:"versions,omitempty"` // oldest first; those applied since control started
 }

@@ -98,6 +98,7 @@ func (s *supervisor) begin(p *proposal) {
 	grace := op.next.settings.GracePeriod
 	op.next.settings = s.live.settings
 	op.next.settings.GracePeriod = grace
+	op.next.runAs = s.live.runAs
 	s.prepare(members)
 }
 
@@ -155,7 +156,7 @@ func (s *supervisor) prepare(members []*child) {
 	}
 	op.timer = s.after(s.o.Timings.Prepare, s.prepareLate)
 	for _, c := range members {
-		prepare := ipc.Prepare{Version: op.next.number, Base: op.Base, SHA: op.next.sha}
+		prepare := ipc.Prepare{Version: op.next.number, Base: op.Base, SHA: op.next.sha, Env: op.next.env}
 		var fds ipc.FDs
 		prepare.Snapshot = fds.Add(op.next.snapshot)
 		var files []*logFile
@@ -289,7 +290,7 @@ func (s *supervisor) applied() {
 	s.log.Info("configuration applied", zap.Uint64("version", s.live.number), zap.String("sha", s.live.sha),
 		zap.String("requested_by", clip(op.RequestedBy)), zap.Int("changes", len(op.Changes)), zap.Duration("took", took))
 	s.remember(op.proposal, "")
-	op.answer(s, ipc.Applied{Version: s.live.number, SHA: s.live.sha, Workers: len(s.workers), Took: took, Changes: op.Changes})
+	op.answer(s, ipc.Applied{Version: s.live.number, SHA: s.live.sha, Workers: len(s.workers), Took: took, Changes: op.Changes, RunAs: s.runAs()})
 	s.settle()
 }
 

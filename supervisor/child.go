@@ -33,7 +33,7 @@ type child struct {
 	retired   bool     // its end is wanted and needs no successor
 	started   time.Time
 	readyAt   time.Time
-	lastSeen  time.Time // last heartbeat
+	lastSeen  time.Time // last heartbeat, of control last message
 	status    *ipc.Status
 	timer     *timer // bound of the present state
 	killer    *timer // SIGKILL after a milder end
@@ -148,7 +148,7 @@ func (s *supervisor) workerHello(c *child, b *ipc.Hello) error {
 	c.version, c.state, c.hasLogs = v, ipc.StateStarting, true
 	start := ipc.Start{
 		Slot: c.slot.number, Slots: len(s.workers), Generation: c.generation,
-		Version: v.number, SHA: v.sha, Column: c.column, Threads: s.threads(v), Build: s.o.Build,
+		Version: v.number, SHA: v.sha, Column: c.column, Threads: s.threads(v), Build: s.o.Build, Env: v.env,
 	}
 	var fds ipc.FDs
 	start.Snapshot = fds.Add(v.snapshot)
@@ -218,7 +218,7 @@ func (s *supervisor) kill(c *child, why string) {
 	c.signal(unix.SIGKILL)
 }
 
-// abort ends a hung worker with a dump of its stacks.
+// abort ends a hung child with a dump of its stacks.
 func (s *supervisor) abort(c *child, why string) {
 	if c.dying != "" {
 		return

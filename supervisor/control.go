@@ -12,15 +12,23 @@ import (
 )
 
 func (s *supervisor) controlMessage(c *child, m *ipc.Message) error {
+	c.lastSeen = time.Now()
 	asks := request{c, m.Txn}
 	switch b := m.Body.(type) {
 	case *ipc.Hello:
 		return s.controlHello(c, b)
 	case *ipc.Ready:
 		return s.controlReady(c)
+	case *ipc.Status:
+		c.status = tidyStatus(b)
+		s.controlDropped(c, b.Dropped)
 	case *ipc.Propose:
 		p := &proposal{request: asks, Propose: b, snapshot: -1}
-		if err := p.complete(m); err != nil {
+		err := p.complete(m)
+		if err == nil {
+			p.env, err = s.lookUp(b.Env)
+		}
+		if err != nil {
 			s.refuse(p, ipc.Refused{Code: ipc.CodeInvalid, Reason: "the proposal makes no sense: " + err.Error()})
 			return nil
 		}
@@ -58,6 +66,7 @@ func (s *supervisor) controlHello(c *child, b *ipc.Hello) error {
 	if s.live != nil {
 		start.Version, start.SHA = s.live.number, s.live.sha
 		start.Snapshot = fds.Add(s.live.snapshot)
+		start.RunAs = s.runAs()
 	}
 	s.send(c, 0, start, fds...)
 	return nil

@@ -8,14 +8,23 @@ import (
 	"strconv"
 	"syscall"
 
+	"go.uber.org/zap"
+
 	"pingap/ipc"
 )
 
-// workerCredential returns whom workers run as: nil (as the supervisor) unless it is root and may not stay so.
-func workerCredential(set ipc.Settings) (*syscall.Credential, error) {
-	if os.Geteuid() != 0 || set.AllowRoot {
-		return nil, nil
+// credential returns whom workers of a version run as, and control if it can: nil (as the supervisor) unless that is root
+// and may not stay so. It is looked up once.
+func (v *version) credential() (*ipc.Credential, error) {
+	if v.runAs != nil || os.Geteuid() != 0 || v.settings.AllowRoot {
+		return v.runAs, nil
 	}
+	var err error
+	v.runAs, err = userOf(v.settings)
+	return v.runAs, err
+}
+
+func userOf(set ipc.Settings) (*ipc.Credential, error) {
 	u, err := workerUser(set.User)
 	if err != nil {
 		return nil, err
@@ -24,7 +33,7 @@ func workerCredential(set ipc.Settings) (*syscall.Credential, error) {
 	if set.Group != "" {
 		g, err := user.LookupGroup(set.Group)
 		if err != nil {
-			return nil, fmt.Errorf("group of workers: %w", err)
+			return nil, fmt.Errorf("group of control and workers: %w", err)
 		}
 		gid = g.Gid
 	}
@@ -39,14 +48,39 @@ func workerCredential(set ipc.Settings) (*syscall.Credential, error) {
 	if uid == 0 {
 		return nil, errors.New("workers would run as root: set basic.user, or allow_root = true")
 	}
-	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(group)}, nil
+	return &ipc.Credential{UID: uint32(uid), GID: uint32(group)}, nil
+}
+
+// attribute is what it takes to start a process with a credential; nil for none.
+func attribute(c *ipc.Credential) *syscall.Credential {
+	if c == nil {
+		return nil
+	}
+	return &syscall.Credential{Uid: c.UID, Gid: c.GID}
+}
+
+// runAs is what control is told of the live version. Workers run by now: there is no error left.
+func (s *supervisor) runAs() *ipc.Credential {
+	c, _ := s.live.credential()
+	return c
+}
+
+// controlDropped notes whom control now runs as. Its successors start with it: what could be read without being root will be
+// able to be read again.
+func (s *supervisor) controlDropped(c *child, dropped bool) {
+	if !dropped || s.control.runAs != nil || s.live == nil {
+		return
+	}
+	if s.control.runAs = s.runAs(); s.control.runAs != nil {
+		s.log.Info("runs without root from now on", c.fields(), zap.Uint32("uid", s.control.runAs.UID), zap.Uint32("gid", s.control.runAs.GID))
+	}
 }
 
 func workerUser(name string) (*user.User, error) {
 	if name != "" {
 		u, err := user.Lookup(name)
 		if err != nil {
-			return nil, fmt.Errorf("user of workers: %w", err)
+			return nil, fmt.Errorf("user of control and workers: %w", err)
 		}
 		return u, nil
 	}

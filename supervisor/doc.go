@@ -28,7 +28,13 @@
 // # Privileges
 //
 // Started as root, workers run as the configured user, by default pingap or nobody, unless allow_root is set;
-// listeners and logs reach them as open descriptors. Control keeps the supervisor's user: it must read what the
-// configuration names before the user is known. All children are started from one thread that has given up ambient
+// listeners and logs reach them as open descriptors. Control must read what the configuration names before the user is
+// known, so its first process starts as root; told who the user is by Applied, it gives root up if that user can read all of
+// it, and then its successors start as that user. All children are started from one thread that has given up ambient
 // capabilities and set no_new_privs, so a worker of an unprivileged supervisor cannot bind low ports.
+//
+// # Environment
+//
+// Workers have next to none. They are told the variables that the configuration names, whose names control proposes and
+// whose values are looked up here (environment.go).
 package supervisor

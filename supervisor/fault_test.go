@@ -96,18 +96,54 @@ func TestAStoppedWorkerIsKilled(t *testing.T) {
 	}
 }
 
+func TestAStoppedControlIsReplacedAndOneThatBeatsIsNot(t *testing.T) {
+	const silence = 1500 * time.Millisecond
+	i := boot(t, func(o *Options) {
+		o.Timings.Heartbeat, o.Timings.Control, o.Timings.Abort = time.Second, silence, 100*time.Millisecond
+	})
+	workers, control := pids(i.status()), i.pid
+	beat := time.NewTicker(50 * time.Millisecond)
+	defer beat.Stop()
+	for end := time.Now().Add(2 * silence); time.Now().Before(end); <-beat.C {
+		i.send(ipc.Status{State: ipc.StateActive})
+	}
+	if dead(control) {
+		t.Fatal("a control that beats was ended")
+	}
+	unix.Kill(control, unix.SIGSTOP)
+	for deadline := time.Now().Add(patience); !dead(control) && time.Now().Before(deadline); {
+		<-beat.C // nothing is sent: its silence is what ends it
+	}
+	i.takeControl()
+	if i.pid == control || i.start.SHA != "one" {
+		t.Errorf("control %d after %d was told %+v", i.pid, control, i.start)
+	}
+	all := i.until("the new control", func(all *ipc.StatusAll) bool { return len(all.Degraded) == 0 })
+	if p := all.Processes[1]; p.Kind != ipc.RoleControl || !strings.Contains(p.LastExit, "no heartbeat") || p.Restarts != 1 {
+		t.Errorf("control is %+v", p)
+	}
+	if got := pids(all); !slices.Equal(got, workers) {
+		t.Errorf("workers %v became %v", workers, got)
+	}
+	i.mustApply(i.proposal("one", "two"))
+}
+
 func TestTimeOurOwnLoopStoodStillIsNobodysSilence(t *testing.T) {
 	s := &supervisor{o: Options{Timings: Timings{}.withDefaults()}, log: zaptest.NewLogger(t), events: make(chan event), quit: make(chan struct{})}
 	defer close(s.quit)
 	hour := time.Now().Add(-time.Hour)
-	c := &child{slot: &slot{role: ipc.RoleWorker}, state: ipc.StateActive, lastSeen: hour}
-	s.children, s.lastTick = map[*child]struct{}{c: {}}, hour
-	s.tick()
-	if c.dying != "" {
-		t.Errorf("killed: %s", c.dying)
+	s.children, s.lastTick = map[*child]struct{}{}, hour
+	for _, role := range []string{ipc.RoleWorker, ipc.RoleControl} {
+		s.children[&child{slot: &slot{role: role}, state: ipc.StateActive, lastSeen: hour}] = struct{}{}
 	}
-	if silence := time.Since(c.lastSeen); silence > 5*time.Second {
-		t.Errorf("silence of %v is held against it", silence)
+	s.tick()
+	for c := range s.children {
+		if c.dying != "" {
+			t.Errorf("%s killed: %s", c.role(), c.dying)
+		}
+		if silence := time.Since(c.lastSeen); silence > 5*time.Second {
+			t.Errorf("silence of %v is held against %s", silence, c.role())
+		}
 	}
 }
 

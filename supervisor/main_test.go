@@ -62,12 +62,13 @@ type worker struct {
 	conn  *ipc.Conn
 	dir   string
 	slot  int
-	mu    sync.Mutex // guards state and sha
+	mu    sync.Mutex // guards state, sha and env
 	state string
 	sha   string
 	next  string
 	logs  map[string]*os.File
-	lns   []int // listening descriptors
+	env   map[string]string // as told
+	lns   []int             // listening descriptors
 	held  *arena.Counter
 }
 
@@ -177,6 +178,7 @@ func (w *worker) handle(ctx context.Context, m *ipc.Message) error {
 		return reply(ipc.Active{})
 	case *ipc.Prepare:
 		w.next = b.SHA
+		w.tell(b.Env)
 		w.takeLogs(m, b.Logs)
 		if w.behaviour(name) == "lie" {
 			return reply(ipc.Prepared{SHA: "another"})
@@ -233,6 +235,7 @@ func (w *worker) start(m *ipc.Message, b *ipc.Start, reply func(ipc.Body) error)
 		w.lns = append(w.lns, fd)
 	}
 	w.takeLogs(m, b.Logs)
+	w.tell(b.Env)
 	if w.behaviour("start-"+b.SHA) == "die" {
 		os.Exit(9)
 	}
@@ -241,6 +244,12 @@ func (w *worker) start(m *ipc.Message, b *ipc.Start, reply func(ipc.Body) error)
 		return nil
 	}
 	return reply(ipc.Ready{SHA: b.SHA})
+}
+
+func (w *worker) tell(env map[string]string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.env = env
 }
 
 func (w *worker) takeLogs(m *ipc.Message, logs []ipc.LogTarget) {
@@ -266,7 +275,8 @@ type answer struct {
 	Nonblock       bool
 	FDs            []string // links of /proc/self/fd from 3 on
 	NoNewPrivs     bool
-	Env            []string
+	Env            []string          // of the process
+	Told           map[string]string // by Start or Prepare
 }
 
 func (w *worker) accept(fd int) {
@@ -284,10 +294,10 @@ func (w *worker) accept(fd int) {
 		}
 		flags, _ := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
 		w.mu.Lock()
-		sha := w.sha
+		sha, told := w.sha, w.env
 		w.mu.Unlock()
 		a := answer{Slot: w.slot, PID: os.Getpid(), UID: os.Getuid(), Held: w.held.Load(), SHA: sha,
-			Nonblock: flags&unix.O_NONBLOCK != 0, FDs: links(), Env: os.Environ()}
+			Nonblock: flags&unix.O_NONBLOCK != 0, FDs: links(), Env: os.Environ(), Told: told}
 		nnp, _ := unix.PrctlRetInt(unix.PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)
 		a.NoNewPrivs = nnp == 1
 		json.NewEncoder(c).Encode(a)

@@ -15,14 +15,16 @@ const MaxWorkers = 8
 
 // Options of Run. RunDir is required.
 type Options struct {
-	Executable  string         // image of the children, "" = /proc/self/exe
-	RunDir      string         // holds the control socket and the pid file; made 0750 where missing
-	StateDir    string         // told to control
-	Workers     int            // number of workers, 0 = as the configuration says, or 1 up to 2 cores, else 2
-	ControlArgs []string       // arguments of control after its role
-	ControlEnv  []string       // environment of control, nil = this process's
-	WorkerEnv   []string       // environment of workers: just this
-	AppLog      *ipc.LogTarget // file of the application log, nil = standard error; opened here, passed to all
+	Executable  string   // image of the children, "" = /proc/self/exe
+	RunDir      string   // holds the control socket and the pid file; made 0750 where missing
+	StateDir    string   // told to control
+	Workers     int      // number of workers, 0 = as the configuration says, or 1 up to 2 cores, else 2
+	ControlArgs []string // arguments of control after its role
+	ControlEnv  []string // environment of control, nil = this process's
+	WorkerEnv   []string // environment of workers: just this, and no secrets in it
+	// Env looks up the variables that a configuration names, which workers are told. Their values must not change. nil finds none.
+	Env    func(name string) (string, bool)
+	AppLog *ipc.LogTarget // file of the application log, nil = standard error; opened here, passed to all
 	// OnAppLog gets that file, for Log, when it is opened and each time it is replaced. It must not block; it calls taken,
 	// from any goroutine, once nothing goes to the old file any more. nil leaves Log where it is.
 	OnAppLog func(file *os.File, taken func())
@@ -42,7 +44,8 @@ type Timings struct {
 	Prepare        time.Duration // PREPARE to the last PREPARED, 5 s
 	Commit         time.Duration // COMMIT to the last COMMITTED, then the rest is killed, 2 s
 	Heartbeat      time.Duration // silence after which a worker is taken for hung, 10 s
-	Abort          time.Duration // SIGABRT (stack dump) to SIGKILL of a hung worker, 2 s
+	Control        time.Duration // silence after which control is taken for hung, 30 s
+	Abort          time.Duration // SIGABRT (stack dump) to SIGKILL of a hung child, 2 s
 	Reopen         time.Duration // LOG_FDS to the last ack, 5 s
 	BackoffStep    time.Duration // second restart of a slot; doubles from there, 100 ms
 	BackoffMax     time.Duration // longest wait before a restart, 5 s
@@ -65,6 +68,7 @@ func (t Timings) withDefaults() Timings {
 	set(&t.Prepare, 5*time.Second)
 	set(&t.Commit, 2*time.Second)
 	set(&t.Heartbeat, 10*time.Second)
+	set(&t.Control, 30*time.Second)
 	set(&t.Abort, 2*time.Second)
 	set(&t.Reopen, 5*time.Second)
 	set(&t.BackoffStep, 100*time.Millisecond)
@@ -87,6 +91,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.ControlEnv == nil {
 		o.ControlEnv = os.Environ()
+	}
+	if o.Env == nil {
+		o.Env = func(string) (string, bool) { return "", false }
 	}
 	if o.OnReady == nil {
 		o.OnReady = func() {}

@@ -20,7 +20,8 @@ type slot struct {
 	restarts int
 	lastExit string
 	respawn  *timer
-	wanted   bool // to be spawned when the running apply has ended
+	wanted   bool            // to be spawned when the running apply has ended
+	runAs    *ipc.Credential // control: its processes start with it; nil until one has given up root by itself
 }
 
 func (sl *slot) name() string {

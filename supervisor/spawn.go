@@ -6,7 +6,6 @@ import (
 	"os"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -77,10 +76,10 @@ func (s *supervisor) spawn(sl *slot) {
 func (s *supervisor) startChild(sl *slot) (*child, error) {
 	c := &child{slot: sl, column: -1, state: ipc.StateSpawned, generation: s.generation, started: time.Now()}
 	attr := &syscall.SysProcAttr{Setpgid: true} // a Ctrl-C is the supervisor's to handle
-	env := s.controlEnv()
+	env, runAs := s.controlEnv(), sl.runAs
 	if sl.role == ipc.RoleWorker {
 		var err error
-		if attr.Credential, err = workerCredential(s.candidate().settings); err != nil {
+		if runAs, err = s.candidate().credential(); err != nil {
 			return nil, err
 		}
 		if c.column = slices.Index(s.columns, nil); c.column < 0 {
@@ -88,6 +87,7 @@ func (s *supervisor) startChild(sl *slot) (*child, error) {
 		}
 		env = append([]string{}, s.o.WorkerEnv...) // never nil, which would mean all of ours
 	}
+	attr.Credential = attribute(runAs)
 	ours, theirs, err := ipc.Pair()
 	if err != nil {
 		return nil, err
@@ -157,16 +157,4 @@ func (s *supervisor) waitChild(c *child) {
 		how = state.String()
 	}
 	s.post(exited{c, how})
-}
-
-// controlEnv is the environment of control without what is meant for the supervisor alone.
-func (s *supervisor) controlEnv() []string {
-	return slices.DeleteFunc(slices.Clone(s.o.ControlEnv), func(v string) bool {
-		for _, private := range []string{"NOTIFY_SOCKET=", "LISTEN_", "WATCHDOG_", "TABLEFLIP_", "FDSTORE="} {
-			if strings.HasPrefix(v, private) {
-				return true
-			}
-		}
-		return false
-	})
 }

@@ -266,6 +266,54 @@ func TestWorkersOfARootSupervisorDropIt(t *testing.T) {
 	}
 }
 
+func TestControlOfARootSupervisorStartsWithoutRootOnceItHasDroppedIt(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root to have something to drop")
+	}
+	i := launch(t, nil)
+	// Who is not root must reach the test's private directory, too.
+	for _, path := range []string{filepath.Dir(i.dir), i.dir, i.dials.Addr().String()} {
+		if err := os.Chmod(path, 0o777); err != nil {
+			t.Fatal(err)
+		}
+	}
+	i.takeControl()
+	p := i.proposal("", "one")
+	p.Settings = ipc.Settings{User: "nobody"}
+	to := i.mustApply(p).RunAs
+	if to == nil || to.UID == 0 || to.GID == 0 {
+		t.Fatalf("control is to run as %+v", to)
+	}
+	restart := func(dropped bool) {
+		t.Helper()
+		i.send(ipc.Status{State: ipc.StateActive, Dropped: dropped})
+		i.status() // the supervisor has seen it
+		unix.Kill(i.pid, unix.SIGKILL)
+		i.takeControl()
+		if i.start.RunAs == nil || *i.start.RunAs != *to {
+			t.Errorf("the new control is to run as %+v, want %+v", i.start.RunAs, to)
+		}
+	}
+	for _, c := range []struct {
+		dropped bool
+		uid     uint32
+	}{{false, 0}, {true, to.UID}, {false, to.UID}} {
+		restart(c.dropped)
+		var st unix.Stat_t
+		if err := unix.Stat("/proc/"+strconv.Itoa(i.pid)+"/fd", &st); err != nil || st.Uid != c.uid {
+			t.Errorf("dropped %v: the next control runs as uid %d (%v), want %d", c.dropped, st.Uid, err, c.uid)
+		}
+	}
+}
+
+func TestARunAsIsOnlyToldWhereThereIsRootToDrop(t *testing.T) {
+	i := launch(t, nil)
+	i.takeControl()
+	if a := i.mustApply(i.proposal("", "one")); a.RunAs != nil { // the proposal allows root
+		t.Errorf("control is to run as %+v", a.RunAs)
+	}
+}
+
 func TestAnUnknownUserIsAnError(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root to have something to drop")

@@ -21,7 +21,9 @@ type version struct {
 	number    uint64
 	sha       string
 	snapshot  int // sealed memfd
+	env       map[string]string
 	settings  ipc.Settings
+	runAs     *ipc.Credential // see credential
 	listeners []ipc.Listener  // each id once, without descriptors
 	logs      []ipc.LogTarget // each id once, without descriptors
 }
@@ -33,6 +35,7 @@ type proposal struct {
 	request
 	*ipc.Propose
 	snapshot int
+	env      map[string]string // the variables it names
 }
 
 func (p *proposal) close() {
@@ -84,7 +87,7 @@ func completeIDs(b *ipc.Propose) error {
 // version takes the snapshot over.
 func (p *proposal) version(number uint64) *version {
 	v := &version{
-		number: number, sha: p.SHA, snapshot: p.snapshot,
+		number: number, sha: p.SHA, snapshot: p.snapshot, env: p.env,
 		settings: p.Settings, listeners: p.Listeners, logs: p.Logs,
 	}
 	p.snapshot = -1

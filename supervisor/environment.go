@@ -1,0 +1,50 @@
+package supervisor
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Limits of the variables that a configuration may name.
+const (
+	maxVariables     = 1024
+	maxVariableBytes = 1 << 20 // of all values together
+)
+
+// ours reports whether a variable, or a setting NAME=value, is meant for the supervisor alone.
+func ours(variable string) bool {
+	return hasPrefix(variable, "NOTIFY_SOCKET", "LISTEN_", "WATCHDOG_", "TABLEFLIP_", "FDSTORE")
+}
+
+// secret reports whether workers may not be told a variable, whatever the configuration says: ours, and the credentials of
+// the panel.
+func secret(variable string) bool { return ours(variable) || hasPrefix(variable, "PINGAP_ADMIN_") }
+
+func hasPrefix(text string, prefixes ...string) bool {
+	return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(text, p) })
+}
+
+// controlEnv is the environment of control.
+func (s *supervisor) controlEnv() []string {
+	return slices.DeleteFunc(slices.Clone(s.o.ControlEnv), ours)
+}
+
+// lookUp finds the values of variables that a configuration names. One that is not set, or secret, is left out.
+func (s *supervisor) lookUp(names []string) (map[string]string, error) {
+	if len(names) > maxVariables {
+		return nil, fmt.Errorf("%d environment variables, at most %d", len(names), maxVariables)
+	}
+	values, left := map[string]string{}, maxVariableBytes
+	for _, name := range names {
+		value, set := s.o.Env(name)
+		if !set || secret(name) {
+			continue
+		}
+		if left -= len(value); left < 0 {
+			return nil, fmt.Errorf("values of environment variables of more than %d bytes", maxVariableBytes)
+		}
+		values[name] = value
+	}
+	return values, nil
+}
