@@ -172,7 +172,7 @@ func (r *rig) run() {
 	r.t.Cleanup(func() {
 		r.front.Close()
 		<-accepting
-		r.p.Close()
+		r.closeProxy()
 		<-ran
 		r.conns.Wait()
 		if r.up != nil {
@@ -185,6 +185,15 @@ func (r *rig) run() {
 			r.t.Errorf("%d requests are still counted as processing", n)
 		}
 	})
+}
+
+// closeProxy closes the proxy unless the test has done so.
+func (r *rig) closeProxy() {
+	select {
+	case <-r.p.done:
+	default:
+		r.p.Close()
+	}
 }
 
 // client is a connection to the proxy that speaks raw bytes.

@@ -35,6 +35,7 @@ type Proxy struct {
 	done chan struct{}
 	wake chan struct{} // a connection has ended while draining
 
+	cutting   atomic.Bool  // Close has begun
 	draining  atomic.Int64 // when draining began on the clock of message.Now, 0 for not
 	idleGrace atomic.Int64 // ns an idle connection stays usable while draining
 
@@ -161,13 +162,51 @@ func (p *Proxy) Drain(idleGrace time.Duration, stop <-chan struct{}) {
 	}
 }
 
-// Close ends the proxy's goroutines. Connections still open are cut.
+// cutPatience bounds Close, cutAgain is the pause between two rounds of interrupting.
+const (
+	cutPatience = time.Second
+	cutAgain    = 20 * time.Millisecond
+)
+
+// Close cuts every connection, waits for their goroutines to have ended their requests, and ends the
+// proxy's own. Requests in flight end as if their time were up. It takes a second at most.
 func (p *Proxy) Close() {
+	p.cutting.Store(true)
+	p.draining.CompareAndSwap(0, message.Now())
+	for end := time.Now().Add(cutPatience); p.connections.Load() > 0 && time.Now().Before(end); {
+		p.cutAll()
+		select {
+		case <-p.wake:
+		case <-time.After(cutAgain):
+		}
+	}
 	close(p.done)
+	p.parking.close()
+}
+
+// cutAll interrupts every connection, whatever it waits for.
+func (p *Proxy) cutAll() {
+	var parked []*conn
 	p.mu.Lock()
 	for c := p.list.after; c != &p.list; c = c.after {
-		c.net.Close()
+		if c.cut() {
+			parked = append(parked, c)
+		}
 	}
 	p.mu.Unlock()
-	p.parking.close()
+	for _, c := range parked {
+		p.parking.expire(c)
+	}
+}
+
+// cut interrupts a connection, and reports whether it is parked.
+func (c *conn) cut() bool {
+	c.wait.mu.Lock()
+	defer c.wait.mu.Unlock()
+	if c.wait.phase == phaseParked {
+		return true
+	}
+	c.wait.fireLocked(causeTimeout)
+	_ = c.net.SetWriteDeadline(past) // an error is a connection that is closed
+	return false
 }

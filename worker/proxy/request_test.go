@@ -466,3 +466,37 @@ func TestDrainLetsConnectionsEnd(t *testing.T) {
 		t.Fatal("drain does not end")
 	}
 }
+
+func TestCloseCutsWhateverIsInProgress(t *testing.T) {
+	b := newBackend(t, func(p *scripted) {
+		for {
+			head, ok := p.request()
+			if !ok {
+				return
+			}
+			switch {
+			case strings.HasPrefix(head, "GET /ws"):
+				p.reply("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+				_, _ = io.Copy(io.Discard, p.r)
+			case strings.Contains(head, " /wait "):
+				p.request()
+			default:
+				p.reply(ok5)
+			}
+		}
+	})
+	r := newRig(t, rigOptions{addrs: []string{b.addr()}, park: 100 * time.Millisecond})
+	idle, waiting, tunnel, upload, head := r.dial(), r.dial(), r.dial(), r.dial(), r.dial()
+	idle.send(get)
+	idle.expect("200", "hello")
+	waiting.send("GET /wait HTTP/1.1\r\nHost: h\r\n\r\n")
+	tunnel.send("GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+	tunnel.head()
+	upload.send("POST /wait HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\nsome")
+	head.send("GET / HT")
+	r.until("at work", func(s Stats) bool { return s.Parked == 1 && s.Tunnels == 1 && s.InFlight == 3 })
+	r.p.Close()
+	if s := r.p.Stats(); s.Connections != 0 || s.InFlight != 0 || s.Parked != 0 {
+		t.Errorf("left over: %+v", s)
+	}
+}

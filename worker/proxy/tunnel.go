@@ -32,6 +32,7 @@ func (c *conn) respondTunnel(up *upstreamIO) bool {
 // tunnel copies bytes both ways until both sides have ended, one has failed, or both were silent for
 // the location's limit. The end of one side is passed on as the end of that direction alone.
 type tunnel struct {
+	p    *Proxy
 	idle time.Duration
 	last atomic.Int64 // when bytes last passed, on the clock of message.Now
 	cut  atomic.Bool  // both directions are to end
@@ -45,7 +46,8 @@ func (c *conn) tunnel() {
 	defer c.p.tunnels.Add(-1)
 	_ = up.conn.SetReadDeadline(time.Time{}) // errors show at the reads below
 	_ = c.net.SetReadDeadline(time.Time{})
-	t := &tunnel{idle: s.location.TunnelIdle}
+	t := &tunnel{p: c.p, idle: s.location.TunnelIdle}
+	c.busy()
 	t.last.Store(message.Now())
 	down := make(chan int64, 1)
 	go func() { // ends with its connections, which either direction may cut
@@ -100,7 +102,7 @@ func (t *tunnel) read(from net.Conn, buf []byte) (int, error) {
 		if err := from.SetReadDeadline(time.Now().Add(left)); err != nil {
 			return 0, err
 		}
-		if t.cut.Load() { // after the deadline was set, so that a cut after this is seen by Read
+		if t.cut.Load() || t.p.cutting.Load() { // after the deadline was set, so that a cut after this is seen by Read
 			return 0, os.ErrDeadlineExceeded
 		}
 		n, err := from.Read(buf)

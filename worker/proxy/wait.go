@@ -75,7 +75,7 @@ func (w *wait) enter(p phase, now int64, limit time.Duration, target peer) cause
 func (w *wait) leave() cause {
 	w.mu.Lock()
 	fired := w.fired
-	w.phase, w.fired, w.target = phaseBusy, causeNone, nil
+	w.phase, w.fired = phaseBusy, causeNone
 	w.mu.Unlock()
 	return fired
 }
