@@ -260,7 +260,7 @@ func (c *conn) interrupted(up *upstreamIO, err error) {
 	}
 	why := c.wait.peek()
 	switch {
-	case why == causeTimeout && !c.uploadRuns():
+	case why == causeTimeout && (!c.uploadRuns() || c.p.cutting.Load()):
 		up.failed(504, "ReadTimedout")
 		return
 	case why == causeClientOut && !c.uploadRuns(): // while it runs the upload sees for itself
