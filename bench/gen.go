@@ -69,6 +69,9 @@ func genArgs(r row, o options, port, upstream, core int, pids []int, calls bool)
 	if r.Vary > 0 {
 		args = append(args, "--vary", strconv.Itoa(r.Vary))
 	}
+	if r.Rate > 0 {
+		args = append(args, "--rate", strconv.Itoa(r.Rate))
+	}
 	if r.Body > 0 {
 		args = append(args, "--body", strconv.Itoa(r.Body))
 	}

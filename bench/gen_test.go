@@ -7,8 +7,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -46,6 +48,8 @@ func TestGenAgreesWithItself(t *testing.T) {
 		{"upload", []string{"--body", "65536", "--length", "200"}},
 		{"chunked upload", []string{"--body", "65536", "--chunked"}},
 		{"varied path", []string{"--path", "/l%d/x", "--vary", "100"}},
+		{"fixed rate", []string{"--rate", "2000"}},
+		{"fixed rate, connection per request", []string{"--rate", "1000", "--close"}},
 		{"idle connections", []string{"--idle", "100", "--hold", "0.05"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -98,6 +102,34 @@ func TestGenFindsWrongAnswers(t *testing.T) {
 	res, err = runGen(t.Context(), gen, append(args, "--length", "5"))
 	if err != nil || res.Errors != 0 {
 		t.Errorf("right answer: %+v, %v", res, err)
+	}
+}
+
+// At a fixed rate a request that had to wait for a free connection counts from when it was due: what a stalling proxy
+// kept from being sent is in the figures.
+func TestGenCountsLatencyFromWhenARequestWasDue(t *testing.T) {
+	gen := testGen(t)
+	const stall = 100 * time.Millisecond
+	var n atomic.Int64
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if n.Add(1)%20 == 1 {
+			time.Sleep(stall)
+		}
+		_, _ = io.WriteString(w, "x")
+	}))
+	defer srv.Close()
+	port := strconv.Itoa(srv.Listener.Addr().(*net.TCPAddr).Port)
+	args := []string{"--port", port, "--conns", "1", "--warmup", "0", "--seconds", "1"}
+
+	res, err := runGen(t.Context(), gen, append(args, "--rate", "400"))
+	if err != nil || res.Errors != 0 {
+		t.Fatalf("%+v, %v", res, err)
+	}
+	if res.P50 < float64(stall.Microseconds())/2 {
+		t.Errorf("half of the requests waited at most %.0f µs behind stalls of %v", res.P50, stall)
+	}
+	if n.Load() < 400 {
+		t.Errorf("%d requests were sent, 400 were due", n.Load())
 	}
 }
 

@@ -33,6 +33,7 @@ type row struct {
 	Vary    int  // numbers for %d in Path
 	Body    int  // bytes of request body
 	Length  int  // bytes of answer to expect
+	Rate    int  // requests per second; 0 = as fast as answers come
 	Close   bool // a connection for each request
 	Idle    int  // idle connections beside or instead of the load
 	Calls   bool // count system calls in a run of its own

@@ -28,7 +28,7 @@ struct client {
 	struct head head;
 	struct chunk_state chunk;
 	uint64_t payload;            /* body bytes of the answer so far */
-	uint64_t started;            /* ns, when the request was sent */
+	uint64_t started;            /* ns, when the request was due */
 	size_t sent;                 /* bytes of the request that are out */
 	size_t have;                 /* bytes in buf; only a partial head is kept */
 	char buf[READ_SIZE];
@@ -137,6 +137,15 @@ static void connect_client(struct client *c)
 	epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &ev);
 }
 
+/* What a connection does once it is free. */
+static void next(struct client *c)
+{
+	if (c->role == ROLE_BUSY && pace_on())
+		pace_rest(c);
+	else
+		client_ask(c, now_ns());
+}
+
 struct client *client_open(enum role role)
 {
 	struct client *c = malloc(sizeof *c);
@@ -146,7 +155,7 @@ struct client *client_open(enum role role)
 	c->p.kind = KIND_CLIENT;
 	c->role = role;
 	connect_client(c);
-	client_ask(c);
+	next(c);
 	return c;
 }
 
@@ -188,14 +197,14 @@ static void restart(struct client *c)
 	c->p.fd = -1;
 	if (c->stage != STAGE_QUIET)
 		settled(c);
-	if (c->role == ROLE_IDLE || stopping)
+	if (c->role == ROLE_IDLE || (stopping && pace_backlog() == 0))
 		return;
 	if (client_errors() > 1000) {
 		fprintf(stderr, "gen: too many errors\n");
 		exit(3);
 	}
 	connect_client(c);
-	client_ask(c);
+	next(c);
 }
 
 static void push(struct client *c)
@@ -223,7 +232,7 @@ static void push(struct client *c)
 	want_write(c, false);
 }
 
-void client_ask(struct client *c)
+void client_ask(struct client *c, uint64_t due)
 {
 	if (c->p.fd < 0)
 		return;
@@ -231,7 +240,7 @@ void client_ask(struct client *c)
 		vary_request();
 	c->stage = STAGE_HEAD;
 	c->sent = 0;
-	c->started = now_ns();
+	c->started = due;
 	in_flight++;
 	push(c);
 }
@@ -253,8 +262,8 @@ static void finish(struct client *c)
 		restart(c);
 		return;
 	}
-	if (c->role == ROLE_BUSY && !stopping)
-		client_ask(c);
+	if (c->role == ROLE_BUSY && (!stopping || pace_on()))
+		next(c);
 }
 
 /* Sets the stage from a head that has just come; false = broken. */

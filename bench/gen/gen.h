@@ -5,6 +5,7 @@
  *
  * main.c      options, phases, the loop
  * client.c    connections to the proxy: send, verify, time, reopen
+ * pace.c      requests at a fixed rate (--rate)
  * upstream.c  the server behind the proxy: read requests, answer by path
  * http.c      message heads and chunked framing, just enough to verify
  * stats.c     latency histogram, CPU, memory and syscalls of the proxy, JSON
@@ -32,6 +33,7 @@ struct options {
 	double hold;               /* seconds between the last idle answer and the load */
 	double warmup;             /* seconds of load that are not counted */
 	double seconds;            /* seconds of load that are counted */
+	int rate;                  /* requests per second over all connections; 0 = as fast as answers come */
 	uint64_t requests;         /* stop early after so many; 0 = by time only */
 	const char *path;          /* a %d form is replaced by a number below vary */
 	int vary;
@@ -127,9 +129,19 @@ struct client;
 void client_setup(int epfd, const struct options *o);
 struct client *client_open(enum role role);
 void client_event(struct pollable *p, uint32_t events);
-void client_ask(struct client *c); /* send the next request now */
+void client_ask(struct client *c, uint64_t due); /* send the next request; latency counts from due, ns */
 void clients_stop(void);           /* send no more after the present answer */
 int clients_busy(void);            /* requests in flight */
 uint64_t client_errors(void);
+
+/* --- pace.c --- */
+
+void pace_setup(const struct options *o);
+bool pace_on(void);
+void pace_rest(struct client *c);  /* the connection is free for the next request */
+void pace_stop(uint64_t end);      /* no request is due at or after end */
+void pace_ask(void);               /* sends what is due, as far as connections are free */
+uint64_t pace_backlog(void);       /* requests that are due and not sent */
+uint64_t pace_wait(void);          /* ns until the next request is due, at most 100 ms */
 
 #endif

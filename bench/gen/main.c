@@ -10,7 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 /* A measurement is what happened between two looks at the counters. */
@@ -32,6 +35,7 @@ static const char usage[] =
 	"  --hold S          seconds to wait after opening them (3)\n"
 	"  --warmup S        seconds of uncounted load (0.5)\n"
 	"  --seconds S       seconds of counted load (3)\n"
+	"  --rate N          requests per second, latency counted from when each was due (as fast as answers come)\n"
 	"  --requests N      stop after so many (by time)\n"
 	"  --status N        expected status (200)\n"
 	"  --length N        expected body bytes (any)\n"
@@ -48,7 +52,7 @@ static int numbers(char *list, int *out, int max)
 }
 
 enum { O_PORT = 1, O_UPSTREAM, O_CONNS, O_PATH, O_VARY, O_BODY, O_CHUNKED, O_CLOSE, O_IDLE, O_HOLD,
-       O_WARMUP, O_SECONDS, O_REQUESTS, O_STATUS, O_LENGTH, O_CPU, O_PIDS, O_SYSCALLS };
+       O_WARMUP, O_SECONDS, O_REQUESTS, O_STATUS, O_LENGTH, O_CPU, O_PIDS, O_SYSCALLS, O_RATE };
 
 static const struct option long_options[] = {
 	{ "port", 1, 0, O_PORT }, { "upstream", 1, 0, O_UPSTREAM }, { "conns", 1, 0, O_CONNS },
@@ -57,6 +61,7 @@ static const struct option long_options[] = {
 	{ "hold", 1, 0, O_HOLD }, { "warmup", 1, 0, O_WARMUP }, { "seconds", 1, 0, O_SECONDS },
 	{ "requests", 1, 0, O_REQUESTS }, { "status", 1, 0, O_STATUS }, { "length", 1, 0, O_LENGTH },
 	{ "cpu", 1, 0, O_CPU }, { "pids", 1, 0, O_PIDS }, { "syscalls", 0, 0, O_SYSCALLS },
+	{ "rate", 1, 0, O_RATE },
 	{ 0, 0, 0, 0 },
 };
 
@@ -75,6 +80,7 @@ static void set_option(struct options *o, int which, char *value)
 	case O_HOLD: o->hold = atof(value); return;
 	case O_WARMUP: o->warmup = atof(value); return;
 	case O_SECONDS: o->seconds = atof(value); return;
+	case O_RATE: o->rate = atoi(value); return;
 	case O_REQUESTS: o->requests = strtoull(value, NULL, 10); return;
 	case O_STATUS: o->expect_status = atoi(value); return;
 	case O_LENGTH: o->expect_length = atoll(value); return;
@@ -95,7 +101,7 @@ static struct options parse_options(int argc, char **argv)
 	int which;
 	while ((which = getopt_long(argc, argv, "", long_options, NULL)) != -1)
 		set_option(&o, which, optarg);
-	if (optind < argc || (o.port == 0 && o.upstream_count == 0) || o.conns < 0 || o.vary > 100000 ||
+	if (optind < argc || (o.port == 0 && o.upstream_count == 0) || o.conns < 0 || o.rate < 0 || o.rate > 1000000 || o.vary > 100000 ||
 	    o.seconds > 600 || o.hold > 600 || o.warmup > 60 || strlen(o.path) > 200) {
 		fputs(usage, stderr);
 		exit(2);
@@ -110,6 +116,7 @@ static void prepare_process(const struct options *o)
 	/* Nothing here may outlive its purpose, whatever the proxy does. */
 	alarm((unsigned)(o->seconds + o->hold + o->warmup) + 60);
 	signal(SIGPIPE, SIG_IGN);
+	prctl(PR_SET_TIMERSLACK, 1); /* ns: requests leave when they are due */
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);
@@ -122,11 +129,21 @@ static void prepare_process(const struct options *o)
 		die("pin to core");
 }
 
-/* One turn of the loop, at most 100 ms. */
+/* Waits at most 100 ms, and not beyond the next request that is due. */
+static int wait_events(int epfd, struct epoll_event *events, int max)
+{
+	if (!pace_on())
+		return epoll_wait(epfd, events, max, 100);
+	struct timespec limit = { .tv_nsec = (long)pace_wait() };
+	return (int)syscall(SYS_epoll_pwait2, epfd, events, max, &limit, NULL, 0);
+}
+
+/* One turn of the loop. */
 static void turn(int epfd)
 {
 	struct epoll_event events[256];
-	int n = epoll_wait(epfd, events, 256, 100);
+	pace_ask();
+	int n = wait_events(epfd, events, 256);
 	if (n < 0 && errno != EINTR)
 		die("epoll_wait");
 	for (int i = 0; i < n; i++) {
@@ -189,7 +206,7 @@ static void recheck_idle(int epfd, const struct options *o, struct client **idle
 {
 	bool alive = true;
 	for (int i = 0; i < o->idle && alive; i++) {
-		client_ask(idle[i]);
+		client_ask(idle[i], now_ns());
 		alive = turn_until(epfd, 63);
 	}
 	if (alive)
@@ -207,23 +224,26 @@ static struct look look(const struct options *o)
 
 static void load(int epfd, const struct options *o, struct look *from, struct look *to)
 {
+	pace_setup(o);
 	for (int i = 0; i < o->conns; i++)
 		client_open(ROLE_BUSY);
 	turn_for(epfd, o->warmup);
 	latency_reset();
 	*from = look(o);
 	uint64_t end = from->at + (uint64_t)(o->seconds * 1e9);
-	for (uint64_t n = 0; now_ns() < end; n++) {
+	pace_stop(end);
+	while (now_ns() < end) {
 		turn(epfd);
 		if (o->requests && client_counters.done - from->done >= o->requests)
 			break;
 	}
 	*to = look(o);
 	clients_stop();
+	pace_stop(to->at < end ? to->at : end); /* what was due by then is still sent: waiting does not hide */
 	uint64_t limit = now_ns() + 20000000000u;
-	while (clients_busy() > 0 && now_ns() < limit)
+	while (clients_busy() + pace_backlog() > 0 && now_ns() < limit)
 		turn(epfd);
-	client_counters.closed += (uint64_t)clients_busy();
+	client_counters.closed += (uint64_t)clients_busy() + pace_backlog();
 }
 
 static void report_errors(void)
