@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"strconv"
 	"time"
@@ -47,6 +48,8 @@ func confine(l Limits) error {
 	// A process this short does not collect much before it ends, but gets busy
 	// with it before the hard limit kills.
 	debug.SetGCPercent(gcPercent)
+	runtime.GOMAXPROCS(1) // whatever there is to collect, the other cores are for requests
+	lowerPriority(unix.SCHED_BATCH, niceSlice)
 	debug.SetMemoryLimit(l.Memory / 4 * 3)
 	for _, r := range []struct {
 		name     string
