@@ -17,7 +17,8 @@
 //	ParseResponse(buf, &resp, ask)     the same for a response
 //
 // Heads are views into buf; buf stays untouched while they are used. A result of 0 bytes without an
-// error means that the head is not complete yet.
+// error means that the head is not complete yet; Scan tells when it is worth another look. Fields that
+// Connection names are gone from a parsed head, and the authority of an absolute target stands in Host.
 //
 // # Bodies
 //
