@@ -42,6 +42,9 @@ func commandEnv(t *testing.T, dir string, env []string, args ...string) result {
 	if ctx.Err() != nil {
 		t.Fatalf("pingap %q did not end: %s%s", args, stdout.String(), stderr.String())
 	}
+	if bad := crashed(stdout.String() + stderr.String()); bad != "" {
+		t.Errorf("pingap %q: %s", args, stderr.String())
+	}
 	return result{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
 }
 

@@ -76,7 +76,6 @@ func launch(t *testing.T, dir string, flags ...string) *instance {
 	i.cmd = exec.Command(os.Getenv(binaryPath), args...)
 	i.cmd.Dir = dir
 	i.cmd.Stdout, i.cmd.Stderr = out, out
-	i.cmd.Env = append(os.Environ(), "GORACE=halt_on_error=0")
 	// Its own group, so that a signal for the test is not one for it; gone when the test process is.
 	i.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	if err := i.cmd.Start(); err != nil {
@@ -159,14 +158,25 @@ func (i *instance) note() {
 
 func (i *instance) checkOutput() {
 	text := i.printed()
-	for _, bad := range []string{"panic:", "DATA RACE", "fatal error:", "SIGSEGV", "goroutine 1 ["} {
-		if strings.Contains(text, bad) && !(i.dumps && bad == "goroutine 1 [") {
-			i.t.Errorf("the output holds %q", bad)
-		}
+	if bad := crashed(text); bad != "" && !(i.dumps && bad == aborted) {
+		i.t.Errorf("the output holds %q", bad)
 	}
 	if i.t.Failed() {
 		i.t.Logf("output of %v:\n%s", i.cmd.Args, tail(text, 20_000))
 	}
+}
+
+// aborted is what a worker prints that was told to show its stacks.
+const aborted = "SIGABRT: abort"
+
+// crashed returns what in the output of a process says that it has a bug, or nothing.
+func crashed(text string) string {
+	for _, bad := range []string{"panic:", "DATA RACE", "fatal error:", "SIGSEGV", aborted} {
+		if strings.Contains(text, bad) {
+			return bad
+		}
+	}
+	return ""
 }
 
 // printed is what all processes have written to the standard streams so far.

@@ -41,6 +41,8 @@ func run(m *testing.M) int {
 		}
 	}
 	os.Setenv(binaryPath, binary)
+	// The race detector lets every process sleep for a second at its end, which all commands would wait for.
+	os.Setenv("GORACE", "atexit_sleep_ms=0")
 	code := m.Run()
 	if left := processesOf(binary); len(left) > 0 {
 		fmt.Fprintf(os.Stderr, "FAIL: processes left behind: %v\n", left)

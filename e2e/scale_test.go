@@ -65,7 +65,7 @@ func TestTenThousandLocationsAreChangedUnderLoad(t *testing.T) {
 		r := i.reload()
 		took := time.Since(began)
 		t.Logf("applied in %v: %s", took.Round(time.Millisecond), strings.TrimSpace(r.stdout))
-		if took > 5*time.Second { // under 1 s on a machine that does nothing else
+		if took > applyBound() {
 			t.Errorf("the apply took %v", took)
 		}
 		contains(t, r.stdout, "1 changes")
@@ -78,6 +78,15 @@ func TestTenThousandLocationsAreChangedUnderLoad(t *testing.T) {
 	if now := i.status().pids(); !slices.Equal(now, pids) {
 		t.Errorf("workers were replaced: %v, then %v", pids, now)
 	}
+}
+
+// applyBound is for loaded machines: an apply takes well under a second on one that does nothing else. The race detector makes
+// it ten times slower.
+func applyBound() time.Duration {
+	if os.Getenv("E2E_RACE") != "" {
+		return patience
+	}
+	return 5 * time.Second
 }
 
 // connectionCounts are busy and idle connections; the large ones need a machine that has nothing else to do.
