@@ -216,6 +216,9 @@ func TestLeftoversOfAKilledInstanceDoNotHinderTheNext(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-first.ended
+	if err := want(addr, "/", "x"); err != nil {
+		t.Errorf("without a supervisor: %v", err)
+	}
 	// Workers outlive their supervisor for a while on purpose; these are not needed.
 	for _, pid := range seen.pids() {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
@@ -228,4 +231,44 @@ func TestLeftoversOfAKilledInstanceDoNotHinderTheNext(t *testing.T) {
 	})
 	startIn(t, dir, path)
 	mustGet(t, addr, "/", 200)
+}
+
+// A second signal, or stop --fast, cuts what is still in flight.
+func TestAFastStopDoesNotWaitForRequests(t *testing.T) {
+	t.Parallel()
+	for _, how := range []string{"stop --fast", "two SIGTERM"} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			b := newBackend(t, "held")
+			addr := freePort(t)
+			i := start(t, proxyConf(addr, b.addr))
+			cut := make(chan error, 1)
+			go func() { // ends when its connection is cut
+				cut <- want(addr, "/hold", "held")
+			}()
+			i.eventually("the request", func() error { return atLeast(b.now.Load(), 1) })
+			if how == "stop --fast" {
+				if r := i.verb("stop", "--fast"); r.code != 0 {
+					t.Errorf("stop: %+v", r)
+				}
+			} else {
+				i.signal(syscall.SIGTERM)
+				i.eventually("stopping", func() error {
+					if st, err := i.tryStatus(); err != nil || st.State != "stopping" {
+						return fmt.Errorf("state %q, %v", st.State, err)
+					}
+					return nil
+				})
+				i.signal(syscall.SIGTERM)
+			}
+			if !i.endsWithin(patience) || !i.cmd.ProcessState.Success() {
+				t.Errorf("ended: %v", i.cmd.ProcessState)
+			}
+			if err := <-cut; err == nil {
+				t.Error("the backend answered, which it had not been let")
+			} else {
+				t.Log(err)
+			}
+		})
+	}
 }
