@@ -27,6 +27,11 @@ func Check(ctx context.Context, job Job, opt config.Options, live *config.Snapsh
 	if err != nil {
 		return Verdict{Errors: []string{err.Error()}}, nil
 	}
+	if job.Watch {
+		if err := source.Watchable(docs); err != nil && !job.Location.Fixed() {
+			return Verdict{Errors: []string{err.Error()}}, nil
+		}
+	}
 	v := Verdict{Digest: source.Digest(docs)}
 	opt.Strict = job.Strict
 	cfg, report := config.Load(documents(docs), opt)
@@ -39,6 +44,7 @@ func Check(ctx context.Context, job Job, opt config.Options, live *config.Snapsh
 	c.listeners(cfg)
 	c.logs(cfg)
 	c.settings(cfg)
+	v.Env = cfg.Variables()
 	if len(v.Errors) > 0 {
 		return v, nil
 	}

@@ -38,7 +38,16 @@ type Options struct {
 	Log      *zap.Logger
 	LogFile  func(*os.File) error
 	SetLevel func(string) error
+	// Become makes this process, root until now, run as a user for good. nil
+	// where there is nothing to give up.
+	Become func(uid, gid int) error
+	// Beat is the time between two signs of life to the supervisor; 0 is 5 s.
+	Beat time.Duration
 }
+
+// defaultBeat is a fraction of the silence after which the supervisor takes
+// control for hung.
+const defaultBeat = 5 * time.Second
 
 // Watch says what a change of the source does by itself.
 type Watch uint8
@@ -110,6 +119,9 @@ func start(ctx context.Context, opt Options) (*process, error) {
 	if opt.Executable == "" {
 		opt.Executable = "/proc/self/exe"
 	}
+	if opt.Beat <= 0 {
+		opt.Beat = defaultBeat
+	}
 	ctx, cancel := context.WithTimeout(ctx, helloTime)
 	defer cancel()
 	hello := ipc.Hello{PID: os.Getpid(), Build: opt.Build, ProtoMin: ipc.ProtoMin, ProtoMax: ipc.Version, Role: ipc.RoleControl}
@@ -143,6 +155,7 @@ func newProcess(opt Options, m *ipc.Message, given *ipc.ControlStart) (*process,
 		return nil, err
 	}
 	p.live = live{version: given.Version, sha: given.SHA}
+	p.root.as = given.RunAs
 	if given.Snapshot != 0 {
 		fd, err := m.Take(given.Snapshot)
 		if err != nil {

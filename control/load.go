@@ -59,7 +59,7 @@ func (p *process) next(ctx context.Context) {
 	p.loading = true
 	job, live := p.opt.Job, p.live.snapshot
 	p.wg.Go(func() {
-		r, err := p.check.run(ctx, job, live)
+		r, err := p.check.run(ctx, job, live, nil)
 		p.post(ctx, func(ctx context.Context) { p.judged(ctx, batch, r, err) })
 	})
 }
@@ -75,7 +75,7 @@ func (p *process) judged(ctx context.Context, batch []*request, r *result, err e
 		refuse(&ipc.Refused{Code: ipc.CodeResources, Reason: err.Error()})
 		return
 	}
-	p.seen = r.Digest
+	p.seen, p.root.sha = r.Digest, r.SHA
 	r.Warnings, r.Changes = clip(r.Warnings, maxAllLines/2), clipChanges(r.Changes, maxChanges)
 	switch {
 	case len(r.Errors) > 0:
@@ -123,7 +123,7 @@ func invalid(v Verdict) *ipc.Refused {
 // propose hands a snapshot to the supervisor.
 func (p *process) propose(ctx context.Context, batch []*request, lead *request, r *result) {
 	body := ipc.Propose{Base: p.live.sha, SHA: r.SHA, Who: "file", RequestedBy: lead.by, Class: r.Class,
-		Changes: r.Changes, Listeners: r.Listeners, Logs: r.Logs, Settings: r.Settings}
+		Changes: r.Changes, Listeners: r.Listeners, Logs: r.Logs, Settings: r.Settings, Env: r.Env}
 	var fds ipc.FDs
 	fd, err := number(r.snapshot)
 	if err != nil {
@@ -151,6 +151,7 @@ func (p *process) answered(ctx context.Context, batch []*request, lead *request,
 	p.live.close()
 	p.live = live{version: a.Version, sha: a.SHA, snapshot: r.snapshot, digest: r.Digest}
 	p.remember(lead.by, r, a)
+	p.root.as = a.RunAs
 	if p.opt.SetLevel != nil {
 		if err := p.opt.SetLevel(r.LogLevel); err != nil {
 			p.log.Warn("log level", zap.Error(err))
@@ -196,6 +197,7 @@ func (p *process) finish(ctx context.Context, batch []*request, lead *request, b
 	}
 	if p.live.sha != "" {
 		p.watch(ctx)
+		p.dropRoot(ctx)
 	}
 	p.next(ctx)
 }

@@ -33,6 +33,7 @@ type process struct {
 	seen     string               // digest of the newest contents that were loaded or are being loaded
 	versions []ipc.AppliedVersion // newest last, at most maxVersions
 	lastLoad loadResult
+	root     root
 }
 
 // pending is an answer of the supervisor that is waited for.
@@ -41,15 +42,26 @@ type pending struct {
 	timer *time.Timer
 }
 
-// loop runs what is posted until ctx ends.
+// loop runs what is posted until ctx ends, and tells the supervisor that it does.
 func (p *process) loop(ctx context.Context) {
+	beat := time.NewTicker(p.opt.Beat)
+	defer beat.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-beat.C:
+			p.beat()
 		case f := <-p.events:
 			f(ctx)
 		}
+	}
+}
+
+// beat does not wait for a supervisor that does not read.
+func (p *process) beat() {
+	if err := p.opt.Conn.TrySend(0, ipc.Status{State: ipc.StateActive, Dropped: p.root.dropped}); err != nil {
+		p.logSend(err)
 	}
 }
 

@@ -57,6 +57,8 @@ func misbehave(_, category, _ string, _ map[string]any) []config.PluginProblem {
 		time.Sleep(time.Hour) // stands for a check that never ends
 	case "crash":
 		panic("the check has a bug")
+	case "priority":
+		return reportPriority()
 	case "warn":
 		return []config.PluginProblem{{Message: "a warning", Warning: true}}
 	}
@@ -88,6 +90,8 @@ addrs = ["127.0.0.1:9"]
 
 type rigOptions struct {
 	watch  Watch
+	become func(uid, gid int) error
+	beat   time.Duration
 	limits Limits
 	start  *ipc.ControlStart // what is live; nil at boot
 	live   []byte            // its snapshot
@@ -116,7 +120,7 @@ func newRig(t *testing.T, text string, o rigOptions) *rig {
 	wg.Go(func() {
 		defer close(r.ended)
 		r.err = Run(context.Background(), Options{
-			Conn: theirs, Watch: o.watch, Limits: o.limits, Log: zap.NewNop(),
+			Conn: theirs, Watch: o.watch, Become: o.become, Beat: o.beat, Limits: o.limits, Log: zap.NewNop(),
 			Job: Job{Location: source.Location{Path: r.conf}, Threads: -1, Workers: -1, Dir: dir},
 		})
 	})
@@ -179,7 +183,19 @@ func (r *rig) send(txn uint32, body ipc.Body, fds ...int) {
 	}
 }
 
+// receive takes the next message that is not a sign of life.
 func (r *rig) receive() *ipc.Message {
+	r.t.Helper()
+	for {
+		m := r.receiveAny()
+		if _, beat := m.Body.(*ipc.Status); !beat {
+			return m
+		}
+		m.Close()
+	}
+}
+
+func (r *rig) receiveAny() *ipc.Message {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()

@@ -28,6 +28,7 @@ func (c *client) status(ctx context.Context) ipc.Body {
 	case o := <-own:
 		all.Versions = o.versions
 		all.Source = &o.source
+		all.Notes = append(all.Notes, o.notes...)
 		c.compare(&o.source, o.digest)
 	case <-ctx.Done():
 	}
@@ -38,6 +39,7 @@ func (c *client) status(ctx context.Context) ipc.Body {
 type ownStatus struct {
 	source   ipc.Source
 	versions []ipc.AppliedVersion
+	notes    []string
 	digest   string // of the documents that are live; empty while not known
 }
 
@@ -46,6 +48,7 @@ func (p *process) ownStatus() ownStatus {
 		source: ipc.Source{Location: p.opt.Job.Location.String(), Watch: p.opt.Watch.String(),
 			Loaded: p.lastLoad.at, By: p.lastLoad.by, Refused: p.lastLoad.err},
 		versions: slices.Clone(p.versions),
+		notes:    p.root.notes(),
 		digest:   p.live.digest,
 	}
 }

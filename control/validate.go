@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"pingap/ipc"
 )
 
 // Errors of a validate child that did not come to a verdict.
@@ -41,8 +43,9 @@ func (r *result) close() {
 }
 
 // run starts a child for the job and waits for it. live is the snapshot to
-// compare with, nil where there is none.
-func (v validator) run(ctx context.Context, job Job, live *os.File) (*result, error) {
+// compare with, nil where there is none; as is whom the child runs as, nil for
+// this process's user.
+func (v validator) run(ctx context.Context, job Job, live *os.File, as *ipc.Credential) (*result, error) {
 	limits := v.limits.orDefault()
 	input, err := json.Marshal(childJob{Job: job, Limits: limits, Live: live != nil})
 	if err != nil {
@@ -58,7 +61,11 @@ func (v validator) run(ctx context.Context, job Job, live *os.File) (*result, er
 		return nil, err
 	}
 	r := &result{snapshot: snapshot}
-	err = v.child(ctx, limits, input, verdict, snapshot, live)
+	files := []*os.File{verdict, snapshot}
+	if live != nil {
+		files = append(files, live)
+	}
+	err = v.child(ctx, limits, input, files, as)
 	if err == nil {
 		err = r.read(verdict)
 	}
@@ -73,19 +80,19 @@ func (v validator) run(ctx context.Context, job Job, live *os.File) (*result, er
 }
 
 // child runs one child to its end, at the latest at the time limit.
-func (v validator) child(ctx context.Context, limits Limits, input []byte, verdict, snapshot, live *os.File) error {
+func (v validator) child(ctx context.Context, limits Limits, input []byte, files []*os.File, as *ipc.Credential) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, limits.Time, ErrTime)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, v.exe)
 	cmd.Args = []string{"pingap: validate", "validate"}
 	cmd.Stdin = bytes.NewReader(input)
-	cmd.ExtraFiles = []*os.File{verdict, snapshot}
-	if live != nil {
-		cmd.ExtraFiles = append(cmd.ExtraFiles, live)
-	}
+	cmd.ExtraFiles = files
 	var stderr complaint
 	cmd.Stderr = &stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a Ctrl-C is for the supervisor
+	if as != nil {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: as.UID, Gid: as.GID}
+	}
 	cmd.WaitDelay = time.Second
 	err := cmd.Run()
 	switch {

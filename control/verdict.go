@@ -16,6 +16,8 @@ type Job struct {
 	// Home replaces ~ in the paths of log files; Dir is what relative ones start at.
 	Home string `json:"home,omitempty"`
 	Dir  string `json:"dir,omitempty"`
+	// Watch asks whether the location can also be watched.
+	Watch bool `json:"watch,omitempty"`
 }
 
 // Verdict is what came out. With Errors there is no snapshot.
@@ -35,6 +37,7 @@ type Verdict struct {
 	Listeners []ipc.Listener  `json:"listeners"`
 	Logs      []ipc.LogTarget `json:"logs"`
 	Settings  ipc.Settings    `json:"settings"`
+	Env       []string        `json:"env,omitempty"` // names of variables
 	LogLevel  string          `json:"log_level,omitempty"`
 	LogJSON   bool            `json:"log_json,omitempty"`
 	ErrorLog  string          `json:"error_log,omitempty"`

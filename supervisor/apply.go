@@ -290,7 +290,7 @@ func (s *supervisor) applied() {
 	s.log.Info("configuration applied", zap.Uint64("version", s.live.number), zap.String("sha", s.live.sha),
 		zap.String("requested_by", clip(op.RequestedBy)), zap.Int("changes", len(op.Changes)), zap.Duration("took", took))
 	s.remember(op.proposal, "")
-	op.answer(s, ipc.Applied{Version: s.live.number, SHA: s.live.sha, Workers: len(s.workers), Took: took, Changes: op.Changes, RunAs: s.runAs()})
+	op.answer(s, ipc.Applied{Version: s.live.number, SHA: s.live.sha, Workers: len(s.workers), Took: took, Changes: op.Changes, RunAs: s.live.runAs})
 	s.settle()
 }
 

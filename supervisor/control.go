@@ -66,7 +66,7 @@ func (s *supervisor) controlHello(c *child, b *ipc.Hello) error {
 	if s.live != nil {
 		start.Version, start.SHA = s.live.number, s.live.sha
 		start.Snapshot = fds.Add(s.live.snapshot)
-		start.RunAs = s.runAs()
+		start.RunAs = s.live.runAs
 	}
 	s.send(c, 0, start, fds...)
 	return nil

@@ -6,11 +6,8 @@ import (
 	"strings"
 )
 
-// Limits of the variables that a configuration may name.
-const (
-	maxVariables     = 1024
-	maxVariableBytes = 1 << 20 // of all values together
-)
+// maxVariables is how many variables a configuration may name; the kernel bounds their values.
+const maxVariables = 1024
 
 // ours reports whether a variable, or a setting NAME=value, is meant for the supervisor alone.
 func ours(variable string) bool {
@@ -35,16 +32,11 @@ func (s *supervisor) lookUp(names []string) (map[string]string, error) {
 	if len(names) > maxVariables {
 		return nil, fmt.Errorf("%d environment variables, at most %d", len(names), maxVariables)
 	}
-	values, left := map[string]string{}, maxVariableBytes
+	values := map[string]string{}
 	for _, name := range names {
-		value, set := s.o.Env(name)
-		if !set || secret(name) {
-			continue
+		if value, set := s.o.Env(name); set && !secret(name) {
+			values[name] = value
 		}
-		if left -= len(value); left < 0 {
-			return nil, fmt.Errorf("values of environment variables of more than %d bytes", maxVariableBytes)
-		}
-		values[name] = value
 	}
 	return values, nil
 }

@@ -57,6 +57,7 @@ func launch(t *testing.T, change func(*Options)) *instance {
 		Executable: "/proc/self/exe", RunDir: filepath.Join(dir, "run"), Workers: 2, Signals: i.signals,
 		ControlEnv: append(os.Environ(), "FAKE_CONTROL="+dials.Addr().String()),
 		WorkerEnv:  []string{"FAKE_DIR=" + dir},
+		LookUpUser: lookUpUser,
 		OnReady:    func() { i.ready <- struct{}{} },
 		Log:        zaptest.NewLogger(t, zaptest.WrapOptions(zap.AddCaller())),
 		Timings: Timings{Grace: 10 * time.Second, BackoffStep: time.Millisecond, BackoffMax: 20 * time.Millisecond,
@@ -335,4 +336,12 @@ func (i *instance) end() error {
 func dead(pid int) bool {
 	_, err := os.Stat(fmt.Sprintf("/proc/%d", pid))
 	return errors.Is(err, os.ErrNotExist)
+}
+
+// lookUpUser knows nobody, who has the same number everywhere.
+func lookUpUser(name, _ string) (ipc.Credential, error) {
+	if name != "nobody" {
+		return ipc.Credential{}, fmt.Errorf("user %s is not known", name)
+	}
+	return ipc.Credential{UID: 65534, GID: 65534}, nil
 }

@@ -23,8 +23,10 @@ type Options struct {
 	ControlEnv  []string // environment of control, nil = this process's
 	WorkerEnv   []string // environment of workers: just this, and no secrets in it
 	// Env looks up the variables that a configuration names, which workers are told. Their values must not change. nil finds none.
-	Env    func(name string) (string, bool)
-	AppLog *ipc.LogTarget // file of the application log, nil = standard error; opened here, passed to all
+	Env func(name string) (string, bool)
+	// LookUpUser finds the user and group of the configuration, or those for empty names; called only when root. Required then.
+	LookUpUser func(user, group string) (ipc.Credential, error)
+	AppLog     *ipc.LogTarget // file of the application log, nil = standard error; opened here, passed to all
 	// OnAppLog gets that file, for Log, when it is opened and each time it is replaced. It must not block; it calls taken,
 	// from any goroutine, once nothing goes to the old file any more. nil leaves Log where it is.
 	OnAppLog func(file *os.File, taken func())
@@ -94,6 +96,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Env == nil {
 		o.Env = func(string) (string, bool) { return "", false }
+	}
+	if o.LookUpUser == nil && os.Geteuid() == 0 {
+		o.LookUpUser = func(string, string) (ipc.Credential, error) { return ipc.Credential{}, nil } // root: refused
 	}
 	if o.OnReady == nil {
 		o.OnReady = func() {}

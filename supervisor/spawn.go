@@ -79,7 +79,7 @@ func (s *supervisor) startChild(sl *slot) (*child, error) {
 	env, runAs := s.controlEnv(), sl.runAs
 	if sl.role == ipc.RoleWorker {
 		var err error
-		if runAs, err = s.candidate().credential(); err != nil {
+		if runAs, err = s.credential(s.candidate()); err != nil {
 			return nil, err
 		}
 		if c.column = slices.Index(s.columns, nil); c.column < 0 {

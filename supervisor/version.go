@@ -23,7 +23,7 @@ type version struct {
 	snapshot  int // sealed memfd
 	env       map[string]string
 	settings  ipc.Settings
-	runAs     *ipc.Credential // see credential
+	runAs     *ipc.Credential // whom workers run as, nil for the supervisor's own user
 	listeners []ipc.Listener  // each id once, without descriptors
 	logs      []ipc.LogTarget // each id once, without descriptors
 }

@@ -115,6 +115,7 @@ func (w *worker) prepare(m *ipc.Message, b *ipc.Prepare) {
 		w.reply(m.Txn, nackOf(refuse(ipc.CodeInvalid, "", err)))
 		return
 	}
+	w.variables.add(b.Env)
 	next := &waiting{m.Txn, b, fd}
 	if w.change.stop != nil {
 		w.change.waiting = next

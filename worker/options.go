@@ -17,8 +17,6 @@ type Options struct {
 	Generation int
 	Build      string // Go build id of this image, for Hello
 	Version    string // of pingap, for error pages
-	// Env looks up variables that the configuration names; nil finds none.
-	Env func(string) (string, bool)
 	// Log is where the application log goes if the supervisor hands no file over. Its form and level come from the
 	// configuration; RustLog is the level where that has none.
 	Log     telemetry.Options

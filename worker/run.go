@@ -30,6 +30,8 @@ type worker struct {
 	build  *builder     // the build goroutine's while there is one
 	logs   *outlets     // any goroutine
 	gate   *gate        // any goroutine
+
+	variables variables // any goroutine
 	// sockets are the options for accepted connections; any goroutine.
 	sockets atomic.Pointer[sockets]
 
@@ -136,6 +138,7 @@ func (w *worker) start(ctx context.Context, m *ipc.Message, s *ipc.Start) error 
 	if err := w.takeListeners(m, s.Listeners); err != nil {
 		return err
 	}
+	w.variables.add(s.Env)
 	w.build = w.newBuilder()
 	next, err := w.build.build(ctx, open, s.Version, nil)
 	if err != nil {
@@ -147,7 +150,7 @@ func (w *worker) start(ctx context.Context, m *ipc.Message, s *ipc.Start) error 
 
 func (w *worker) newBuilder() *builder {
 	b := &builder{
-		registry: plugins.NewRegistry(w.o.Plugins, w.o.Env), env: w.o.Env, version: w.o.Version, arena: w.arena,
+		registry: plugins.NewRegistry(w.o.Plugins, w.variables.lookup), env: w.variables.lookup, version: w.o.Version, arena: w.arena,
 		log: w.log, logs: w.logs, owners: &owners{uses: map[*shared]int{}}, lookups: make(chan struct{}, maxLookups),
 		names: w.o.Timings.Names, servers: []string{beatServer},
 	}

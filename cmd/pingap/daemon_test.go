@@ -58,18 +58,29 @@ func (h *home) pingap(args ...string) outcome {
 // get fetches a page from the server.
 func (h *home) get() string {
 	h.t.Helper()
-	client := http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true,
-		DialContext: func(context.Context, string, string) (net.Conn, error) { return net.Dial("unix", h.socket) }}}
-	answer, err := client.Get("http://web/")
-	if err != nil {
-		h.t.Fatal(err)
-	}
+	answer := h.fetch(context.Background())
 	defer answer.Body.Close()
 	body, err := io.ReadAll(answer.Body)
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	return string(body)
+}
+
+// fetch makes one request; the caller closes the body.
+func (h *home) fetch(ctx context.Context) *http.Response {
+	h.t.Helper()
+	client := http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true,
+		DialContext: func(context.Context, string, string) (net.Conn, error) { return net.Dial("unix", h.socket) }}}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://web/", nil)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	answer, err := client.Do(request)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return answer
 }
 
 // The daemon returns when requests are served; verbs find it by its run

@@ -115,9 +115,14 @@ addrs = ["a\"b\\c", "d"]
 	}
 }
 
-func TestWorkersDoNotGetPrivateVariables(t *testing.T) {
-	got := workerEnv([]string{"A=1", "NOTIFY_SOCKET=x", "LISTEN_FDS=1", "PINGAP_ADMIN_PASSWORD=p", "PINGAP_LOG=old", "WATCHDOG_USEC=1"}, "new")
-	if want := []string{"A=1", "PINGAP_LOG=new"}; !slices.Equal(got, want) {
+func TestWorkersHaveNextToNoEnvironment(t *testing.T) {
+	set := map[string]string{"PATH": "/bin", "HOME": "/root", "NOTIFY_SOCKET": "x", "PINGAP_ADMIN_ADDR": "p", "PINGAP_LOG": "old",
+		"TZ": "UTC", "GOMEMLIMIT": "1GiB"}
+	getenv := func(name string) string { return set[name] }
+	if got, want := workerEnv(getenv, "new"), []string{"GOMEMLIMIT=1GiB", "TZ=UTC", "PINGAP_LOG=new"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := workerEnv(func(string) string { return "" }, ""); got == nil || len(got) > 0 {
+		t.Errorf("got %#v, want an empty list", got)
 	}
 }

@@ -14,6 +14,7 @@ const parentFD = 3
 // controlRole runs the control process. Its arguments are those that the
 // supervisor was started with.
 func controlRole(args []string, s surroundings) int {
+	control.GiveWay()
 	o, _, err := serveOptions(args, s.getenv)
 	if err != nil {
 		return s.fail(err)
@@ -31,11 +32,14 @@ func controlRole(args []string, s surroundings) int {
 	if err != nil {
 		return s.fail(err)
 	}
-	err = control.Run(context.Background(), control.Options{
+	opt := control.Options{
 		Conn: conn, Job: job, Watch: o.watch(), Build: buildID(),
 		Log: log.logger(), LogFile: log.take, SetLevel: log.setLevel,
-	})
-	if err != nil {
+	}
+	if s.uid == 0 {
+		opt.Become = become
+	}
+	if err := control.Run(context.Background(), opt); err != nil {
 		return s.fail(err)
 	}
 	return exitDone

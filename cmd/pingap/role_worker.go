@@ -28,7 +28,7 @@ func workerRole(_ []string, s surroundings) int {
 	}
 	err = worker.Run(context.Background(), worker.Options{
 		Conn: conn, Plugins: pluginList(), Slot: slot, Generation: generation, Build: buildID(), Version: version,
-		Env: os.LookupEnv, Log: s.workerLog(), RustLog: s.getenv("RUST_LOG"), Signals: signals, OwnProcess: true,
+		Log: s.workerLog(), RustLog: s.getenv("RUST_LOG"), Signals: signals, OwnProcess: true,
 	})
 	if err != nil {
 		return s.fail(err)

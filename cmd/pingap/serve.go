@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"os/signal"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -50,7 +48,8 @@ func serve(o *options, s surroundings, ready func()) int {
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, unix.SIGHUP, unix.SIGUSR1, unix.SIGTERM, unix.SIGQUIT, unix.SIGINT, unix.SIGPIPE)
 	err = supervisor.Run(context.Background(), supervisor.Options{
-		RunDir: run, StateDir: state, ControlArgs: o.controlArgs(job), WorkerEnv: workerEnv(os.Environ(), o.log),
+		RunDir: run, StateDir: state, ControlArgs: o.controlArgs(job),
+		WorkerEnv: workerEnv(s.getenv, o.log), Env: os.LookupEnv, LookUpUser: lookUpUser,
 		AppLog: target, OnAppLog: log.follow(), Signals: signals, OnReady: ready, Log: log.logger(), Build: buildID(),
 	})
 	if err != nil {
@@ -59,24 +58,18 @@ func serve(o *options, s surroundings, ready func()) int {
 	return exitDone
 }
 
-// workerEnv is the environment of workers: the configuration may refer to any
-// variable by name, but those that concern the supervisor and the credentials
-// of the panel are nobody else's business.
-func workerEnv(environ []string, log string) []string {
-	var env []string
-	for _, v := range environ {
-		if !private(v) {
-			env = append(env, v)
+// workerEnv is the whole environment of workers: what the Go runtime reads, the
+// time zone of log lines, and where their application log goes. Variables that
+// a configuration names reach them by messages.
+func workerEnv(getenv func(string) string, log string) []string {
+	env := []string{}
+	for _, name := range []string{"GODEBUG", "GOGC", "GOMEMLIMIT", "GORACE", "GOTRACEBACK", "RUST_LOG", "TZ"} {
+		if value := getenv(name); value != "" {
+			env = append(env, name+"="+value)
 		}
 	}
-	return append(env, fmt.Sprintf("PINGAP_LOG=%s", log))
-}
-
-func private(variable string) bool {
-	for _, prefix := range []string{"NOTIFY_SOCKET=", "LISTEN_", "WATCHDOG_", "TABLEFLIP_", "FDSTORE=", "PINGAP_ADMIN", "PINGAP_LOG="} {
-		if strings.HasPrefix(variable, prefix) {
-			return true
-		}
+	if log != "" {
+		env = append(env, "PINGAP_LOG="+log)
 	}
-	return false
+	return env
 }

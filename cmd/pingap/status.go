@@ -57,6 +57,7 @@ func runStatus(ctx context.Context, c *call) int {
 type status struct {
 	State     string         `json:"state"`
 	Degraded  []string       `json:"degraded"`
+	Notes     []string       `json:"notes"` // nothing is broken, but this should be known
 	Build     string         `json:"build"`
 	Config    configStatus   `json:"config"`
 	Processes []processLine  `json:"processes"`
@@ -116,7 +117,7 @@ type listenerLine struct {
 }
 
 func newStatus(a *ipc.StatusAll) status {
-	st := status{State: a.State, Degraded: orEmpty(a.Degraded), Build: a.Build, Logs: orEmpty(a.Logs),
+	st := status{State: a.State, Degraded: orEmpty(a.Degraded), Notes: orEmpty(a.Notes), Build: a.Build, Logs: orEmpty(a.Logs),
 		Config: configStatus{Version: a.Version, SHA: a.SHA, Source: a.Source, Versions: newVersions(a.Versions)}}
 	if l := a.LastApply; l != nil {
 		st.Config.LastApply = &applyStatus{At: l.At, SHA: l.SHA, RequestedBy: l.RequestedBy, Error: l.Error}
@@ -168,6 +169,9 @@ func (st status) write(w io.Writer) error {
 	fmt.Fprintf(w, "pingap is %s, configuration version %d (%s)\n", st.State, st.Config.Version, short(st.Config.SHA))
 	for _, d := range st.Degraded {
 		fmt.Fprintf(w, "  degraded: %s\n", d)
+	}
+	for _, n := range st.Notes {
+		fmt.Fprintf(w, "  note: %s\n", n)
 	}
 	if l := st.Config.LastApply; l != nil {
 		outcome := "applied"

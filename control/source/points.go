@@ -1,12 +1,14 @@
 package source
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/fsnotify/fsnotify"
+	"golang.org/x/sys/unix"
 )
 
 // maxHops bounds the symbolic links followed in one path, as the kernel does.
@@ -140,4 +142,27 @@ func split(path string) []string {
 		}
 	}
 	return parts
+}
+
+// Watchable reports whether this user may watch the directories that the
+// documents are in: for that they must be readable, for reading a document it
+// is enough that they can be entered.
+func Watchable(docs []Document) error {
+	seen := map[string]bool{}
+	for _, d := range docs {
+		real, err := filepath.EvalSymlinks(d.Path)
+		if err != nil {
+			return explain(d.Path, err)
+		}
+		dir := filepath.Dir(real)
+		if seen[dir] {
+			continue
+		}
+		seen[dir] = true
+		if err := unix.Access(dir, unix.R_OK); err != nil {
+			return fmt.Errorf("directory %s cannot be watched: %w for uid %d gid %d (chmod a+r makes it readable)",
+				dir, err, os.Geteuid(), os.Getegid())
+		}
+	}
+	return nil
 }
