@@ -148,7 +148,7 @@ func parseTarget(target []byte, req *message.Request) *Error {
 		return ErrConnect
 	case target[0] == '/':
 		req.SetTarget(target)
-		return nil
+		return checkEscapes(req.Path)
 	case len(target) == 1 && target[0] == '*':
 		if req.MethodID != message.OPTIONS {
 			return ErrTargetForm
@@ -157,6 +157,20 @@ func parseTarget(target []byte, req *message.Request) *Error {
 		return nil
 	}
 	return parseAbsolute(target, req)
+}
+
+// checkEscapes checks the percent-encoding of a path (RFC 3986 section 2.1). Peers disagree about what a
+// stray "%" means, and an encoded NUL ends the path for some. Queries are left alone: they are data,
+// and browsers send any "%" in them.
+func checkEscapes(path []byte) *Error {
+	for at := bytes.IndexByte(path, '%'); at >= 0; {
+		if at+2 >= len(path) || unhex(path[at+1]) < 0 || unhex(path[at+2]) < 0 || path[at+1] == '0' && path[at+2] == '0' {
+			return ErrTarget
+		}
+		path = path[at+3:]
+		at = bytes.IndexByte(path, '%')
+	}
+	return nil
 }
 
 // parseAbsolute reads the absolute-form; its authority takes the place of Host (section 3.2.2).
@@ -178,7 +192,7 @@ func parseAbsolute(target []byte, req *message.Request) *Error {
 	path := rest[end:]
 	if len(path) > 0 && path[0] == '/' {
 		req.SetTarget(path)
-		return nil
+		return checkEscapes(req.Path)
 	}
 	// No path: "/" is meant (RFC 9110 section 4.2.3), and a query may follow; by OPTIONS without a query
 	// the server as a whole (RFC 9112 section 3.2.4).

@@ -54,7 +54,7 @@ func parseResponse(raw string, ask Ask) (*message.Response, int, Framing, *Error
 
 // forwarded is how the head of a request goes on, with the framing that came.
 func forwarded(req *message.Request, f Framing) string {
-	out := Out{Length: message.LengthUnknown, Chunked: f.Chunked, Upgrade: f.Upgrade, TETrailers: f.TETrailers}
+	out := Out{Length: message.LengthUnknown, Chunked: f.Chunked, Upgrade: f.Upgrade, TETrailers: f.TETrailers, Host: "BACKEND"}
 	if !f.Chunked && req.Fields.Has(message.ContentLength) {
 		out.Length = f.Length
 	}

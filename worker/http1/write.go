@@ -13,6 +13,8 @@ type Out struct {
 	Length int64
 	// Chunked writes "Transfer-Encoding: chunked".
 	Chunked bool
+	// Host is the Host of a request that has none, as HTTP/1.0 allows.
+	Host string
 	// Connection is the value to write, "" for none.
 	Connection string
 	// Upgrade passes the Upgrade field on and lists it in Connection.
@@ -25,14 +27,21 @@ type Out struct {
 }
 
 // AppendRequest appends a request head. fields are those of the request or a changed copy of them;
-// without a Host among them it is that of the request.
+// without a Host among them it is that of the request,
+// or out.Host.
 func AppendRequest(dst []byte, req *message.Request, fields *message.Fields, out Out) []byte {
 	dst = append(dst, req.Method...)
 	dst = append(dst, ' ')
 	dst = append(dst, req.Target...)
 	dst = append(dst, " HTTP/1.1\r\n"...)
-	if !fields.Has(message.Host) {
+	switch {
+	case fields.Has(message.Host):
+	case len(req.Host) > 0:
 		dst = appendField(dst, "Host", req.Host)
+	default:
+		dst = append(dst, "Host: "...)
+		dst = append(dst, out.Host...)
+		dst = append(dst, "\r\n"...)
 	}
 	dst = appendFields(dst, fields, hop|1<<message.ContentLength)
 	return appendFraming(dst, fields, out)

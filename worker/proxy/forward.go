@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"strings"
 	"time"
 
 	"pingap/message"
@@ -118,7 +119,7 @@ func (c *conn) replayable(fail failure) bool {
 // costs a system call; under load connections are idle for less, and where the load is low the
 // call does not matter. It finds connections that the upstream has closed, and bytes that the
 // upstream sent unasked, which must never become the answer to the next request.
-const trustIdle = int64(50 * time.Millisecond)
+const trustIdle = int64(2 * time.Millisecond)
 
 // connect takes a pooled connection, or dials.
 func (c *conn) connect(b *upstream.Backend, fresh bool, begin int64) (*upstream.Conn, error) {
@@ -185,7 +186,10 @@ func (c *conn) buildRequest() {
 		s.location.Route.RequestHeaders(&s.ex.Record, fields)
 	}
 	out := http1.Out{Length: message.LengthUnknown, Upgrade: s.reqFrame.Upgrade,
-		TETrailers: s.reqFrame.TETrailers}
+		TETrailers: s.reqFrame.TETrailers, Host: s.ex.UpstreamAddr}
+	if strings.HasPrefix(out.Host, "unix:") {
+		out.Host = "localhost"
+	}
 	switch {
 	case s.reqFrame.Chunked:
 		out.Chunked = true
