@@ -141,7 +141,7 @@ func bracketed(text string) (string, bool) {
 
 func unixAddress(path string) (Address, error) {
 	if !strings.HasPrefix(path, "/") {
-		return Address{}, fmt.Errorf("address %q: expected an absolute path after unix:", clip(unixPrefix+path))
+		return Address{}, fmt.Errorf("address %q: expected unix: and an absolute path", clip(unixPrefix+path))
 	}
 	if len(path) > maxUnixPath || strings.ContainsRune(path, 0) {
 		return Address{}, fmt.Errorf("address %q: a socket path has at most %d bytes and no NUL", clip(unixPrefix+path), maxUnixPath)

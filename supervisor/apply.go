@@ -286,7 +286,7 @@ func (s *supervisor) applied() {
 	s.keepLogs(s.live)
 	s.keepListeners(s.live)
 	s.rollLogs()
-	took := time.Now().Sub(op.began)
+	took := time.Since(op.began)
 	s.log.Info("configuration applied", zap.Uint64("version", s.live.number), zap.String("sha", s.live.sha),
 		zap.String("requested_by", clip(op.RequestedBy)), zap.Int("changes", len(op.Changes)), zap.Duration("took", took))
 	s.remember(op.proposal, "")

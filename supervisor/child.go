@@ -130,7 +130,7 @@ func checkHello(c *child, b *ipc.Hello) error {
 	case c.state != ipc.StateSpawned:
 		return fmt.Errorf("a second Hello")
 	case b.Role != c.role() || b.Slot != c.slot.number || b.PID != c.pid():
-		return fmt.Errorf("Hello of %s %d, pid %d", clip(b.Role), b.Slot, b.PID)
+		return fmt.Errorf("sends Hello of %s %d, pid %d", clip(b.Role), b.Slot, b.PID)
 	case b.ProtoMin > ipc.Version || b.ProtoMax < ipc.ProtoMin:
 		return fmt.Errorf("speaks protocol %d to %d, this build %d to %d", b.ProtoMin, b.ProtoMax, ipc.ProtoMin, ipc.Version)
 	}
@@ -164,7 +164,7 @@ func (s *supervisor) workerHello(c *child, b *ipc.Hello) error {
 
 func (s *supervisor) workerReady(c *child, b *ipc.Ready) error {
 	if c.state != ipc.StateStarting {
-		return fmt.Errorf("Ready while %s", c.state)
+		return fmt.Errorf("sends Ready while %s", c.state)
 	}
 	if b.SHA != c.version.sha {
 		return fmt.Errorf("ready with another configuration than it was given")
@@ -185,7 +185,7 @@ func (s *supervisor) activate(c *child) {
 
 func (s *supervisor) workerActive(c *child) error {
 	if c.state != ipc.StateReady || !c.activated {
-		return fmt.Errorf("Active while %s", c.state)
+		return fmt.Errorf("sends Active while %s", c.state)
 	}
 	c.timer.cancel()
 	c.state, c.lastSeen = ipc.StateActive, time.Now()
@@ -254,7 +254,7 @@ func (s *supervisor) reaped(c *child, how string) {
 	if c.slot.current == c {
 		c.slot.current = nil
 		c.slot.lastExit = how
-		if !c.readyAt.IsZero() && time.Now().Sub(c.readyAt) >= s.o.Timings.BackoffReset {
+		if !c.readyAt.IsZero() && time.Since(c.readyAt) >= s.o.Timings.BackoffReset {
 			c.slot.failures = 0
 		}
 	}

@@ -74,7 +74,7 @@ func (s *supervisor) controlHello(c *child, b *ipc.Hello) error {
 
 func (s *supervisor) controlReady(c *child) error {
 	if c.state != ipc.StateStarting {
-		return fmt.Errorf("Ready while %s", c.state)
+		return fmt.Errorf("sends Ready while %s", c.state)
 	}
 	c.timer.cancel()
 	c.state, c.readyAt = ipc.StateActive, time.Now()
@@ -88,7 +88,7 @@ func (s *supervisor) controlReady(c *child) error {
 // controlGaveUp ends a start whose configuration control could not load.
 func (s *supervisor) controlGaveUp(b *ipc.Refused) error {
 	if s.live != nil {
-		return fmt.Errorf("Refused while a configuration is live")
+		return fmt.Errorf("sends Refused while a configuration is live")
 	}
 	why := clip(b.Reason)
 	for _, e := range b.Errors {

@@ -11,7 +11,7 @@ import (
 // (it was stopped, the machine slept) is not held against them.
 func (s *supervisor) tick() {
 	interval := s.o.Timings.Heartbeat / 10
-	gap := time.Now().Sub(s.lastTick) - 2*interval
+	gap := time.Since(s.lastTick) - 2*interval
 	s.lastTick = time.Now()
 	for c := range s.children {
 		if c.state != ipc.StateActive && c.state != ipc.StateDraining {
@@ -20,7 +20,7 @@ func (s *supervisor) tick() {
 		if gap > 0 {
 			c.lastSeen = c.lastSeen.Add(gap)
 		}
-		if silence := time.Now().Sub(c.lastSeen); silence > s.patience(c) {
+		if silence := time.Since(c.lastSeen); silence > s.patience(c) {
 			s.abort(c, fmt.Sprintf("no heartbeat for %v", silence.Round(time.Millisecond)))
 		}
 	}

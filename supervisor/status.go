@@ -34,7 +34,7 @@ func (s *supervisor) status() ipc.StatusAll {
 func (s *supervisor) processOf(c *child) ipc.Process {
 	return ipc.Process{
 		Kind: c.role(), PID: c.pid(), Slot: c.slot.number, Generation: c.generation, State: c.state,
-		Uptime: time.Now().Sub(c.started), Restarts: c.slot.restarts, Status: c.status, LastExit: c.slot.lastExit,
+		Uptime: time.Since(c.started), Restarts: c.slot.restarts, Status: c.status, LastExit: c.slot.lastExit,
 	}
 }
 
