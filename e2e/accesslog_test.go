@@ -15,8 +15,6 @@ func loggedConf(addr, backends, directive string) string {
 	return insert(proxyConf(addr, backends), "servers.web", fmt.Sprintf("access_log = %q", directive))
 }
 
-func lines(t *testing.T, path string) int { return strings.Count(read(t, path), "\n") }
-
 // Every request has its line, in one of the files, whatever is renamed and reopened meanwhile.
 func TestNoLineIsLostWhenLogsAreRotatedUnderLoad(t *testing.T) {
 	t.Parallel()

@@ -215,3 +215,19 @@ func TestTheCompatibilitySampleLoadsAndServes(t *testing.T) {
 		t.Errorf("access logs %v", names)
 	}
 }
+
+// What a storage brings wins over the object's own keys, and a change of the storage is a change of all that include it.
+func TestIncludesTakeEffectAndAreReloaded(t *testing.T) {
+	t.Parallel()
+	addr := freePort(t)
+	conf := func(path string) string {
+		return strings.Replace(insert(mockConf(addr, "included"), "locations.all", `includes = ["where"]`), `path = "/"`, `path = "/own"`, 1) +
+			fmt.Sprintf("\n[storages.where]\ncategory = \"config\"\nvalue = 'path = \"%s\"'\n", path)
+	}
+	i := start(t, conf("/first"))
+	mustGet(t, addr, "/first", 200)
+	mustGet(t, addr, "/own", 404)
+	contains(t, i.change(conf("/second")).stdout, "hot       location:all")
+	mustGet(t, addr, "/second", 200)
+	mustGet(t, addr, "/first", 404)
+}
