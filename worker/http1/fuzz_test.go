@@ -49,11 +49,14 @@ func FuzzParseRequest(f *testing.F) {
 		}
 		out := []byte(forwarded(&whole, frame))
 		m, frame2, err := ParseRequest(out, &again, &testLimits)
-		if err != nil && len(whole.Host) > 0 && len(out) < testLimits.Head || err == nil && m != len(out) {
+		if err != nil && len(out) < testLimits.Head || err == nil && m != len(out) {
 			t.Fatalf("%q goes on as %q, which is %d, %v", raw, out, m, err)
 		}
-		if err != nil { // HTTP/1.0 without Host
+		if err != nil { // what was added made it too large
 			return
+		}
+		if len(whole.Host) == 0 { // HTTP/1.0 without Host
+			whole.Host = []byte("BACKEND")
 		}
 		strip(&whole.Fields)
 		strip(&again.Fields)
