@@ -7,12 +7,13 @@ import (
 	"pingap/config/internal/places"
 )
 
-// source is a text with the places of its keys: a document, or the text of a storage
-// that stands inside one.
+// source is a text whose keys have places: a document, or the text of a storage that
+// stands inside one.
 type source struct {
-	file   string
-	order  int // of the document among all
-	places places.Map
+	file  string
+	order int // of the document among all
+	text  string
+	at    places.Map // nil until a place is asked for: a configuration without findings needs none
 	// offset is added to lines of an included text; fixed replaces them where lines
 	// inside the storage's value cannot be told.
 	offset, fixed int
@@ -23,11 +24,19 @@ func (s *source) line(path ...string) int {
 	if s.fixed > 0 {
 		return s.fixed
 	}
-	at := s.places.Find(path...)
+	at := s.find(path...)
 	if at.Line == 0 {
 		return 0
 	}
 	return at.Line + s.offset
+}
+
+// find gives the place of a path in the text.
+func (s *source) find(path ...string) places.Place {
+	if s.at == nil {
+		s.at, _ = places.Scan(s.text) // parse has refused what nests too deep
+	}
+	return s.at.Find(path...)
 }
 
 // entry is one table as written, includes expanded.

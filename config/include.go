@@ -84,13 +84,14 @@ func (l *loader) include(name string, cache map[string]*included) *included {
 		l.fail(e.problem("the storage is encrypted and cannot be included yet", "value"))
 		return part
 	}
-	tree, at, err := parseText(text)
+	part.src.text = text
+	tree, err := parseText(text)
 	if err != nil {
 		part.bad = true
 		l.fail(includeSyntaxProblem(e, part.src, err))
 		return part
 	}
-	part.table, part.src.places = tree, at
+	part.table = tree
 	if _, nested := tree["includes"]; nested {
 		part.bad = true
 		l.failNested(e, part, cache)
@@ -100,7 +101,7 @@ func (l *loader) include(name string, cache map[string]*included) *included {
 
 // storageSource relates lines of the storage's text to its document.
 func storageSource(e *entry) *source {
-	at := e.src.places.Find(append(e.path(), "value")...)
+	at := e.src.find(append(e.path(), "value")...)
 	s := &source{file: e.src.file, order: e.src.order, storage: e.name}
 	if at.Text > 0 {
 		s.offset = at.Text - 1
@@ -162,7 +163,7 @@ func (l *loader) nestedNames(name string) []string {
 		return nil
 	}
 	text, _ := e.table["value"].(string)
-	tree, _, err := parseText(text)
+	tree, err := parseText(text)
 	if err != nil {
 		return nil
 	}

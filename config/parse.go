@@ -8,6 +8,7 @@ import (
 	"github.com/BurntSushi/toml"
 
 	"pingap/config/internal/places"
+	"pingap/config/internal/simple"
 )
 
 // maxBytes bounds all documents of one configuration together. 10,000 locations are
@@ -25,26 +26,31 @@ func (l *loader) parse(docs []Document) {
 			l.broken = true
 			return
 		}
-		tree, at, err := parseText(string(doc.Data))
+		src := &source{file: doc.Name, order: i, text: string(doc.Data)}
+		tree, err := parseText(src.text)
 		if err != nil {
 			l.fail(syntaxProblem(doc.Name, err))
 			l.broken = true
 			continue
 		}
-		l.collect(&source{file: doc.Name, order: i, places: at}, tree)
+		l.collect(src, tree)
 	}
 }
 
-func parseText(text string) (map[string]any, places.Map, error) {
-	at, err := places.Scan(text)
-	if err != nil {
-		return nil, nil, err
+// parseText leaves to the library what is not simple, once it is known not to nest too deep
+// for it.
+func parseText(text string) (map[string]any, error) {
+	if tree, ok := simple.Read(text); ok {
+		return tree, nil
+	}
+	if err := places.Check(text); err != nil {
+		return nil, err
 	}
 	var tree map[string]any
 	if _, err := toml.Decode(text, &tree); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return tree, at, nil
+	return tree, nil
 }
 
 func syntaxProblem(file string, err error) Problem {

@@ -111,6 +111,9 @@ func FuzzScan(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		m, err := Scan(text)
+		if only := Check(text); !errors.Is(only, err) {
+			t.Fatalf("Check says %v, Scan %v", only, err)
+		}
 		if err != nil {
 			return
 		}
