@@ -27,7 +27,12 @@ type Sha [sha256.Size]byte
 // String is the sum in hexadecimal.
 func (s Sha) String() string { return hex.EncodeToString(s[:]) }
 
-const snapshotMagic = "PGS1"
+const (
+	snapshotMagic = "PGS1"
+	// What most objects need, in bytes; more is made room for.
+	usualIndexEntry = 1 + 16 + sha256.Size + 2
+	usualObject     = 128
+)
 
 // paramsKey holds a plugin's parameters; no TOML key of a table is empty in a snapshot.
 const paramsKey = ""
@@ -46,17 +51,18 @@ type Object struct {
 // equal bytes.
 func Encode(c *Config) ([]byte, Sha) {
 	s := newSchema()
-	var index, data []byte
-	count := 0
+	count := 1 + len(c.Servers) + len(c.Locations) + len(c.Upstreams) + len(c.Plugins) + len(c.Certificates)
+	index := make([]byte, 0, count*usualIndexEntry)
+	data := make([]byte, 0, count*usualObject)
+	var hashed []byte // kind, name and content of one object
 	add := func(kind Kind, name string, object any) {
-		start := len(data)
-		data = s[kind].appendObject(data, object)
-		index = append(index, byte(kind))
-		index = appendText(index, name)
-		sum := objectSha(kind, name, data[start:])
-		index = append(index, sum[:]...)
-		index = binary.AppendUvarint(index, uint64(len(data)-start))
-		count++
+		hashed = appendText(append(hashed[:0], byte(kind)), name)
+		head := len(hashed)
+		hashed = s[kind].appendObject(hashed, object)
+		sum := sha256.Sum256(hashed)
+		index = append(append(index, hashed[:head]...), sum[:]...)
+		index = binary.AppendUvarint(index, uint64(len(hashed)-head))
+		data = append(data, hashed[head:]...)
 	}
 	add(KindBasic, "", &c.Basic)
 	addAll(add, KindServer, c.Servers)
@@ -65,11 +71,13 @@ func Encode(c *Config) ([]byte, Sha) {
 	addAll(add, KindPlugin, c.Plugins)
 	addAll(add, KindCertificate, c.Certificates)
 
-	body := binary.AppendUvarint(nil, uint64(count))
-	body = append(append(body, index...), data...)
-	sum := Sha(sha256.Sum256(body))
-	out := make([]byte, 0, len(snapshotMagic)+len(sum)+len(body))
-	out = append(append(append(out, snapshotMagic...), sum[:]...), body...)
+	out := make([]byte, len(snapshotMagic)+sha256.Size, len(snapshotMagic)+sha256.Size+binary.MaxVarintLen64+len(index)+len(data))
+	copy(out, snapshotMagic)
+	body := len(out)
+	out = binary.AppendUvarint(out, uint64(count))
+	out = append(append(out, index...), data...)
+	sum := Sha(sha256.Sum256(out[body:]))
+	copy(out[len(snapshotMagic):], sum[:])
 	return out, sum
 }
 
@@ -77,13 +85,6 @@ func addAll[V any](add func(Kind, string, any), kind Kind, objects map[string]V)
 	for _, name := range sortedKeys(objects) {
 		add(kind, name, objects[name])
 	}
-}
-
-func objectSha(kind Kind, name string, data []byte) Sha {
-	h := sha256.New()
-	h.Write(appendText([]byte{byte(kind)}, name))
-	h.Write(data)
-	return Sha(h.Sum(nil))
 }
 
 // appendObject writes the keys that matter at run time and have not their default.
@@ -95,7 +96,7 @@ func (t *Table) appendObject(b []byte, pointer any) []byte {
 		if k.Class == Same || k.isDefault(field) {
 			continue
 		}
-		b = appendValue(appendText(b, k.Name), fieldValue(field))
+		b = appendField(appendText(b, k.Name), field)
 	}
 	if p, ok := pointer.(*Plugin); ok && len(p.Params) > 0 {
 		b = appendValue(appendText(b, paramsKey), p.Params)
@@ -103,17 +104,21 @@ func (t *Table) appendObject(b []byte, pointer any) []byte {
 	return b
 }
 
-// fieldValue gives string, int64, bool or []string.
-func fieldValue(field reflect.Value) any {
+// appendField writes the value of a field as appendValue would.
+func appendField(b []byte, field reflect.Value) []byte {
 	switch field.Kind() {
 	case reflect.String:
-		return field.String()
+		return appendText(append(b, tagString), field.String())
 	case reflect.Bool:
-		return field.Bool()
+		return appendValue(b, field.Bool())
 	case reflect.Slice:
-		return field.Interface()
+		b = binary.AppendUvarint(append(b, tagList), uint64(field.Len()))
+		for i := range field.Len() {
+			b = appendText(append(b, tagString), field.Index(i).String())
+		}
+		return b
 	}
-	return field.Int()
+	return binary.AppendVarint(append(b, tagInt), field.Int())
 }
 
 // Snapshot gives access to an encoded configuration. It is read-only and may be used by

@@ -209,8 +209,34 @@ func (r *reader) short(quote byte) (string, bool) {
 	if n < 0 {
 		return "", false
 	}
+	if quote == '"' && strings.IndexByte(rest[:n], '\\') >= 0 {
+		return r.escaped(rest)
+	}
 	r.pos += n + 2
-	return rest[:n], strings.IndexByte(rest[:n], '\n') < 0 && (quote == '\'' || strings.IndexByte(rest[:n], '\\') < 0)
+	return rest[:n], strings.IndexByte(rest[:n], '\n') < 0
+}
+
+// escaped reads the rest of a string with escapes; expressions are full of them.
+func (r *reader) escaped(rest string) (string, bool) {
+	var out []byte
+	for i := 0; i < len(rest); i++ {
+		switch c := rest[i]; c {
+		case '"':
+			r.pos += i + 2
+			return string(out), true
+		case '\n':
+			return "", false
+		case '\\':
+			i++
+			if i == len(rest) || rest[i] != '\\' && rest[i] != '"' {
+				return "", false
+			}
+			out = append(out, rest[i])
+		default:
+			out = append(out, c)
+		}
+	}
+	return "", false
 }
 
 // long reads a string over lines. A line feed at its beginning is not part of it.
