@@ -74,7 +74,7 @@ func unescape(b []byte) (byte, bool) {
 	if len(b) < 3 {
 		return 0, false
 	}
-	high, low := unhex(b[1]), unhex(b[2])
+	high, low := Unhex(b[1]), Unhex(b[2])
 	return byte(high<<4 | low), high >= 0 && low >= 0
 }
 
@@ -87,7 +87,8 @@ func isUnreserved(c byte) bool {
 	return false
 }
 
-func unhex(c byte) int {
+// Unhex returns the value of a hexadecimal digit, -1 for anything else.
+func Unhex(c byte) int {
 	switch {
 	case c >= '0' && c <= '9':
 		return int(c - '0')

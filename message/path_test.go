@@ -97,7 +97,7 @@ func oracle(path string) string {
 // malformed reports whether a percent sign begins no escape.
 func malformed(path string) bool {
 	for i := range len(path) {
-		if path[i] == '%' && (i+2 >= len(path) || unhex(path[i+1]) < 0 || unhex(path[i+2]) < 0) {
+		if path[i] == '%' && (i+2 >= len(path) || Unhex(path[i+1]) < 0 || Unhex(path[i+2]) < 0) {
 			return true
 		}
 	}

@@ -1,7 +1,6 @@
 package accesslog
 
 import (
-	"bytes"
 	"strconv"
 	"time"
 
@@ -166,20 +165,6 @@ func appendContext(dst []byte, r *message.Record, p *part, at instant) []byte {
 
 // appendCookie appends the first cookie of that name (RFC 6265 section 4.2.1), nothing if there is none.
 func appendCookie(dst []byte, r *message.Record, p *part, _ instant) []byte {
-	for _, f := range r.Request.Fields.List() {
-		if f.ID != message.Cookie {
-			continue
-		}
-		for rest, more := f.Value, true; more; {
-			var pair []byte
-			pair, rest, more = bytes.Cut(rest, semicolon)
-			name, value, _ := bytes.Cut(bytes.TrimLeft(pair, " \t"), equals)
-			if string(name) == p.name {
-				return appendText(dst, value)
-			}
-		}
-	}
-	return dst
+	value, _ := r.Request.Fields.CookieValue(p.name)
+	return appendText(dst, value)
 }
-
-var semicolon, equals = []byte{';'}, []byte{'='} // never changed

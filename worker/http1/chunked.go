@@ -153,7 +153,7 @@ func expect(got, want byte) *Error {
 
 // size takes chunk-size = 1*HEXDIG, at most 15 digits, and what may follow it.
 func (c *Chunked) size(b byte) *Error {
-	if d := unhex(b); d >= 0 {
+	if d := message.Unhex(b); d >= 0 {
 		if c.digits++; c.digits > 15 {
 			return ErrChunkSize
 		}
@@ -218,16 +218,4 @@ func (c *Chunked) checkTrailer() *Error {
 		}
 	}
 	return nil
-}
-
-func unhex(c byte) int {
-	switch {
-	case c >= '0' && c <= '9':
-		return int(c - '0')
-	case c >= 'a' && c <= 'f':
-		return int(c-'a') + 10
-	case c >= 'A' && c <= 'F':
-		return int(c-'A') + 10
-	}
-	return -1
 }

@@ -164,7 +164,7 @@ func parseTarget(target []byte, req *message.Request) *Error {
 // and browsers send any "%" in them.
 func checkEscapes(path []byte) *Error {
 	for at := bytes.IndexByte(path, '%'); at >= 0; {
-		if at+2 >= len(path) || unhex(path[at+1]) < 0 || unhex(path[at+2]) < 0 || path[at+1] == '0' && path[at+2] == '0' {
+		if at+2 >= len(path) || message.Unhex(path[at+1]) < 0 || message.Unhex(path[at+2]) < 0 || path[at+1] == '0' && path[at+2] == '0' {
 			return ErrTarget
 		}
 		path = path[at+3:]

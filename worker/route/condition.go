@@ -1,7 +1,6 @@
 package route
 
 import (
-	"bytes"
 	"fmt"
 
 	"pingap/config"
@@ -48,12 +47,12 @@ func (c *conditions) hold(r *message.Request) bool {
 		}
 	}
 	for i := range c.query {
-		if value, ok := queryValue(r.Query, c.query[i].Name); !c.query[i].accepts(value, ok) {
+		if value, ok := r.QueryValue(c.query[i].Name); !c.query[i].accepts(value, ok) {
 			return false
 		}
 	}
 	for i := range c.cookies {
-		if value, ok := cookieValue(&r.Fields, c.cookies[i].Name); !c.cookies[i].accepts(value, ok) {
+		if value, ok := r.Fields.CookieValue(c.cookies[i].Name); !c.cookies[i].accepts(value, ok) {
 			return false
 		}
 	}
@@ -62,35 +61,4 @@ func (c *conditions) hold(r *message.Request) bool {
 
 func (c *condition) accepts(value []byte, present bool) bool {
 	return present && (!c.Exact || string(value) == c.Value)
-}
-
-// queryValue returns the value of the first pair called key, as written (nothing is decoded). A key
-// without "=" is not a pair.
-func queryValue(query []byte, key string) ([]byte, bool) {
-	for len(query) > 0 {
-		var pair []byte
-		pair, query, _ = bytes.Cut(query, []byte{'&'})
-		if name, value, ok := bytes.Cut(pair, []byte{'='}); ok && string(name) == key {
-			return value, true
-		}
-	}
-	return nil, false
-}
-
-// cookieValue returns the value of the first cookie called name; names are case-sensitive.
-func cookieValue(fields *message.Fields, name string) ([]byte, bool) {
-	list := fields.List()
-	for i := range list {
-		if list[i].ID != message.Cookie {
-			continue
-		}
-		for rest := list[i].Value; len(rest) > 0; {
-			var pair []byte
-			pair, rest, _ = bytes.Cut(rest, []byte{';'})
-			if key, value, ok := bytes.Cut(pair, []byte{'='}); ok && string(bytes.TrimSpace(key)) == name {
-				return bytes.TrimSpace(value), true
-			}
-		}
-	}
-	return nil, false
 }

@@ -103,9 +103,11 @@ func (b *balance) key(rec *message.Record) uint64 {
 		value, _ := r.Fields.Lookup(b.name)
 		return hashBytes(value)
 	case byCookie:
-		return hashBytes(cookieValue(&r.Fields, b.name))
+		value, _ := r.Fields.CookieValue(b.name)
+		return hashBytes(value)
 	case byQuery:
-		return hashBytes(queryValue(r.Query, b.name))
+		value, _ := r.QueryValue(b.name)
+		return hashBytes(value)
 	}
 	return hashBytes(r.Path)
 }

@@ -1,12 +1,9 @@
 package upstream
 
 import (
-	"bytes"
 	"cmp"
 	"slices"
 	"sort"
-
-	"pingap/message"
 )
 
 type hashBy uint8
@@ -122,34 +119,4 @@ func mix(h uint64) uint64 {
 	h = (h ^ h>>33) * 0xff51afd7ed558ccd
 	h = (h ^ h>>33) * 0xc4ceb9fe1a85ec53
 	return h ^ h>>33
-}
-
-// cookieValue returns the value of the first cookie called name.
-func cookieValue(fields *message.Fields, name string) []byte {
-	list := fields.List()
-	for i := range list {
-		if list[i].ID != message.Cookie {
-			continue
-		}
-		for rest := list[i].Value; len(rest) > 0; {
-			var pair []byte
-			pair, rest, _ = bytes.Cut(rest, []byte{';'})
-			if key, value, ok := bytes.Cut(pair, []byte{'='}); ok && string(bytes.TrimSpace(key)) == name {
-				return bytes.TrimSpace(value)
-			}
-		}
-	}
-	return nil
-}
-
-// queryValue returns the value of the first pair called name, as written.
-func queryValue(query []byte, name string) []byte {
-	for len(query) > 0 {
-		var pair []byte
-		pair, query, _ = bytes.Cut(query, []byte{'&'})
-		if key, value, ok := bytes.Cut(pair, []byte{'='}); ok && string(key) == name {
-			return value
-		}
-	}
-	return nil
 }
