@@ -86,7 +86,7 @@ func TestTags(t *testing.T) {
 		{"{payload_size}", "2000", "0"},
 		{"{payload_size_human}", "2KB", "0B"},
 		{"{request_id}", "id-1", "-"},
-		{"{~session}", "s3 ", ""},
+		{"{~session}", "s3", ""},
 		{"{~theme}", "dark", ""},
 		{"{~b}", "", ""},
 		{"{>X-Custom}", "custom value", "-"},
