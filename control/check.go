@@ -27,8 +27,8 @@ func Check(ctx context.Context, job Job, opt config.Options, live *config.Snapsh
 	if err != nil {
 		return Verdict{Errors: []string{err.Error()}}, nil
 	}
-	if job.Watch {
-		if err := source.Watchable(docs); err != nil && !job.Location.Fixed() {
+	if job.Watch && !job.Location.Fixed() {
+		if err := source.Watchable(docs); err != nil {
 			return Verdict{Errors: []string{err.Error()}}, nil
 		}
 	}
@@ -91,6 +91,9 @@ func (c *checker) listeners(cfg *config.Config) {
 	var all []ipc.Listener
 	for _, name := range sorted(cfg.Servers) {
 		s := cfg.Servers[name]
+		if s.GlobalCertificates {
+			continue // it is to speak TLS, which does not exist yet: never in the clear instead
+		}
 		for _, a := range s.Addresses() {
 			l, err := c.listener(s, a)
 			if err != nil {

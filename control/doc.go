@@ -31,6 +31,14 @@
 //	4  the snapshot, a memfd made by control, sealed by the child
 //	5  the live snapshot to compare with, only where there is one
 //
+// # Root
+//
+// Control of a root supervisor starts as root: who may read the configuration
+// is not known before it has been read. When it is live, a validate child with
+// the workers' user loads it once more; if that comes to the same, control
+// becomes that user for good (root.go). If not, it stays root, says why in log
+// and status, and tries again after the next load.
+//
 // # State
 //
 // All state belongs to the loop of one goroutine (loop.go). Others post

@@ -50,7 +50,7 @@ func (p *process) dropRoot(ctx context.Context) {
 // tried acts on what a load by that user came to.
 func (p *process) tried(as ipc.Credential, v *result, err error) {
 	before := p.root.reason
-	p.root.reason = p.become(as, v, err)
+	p.root.reason = shorten(p.become(as, v, err))
 	switch {
 	case p.root.dropped:
 		p.log.Info("not root any more", zap.Uint32("uid", as.UID), zap.Uint32("gid", as.GID))

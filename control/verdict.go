@@ -51,13 +51,18 @@ const (
 	maxAllLines = 40 << 10 // bytes over errors and warnings
 )
 
+func shorten(line string) string {
+	if len(line) > maxLine {
+		return line[:maxLine] + "..."
+	}
+	return line
+}
+
 // clip bounds a list of messages and says what was left out.
 func clip(lines []string, bytes int) []string {
 	var out []string
 	for i, line := range lines {
-		if len(line) > maxLine {
-			line = line[:maxLine] + "..."
-		}
+		line = shorten(line)
 		bytes -= len(line)
 		if i == maxLines || bytes < 0 {
 			return append(out, more(len(lines)-i))
