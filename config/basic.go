@@ -12,7 +12,7 @@ type Basic struct {
 	ErrorTemplate             string   `toml:"error_template" class:"hot" help:"Body of error pages with {{version}}, {{content}} and {{error_type}}; a text that starts with { is sent as JSON. Empty is a built-in HTML page."`
 	TrustedProxies            []string `toml:"trusted_proxies" class:"hot" help:"Addresses and networks whose X-Forwarded-For and X-Real-IP are believed; empty believes nobody."`
 	GracePeriod               Duration `toml:"grace_period" class:"hot" default:"5m" help:"How long requests in flight may take after a stop is asked for."`
-	GracefulShutdownTimeout   Duration `toml:"graceful_shutdown_timeout" class:"hot" default:"5s" help:"How long closing may take after grace_period is over."`
+	GracefulShutdownTimeout   Duration `toml:"graceful_shutdown_timeout" class:"hot" default:"5s" help:"How long closing may take after grace_period is over." later:"rolls"`
 	UpstreamKeepalivePoolSize int      `toml:"upstream_keepalive_pool_size" class:"hot" default:"128" range:"0.." help:"Idle connections kept per upstream and worker where the upstream sets no max_idle_connections."`
 	PidFile                   string   `toml:"pid_file" class:"roll" help:"File that gets the process id of the supervisor; empty is pingap.pid in the run directory."`
 	ErrorLog                  string   `toml:"error_log" class:"roll" help:"File that gets standard error when running as a daemon."`

@@ -23,7 +23,7 @@ type Server struct {
 	ReusePort              bool     `toml:"reuse_port" class:"roll" help:"Set SO_REUSEPORT on the listening sockets."`
 	EnableServerTiming     bool     `toml:"enable_server_timing" class:"hot" help:"Add a Server-Timing field to proxied responses."`
 	Threads                int      `toml:"threads" class:"same" range:"0..4096" help:"Accepted, without effect: all servers share the threads of basic.threads." noeffect:"all servers share the threads of basic.threads"`
-	GlobalCertificates     bool     `toml:"global_certificates" class:"roll" help:"Serve TLS with the certificates of [certificates]." later:"TLS"`
+	GlobalCertificates     bool     `toml:"global_certificates" class:"roll" help:"Serve TLS with the certificates of [certificates]." later:"TLS; the server does not listen, rather than to serve in the clear"`
 	EnabledH2              bool     `toml:"enabled_h2" class:"hot" help:"Serve HTTP/2: by ALPN over TLS, with prior knowledge over plain TCP." later:"HTTP/2"`
 	TLSCipherList          string   `toml:"tls_cipher_list" class:"hot" help:"OpenSSL names of the cipher suites up to TLS 1.2, colon list." later:"TLS"`
 	TLSCiphersuites        string   `toml:"tls_ciphersuites" class:"hot" help:"Cipher suites of TLS 1.3, colon list." later:"TLS"`

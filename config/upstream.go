@@ -20,9 +20,9 @@ type Upstream struct {
 	TCPFastOpen                                     bool     `toml:"tcp_fast_open" class:"hot" help:"Send data with the first packet of a connection."`
 	IPv4Only                                        bool     `toml:"ipv4_only" class:"hot" help:"Use only the IPv4 addresses of a name."`
 	UpdateFrequency                                 Duration `toml:"update_frequency" class:"hot" help:"How often names are resolved again; 0s is 60s. Static upstreams are not."`
-	DNSServer                                       string   `toml:"dns_server" class:"hot" help:"Comma list of addresses of name servers; empty are those of the system." later:"resolvers per upstream"`
-	DNSDomain                                       string   `toml:"dns_domain" class:"hot" help:"Domain of the host for the resolver." later:"resolvers per upstream"`
-	DNSSearch                                       string   `toml:"dns_search" class:"hot" help:"Comma list of search domains for the resolver." later:"resolvers per upstream"`
+	DNSServer                                       string   `toml:"dns_server" class:"hot" help:"Comma list of addresses of name servers; empty are those of the system."`
+	DNSDomain                                       string   `toml:"dns_domain" class:"hot" help:"Domain of the host for the resolver."`
+	DNSSearch                                       string   `toml:"dns_search" class:"hot" help:"Comma list of search domains for the resolver."`
 	SNI                                             string   `toml:"sni" class:"hot" help:"Name sent in TLS; not empty switches TLS to the backends on, $host is the host of the request." later:"TLS to upstreams"`
 	VerifyCert                                      bool     `toml:"verify_cert" class:"hot" default:"true" help:"Verify chain and name of the backend's certificate." later:"TLS to upstreams"`
 	ALPN                                            string   `toml:"alpn" class:"hot" default:"H1" help:"HTTP version to the backends: H1, H2 or H2H1; anything else is H1." later:"HTTP/2 to upstreams"`

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -127,5 +128,9 @@ func ask(c net.Conn, limit time.Duration) error {
 func (w *worker) report(message string) {
 	w.logs.flush()
 	w.build.owners.bury(w.log)
+	if !w.collectAt.IsZero() && time.Now().After(w.collectAt) {
+		w.collectAt = time.Time{}
+		w.wg.Go(runtime.GC) // ends with the collection, in milliseconds
+	}
 	_ = w.conn.TrySend(0, w.status(message)) // the receiver notices a supervisor that is gone
 }

@@ -190,6 +190,7 @@ func (w *worker) commit(txn uint32) ipc.Body {
 	old, next := w.live, w.change.prepared
 	w.change = change{}
 	w.goLive(next)
+	w.collectAt = time.Now().Add(collectAfter)
 	w.wg.Go(func() { closeUpstreams(old.upstreams, next.upstreams) }) // ends when their look-ups are cancelled
 	w.log.Info("configuration committed", zap.Uint64("version", next.Version), zap.String("sha", next.sha),
 		zap.Int("compiled", next.made.total()))

@@ -11,7 +11,8 @@ import (
 	"pingap/worker/route"
 )
 
-// location is a location of a site. Its compiled part is taken over by hash; the rest binds it to this site.
+// location is a location of a site: its compiled part, which is taken over by hash, and what binds it to upstream and plugins.
+// Where these are the same as in the live site the whole is taken over.
 type location struct {
 	*proxy.Location
 	sha config.Sha
@@ -36,7 +37,17 @@ func (w *work) newLocation(name string) (*location, error) {
 	if !found {
 		return nil, config.ErrNoObject
 	}
-	compiled, err := w.route(object)
+	old := w.live.locations[name]
+	if old != nil && old.sha != object.Sha {
+		old = nil
+	}
+	if old != nil {
+		if same, err := w.stillBound(old); err != nil || same {
+			return old, err
+		}
+	}
+	w.made.bindings++
+	compiled, err := w.route(object, old)
 	if err != nil {
 		return nil, err
 	}
@@ -64,9 +75,29 @@ func (w *work) newLocation(name string) (*location, error) {
 	return &location{Location: l, sha: object.Sha}, nil
 }
 
-// route compiles a location unless the live site has it.
-func (w *work) route(object config.Object) (*route.Location, error) {
-	if old := w.live.locations[object.Name]; old != nil && old.sha == object.Sha {
+// stillBound says whether what a location of the live site refers to is the same in this one.
+func (w *work) stillBound(old *location) (bool, error) {
+	cfg := old.Route.Config
+	if old.Upstream != nil && w.Upstreams[cfg.Upstream] != old.Upstream {
+		return false, nil
+	}
+	same := true
+	for _, name := range cfg.Plugins {
+		p, err := w.plugin(name)
+		switch {
+		case errors.Is(err, plugins.ErrLater):
+		case err != nil:
+			return false, err
+		case w.live.plugins[name] != p:
+			same = false
+		}
+	}
+	return same, nil
+}
+
+// route compiles a location unless old, of the live site, is the same.
+func (w *work) route(object config.Object, old *location) (*route.Location, error) {
+	if old != nil {
 		return old.Route, nil
 	}
 	cfg, err := w.snapshot.Location(object.Name)

@@ -3,11 +3,16 @@ package worker
 import (
 	"runtime"
 	"sync"
+	"time"
 
 	"go.uber.org/zap"
 
 	"pingap/worker/proxy"
 )
+
+// collectAfter is when, after a change, a collection finds out that the site before it is over. A worker
+// that allocates nothing would else keep it, with the logs and plugins that only it used, for minutes.
+const collectAfter = 5 * time.Second
 
 // shared is something that several sites may use and that needs closing after the last of them: a plugin's instance, the
 // writer of an access log.

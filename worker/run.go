@@ -38,6 +38,7 @@ type worker struct {
 	state     string
 	live      *site
 	change    change
+	collectAt time.Time // when the garbage of the last change is to be collected; zero for not
 	listeners []*listener
 	drain     *draining
 	orphan    *time.Timer

@@ -23,7 +23,8 @@ type server struct {
 	*proxy.Server
 	sha     config.Sha
 	cfg     *config.Server
-	routes  []*route.Location // in the order of the configuration
+	bound   []*location       // in the order of the configuration
+	routes  []*route.Location // of these, each once
 	sockets socketOptions
 }
 
@@ -65,13 +66,22 @@ func (w *work) newServer(name string) (*server, error) {
 
 // bindAll finds and binds the locations of a server.
 func (w *work) bindAll(s *server) error {
-	s.Locations = make(map[*route.Location]*proxy.Location, len(s.cfg.Locations))
-	s.routes = make([]*route.Location, 0, len(s.cfg.Locations))
+	s.bound = make([]*location, 0, len(s.cfg.Locations))
 	for _, name := range s.cfg.Locations {
 		l, err := w.location(name)
 		if err != nil {
 			return err
 		}
+		s.bound = append(s.bound, l)
+	}
+	if last := w.live.servers[s.Name]; last != nil && slices.Equal(last.bound, s.bound) {
+		s.Locations, s.routes = last.Locations, last.routes
+		return nil
+	}
+	s.Locations = make(map[*route.Location]*proxy.Location, len(s.bound))
+	s.routes = make([]*route.Location, 0, len(s.bound))
+	for _, l := range s.bound {
+		w.pace.step()
 		if s.Locations[l.Route] == nil {
 			s.Locations[l.Route] = l.Location
 			s.routes = append(s.routes, l.Route)

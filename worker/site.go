@@ -37,8 +37,9 @@ type site struct {
 	made      made
 }
 
-// made counts what was built anew and not taken over.
-type made struct{ upstreams, locations, plugins, tables, writers int }
+// made counts what was built anew and not taken over. Bindings are locations with another upstream or plugin than before,
+// which costs next to nothing.
+type made struct{ upstreams, locations, bindings, plugins, tables, writers int }
 
 func (m made) total() int { return m.upstreams + m.locations + m.plugins + m.tables + m.writers }
 

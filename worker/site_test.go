@@ -115,7 +115,7 @@ func many(n int) string {
 func TestOneChangeBuildsOneObject(t *testing.T) {
 	const n = 10_000
 	w := bareWorker(t, many(n), Timings{})
-	if m := w.live.made; m != (made{upstreams: n, locations: n, plugins: n, tables: 1}) {
+	if m := w.live.made; m != (made{upstreams: n, locations: n, bindings: n, plugins: n, tables: 1}) {
 		t.Fatalf("at the start: %+v", m)
 	}
 	cfg := load(t, many(n))
@@ -124,9 +124,9 @@ func TestOneChangeBuildsOneObject(t *testing.T) {
 		want   made // each case begins where the one before it ended
 	}{
 		"nothing":          {func() {}, made{}},
-		"an upstream":      {func() { cfg.Upstreams["u77"].Addrs = []string{"127.0.0.1:7"} }, made{upstreams: 1}},
-		"a plugin":         {func() { cfg.Plugins["p77"].Params["text"] = "x" }, made{plugins: 1}},
-		"a location":       {func() { cfg.Locations["l77"].Path = "/x/" }, made{locations: 1, tables: 1}},
+		"an upstream":      {func() { cfg.Upstreams["u77"].Addrs = []string{"127.0.0.1:7"} }, made{upstreams: 1, bindings: 1}},
+		"a plugin":         {func() { cfg.Plugins["p77"].Params["text"] = "x" }, made{plugins: 1, bindings: 1}},
+		"a location":       {func() { cfg.Locations["l77"].Path = "/x/" }, made{locations: 1, bindings: 1, tables: 1}},
 		"a server's limit": {func() { cfg.Servers["s"].KeepaliveRequests = 5 }, made{}},
 		"path matching":    {func() { cfg.Servers["s"].PathMatching = "raw" }, made{tables: 1}},
 	} {

@@ -264,7 +264,10 @@ func (c *conn) interrupted(up *upstreamIO, err error) {
 	}
 	why := c.wait.peek()
 	switch {
-	case why == causeTimeout && (!c.uploadRuns() || c.p.cutting.Load()):
+	case c.p.cutting.Load():
+		up.failed(503, "Stopping")
+		return
+	case why == causeTimeout && !c.uploadRuns():
 		up.failed(504, "ReadTimedout")
 		return
 	case why == causeClientOut && !c.uploadRuns(): // while it runs the upload sees for itself

@@ -49,6 +49,8 @@ bring, and a storage that itself includes are errors.
 
 Only ` + "`certificates.X.dns_service_url`" + ` (the whole value ` + "`$ENV:NAME`" + `), header values that are ` + "`$NAME`" + ` as a
 whole, and ` + "`{$NAME}`" + ` in access logs read the environment. A leading ` + "`~`" + ` in paths is the home directory.
+Workers are told only the variables named there, and never
+those of the service manager or ` + "`PINGAP_ADMIN_*`" + `.
 `
 
 // reference is the whole document.
