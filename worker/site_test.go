@@ -164,12 +164,35 @@ func TestWhatDidNotChangeKeepsItsIdentity(t *testing.T) {
 		t.Error("the changed upstream was taken over")
 	case next.Upstreams["u1"] != old.Upstreams["u1"]:
 		t.Error("an upstream was built again")
+	case next.locations["l1"] != old.locations["l1"]:
+		t.Error("a location was bound again")
 	case next.plugins["p1"] != old.plugins["p1"]:
 		t.Error("a plugin was built again")
 	case next.Servers[1].Processing != old.Servers[1].Processing:
 		t.Error("the count of requests began anew")
 	case next.locations["l0"].Upstream != next.Upstreams["u0"] || next.locations["l0"].Route != old.locations["l0"].Route:
 		t.Error("the location of the changed upstream is not bound to it")
+	}
+}
+
+func TestLocationsAreBoundToAChangedPlugin(t *testing.T) {
+	text := many(2)
+	w := bareWorker(t, text, Timings{})
+	old := w.live
+	next, err := w.build.build(t.Context(), snapshotOf(t, strings.Replace(text, `text = "t0"`, `text = "x"`, 1)), 2, old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.build.discard(next, old)
+	bound := next.locations["l0"].Plugins.Request[0]
+	if bound != next.plugins["p0"].Instance || bound == old.plugins["p0"].Instance {
+		t.Error("the location of the changed plugin runs the one before")
+	}
+	if s := next.Servers[1]; s.Locations[next.locations["l0"].Route] != next.locations["l0"].Location {
+		t.Error("the server leads to the location as it was bound before")
+	}
+	if next.locations["l1"] != old.locations["l1"] {
+		t.Error("the other location was bound again")
 	}
 }
 
