@@ -11,17 +11,17 @@ import (
 func (l *loader) check() {
 	l.checkBasic()
 	l.checkServers()
-	for _, name := range sortedKeys(l.config.Locations) {
+	for _, name := range l.names[KindLocation] {
 		l.checkLocation(l.entries[KindLocation][name], l.config.Locations[name])
 	}
 	hosts := map[string]error{}
-	for _, name := range sortedKeys(l.config.Upstreams) {
+	for _, name := range l.names[KindUpstream] {
 		l.checkUpstream(l.entries[KindUpstream][name], l.config.Upstreams[name], hosts)
 	}
-	for _, name := range sortedKeys(l.config.Plugins) {
+	for _, name := range l.names[KindPlugin] {
 		l.checkPlugin(l.entries[KindPlugin][name], l.config.Plugins[name])
 	}
-	for _, name := range sortedKeys(l.config.Certificates) {
+	for _, name := range l.names[KindCertificate] {
 		l.checkCertificate(l.entries[KindCertificate][name], l.config.Certificates[name])
 	}
 }
@@ -52,7 +52,7 @@ func validLevels(text string) bool {
 
 func (l *loader) checkServers() {
 	listeners := map[string]string{} // address -> server
-	for _, name := range sortedKeys(l.config.Servers) {
+	for _, name := range l.names[KindServer] {
 		e, s := l.entries[KindServer][name], l.config.Servers[name]
 		if s.Addr != "" || e.table["addr"] == "" {
 			l.checkListeners(e, s, listeners)

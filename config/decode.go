@@ -49,7 +49,7 @@ func newConfig(s *schema) *Config {
 // decode turns the entries of every kind into objects.
 func (l *loader) decode() {
 	for kind := KindBasic; kind < kinds; kind++ {
-		for _, name := range sortedKeys(l.entries[kind]) {
+		for _, name := range l.names[kind] {
 			l.decodeEntry(l.entries[kind][name])
 		}
 	}

@@ -19,7 +19,7 @@ type included struct {
 func (l *loader) expandIncludes() {
 	cache := map[string]*included{}
 	for _, kind := range []Kind{KindServer, KindLocation, KindUpstream} {
-		for _, name := range sortedKeys(l.entries[kind]) {
+		for _, name := range l.names[kind] {
 			l.expand(l.entries[kind][name], cache)
 		}
 	}

@@ -57,8 +57,13 @@ func Load(docs []Document, opt Options) (*Config, Report) {
 	for kind := range l.entries {
 		l.entries[kind] = map[string]*entry{}
 	}
-	l.config = newConfig(l.schema)
 	l.parse(docs)
+	for kind := range l.entries {
+		l.names[kind] = sortedKeys(l.entries[kind])
+	}
+	l.config = newConfig(l.schema)
+	l.config.Locations = make(map[string]*Location, len(l.names[KindLocation]))
+	l.config.Upstreams = make(map[string]*Upstream, len(l.names[KindUpstream]))
 	l.expandIncludes()
 	l.decode()
 	l.check()
@@ -75,6 +80,7 @@ type loader struct {
 	opt     Options
 	schema  *schema
 	entries [kinds]map[string]*entry
+	names   [kinds][]string // of entries, sorted, once all documents are parsed
 	config  *Config
 	report  Report
 	order   map[string]int  // document name -> position
