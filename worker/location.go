@@ -15,7 +15,6 @@ import (
 // Where these are the same as in the live site the whole is taken over.
 type location struct {
 	*proxy.Location
-	sha config.Sha
 }
 
 // location returns a location, built once however many servers have it.
@@ -33,12 +32,8 @@ func (w *work) location(name string) (*location, error) {
 }
 
 func (w *work) newLocation(name string) (*location, error) {
-	object, found := w.snapshot.Find(config.KindLocation, name)
-	if !found {
-		return nil, config.ErrNoObject
-	}
 	old := w.live.locations[name]
-	if old != nil && old.sha != object.Sha {
+	if w.touched[name] {
 		old = nil
 	}
 	if old != nil {
@@ -47,7 +42,7 @@ func (w *work) newLocation(name string) (*location, error) {
 		}
 	}
 	w.made.bindings++
-	compiled, err := w.route(object, old)
+	compiled, err := w.route(name, old)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +67,7 @@ func (w *work) newLocation(name string) (*location, error) {
 		}
 		l.Slots = counter
 	}
-	return &location{Location: l, sha: object.Sha}, nil
+	return &location{l}, nil
 }
 
 // stillBound says whether what a location of the live site refers to is the same in this one.
@@ -96,11 +91,11 @@ func (w *work) stillBound(old *location) (bool, error) {
 }
 
 // route compiles a location unless old, of the live site, is the same.
-func (w *work) route(object config.Object, old *location) (*route.Location, error) {
+func (w *work) route(name string, old *location) (*route.Location, error) {
 	if old != nil {
 		return old.Route, nil
 	}
-	cfg, err := w.snapshot.Location(object.Name)
+	cfg, err := w.snapshot.Location(name)
 	if err != nil {
 		return nil, err
 	}

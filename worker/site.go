@@ -24,6 +24,7 @@ const maxLookups = 16
 type site struct {
 	*proxy.Site
 	sha       string
+	objects   []config.Object // index of the snapshot
 	basic     *config.Basic
 	basicSha  config.Sha
 	servers   map[string]*server
@@ -78,6 +79,7 @@ type work struct {
 	snapshot *config.Snapshot
 	live     *site // what may be taken over; without anything at the start
 	pace     pace
+	touched  map[string]bool // locations that are not in the live site in the same form
 }
 
 // build makes a site of a snapshot and touches nothing live. What has the same hash in the live site is taken over.
@@ -88,7 +90,7 @@ func (b *builder) build(ctx context.Context, snapshot *config.Snapshot, version 
 		live = &site{}
 	}
 	w := &work{builder: b, snapshot: snapshot, live: live, site: newSite(snapshot, version, live),
-		pace: pace{on: serving, since: time.Now()}}
+		pace: pace{on: serving, since: time.Now()}, touched: touched(live.objects, snapshot.Objects())}
 	for _, step := range []func() error{w.addBasic, w.addUpstreams, w.addServers} {
 		if err := step(); err != nil {
 			b.discard(w.site, live)
@@ -104,7 +106,7 @@ func newSite(snapshot *config.Snapshot, version uint64, live *site) *site {
 	sha := snapshot.Sha().String()
 	return &site{
 		Site: &proxy.Site{Version: version, Sha: sha, Upstreams: make(map[string]*upstream.Upstream, len(live.upstreams))},
-		sha:  sha, servers: map[string]*server{}, locations: make(map[string]*location, len(live.locations)),
+		sha:  sha, objects: snapshot.Objects(), servers: map[string]*server{}, locations: make(map[string]*location, len(live.locations)),
 		upstreams: make(map[string]*backends, len(live.upstreams)), plugins: make(map[string]*plugin, len(live.plugins)),
 		outlets: map[string]*outlet{}, formats: map[string]*accesslog.Format{}, shared: make([]*shared, 0, len(live.shared)),
 	}
