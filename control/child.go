@@ -24,6 +24,7 @@ type childJob struct {
 	Job
 	Limits Limits `json:"limits"`
 	Live   bool   `json:"live"` // there is a live snapshot to compare with
+	Idle   bool   `json:"idle"` // control can hurry the child
 }
 
 // Validate is the role of a validate child: it reads a Job, limits itself, and
@@ -35,7 +36,7 @@ func Validate(ctx context.Context, stdin io.Reader, opt config.Options) error {
 		return fmt.Errorf("validate: job: %w", err)
 	}
 	limits := job.Limits.orDefault()
-	if err := confine(limits); err != nil {
+	if err := confine(limits, job.Idle); err != nil {
 		return fmt.Errorf("validate: %w", err)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, limits.Time, ErrTime)

@@ -39,8 +39,9 @@ func (l Limits) orDefault() Limits {
 
 // confine puts the limits on this process, for good. Memory is limited as
 // RLIMIT_DATA, which counts what is mapped writable and private: the address
-// space that Go only reserves does not count, as it would for RLIMIT_AS.
-func confine(l Limits) error {
+// space that Go only reserves does not count, as it would for RLIMIT_AS. idle is
+// for giveWayToAll.
+func confine(l Limits, idle bool) error {
 	used, err := dataSize()
 	if err != nil {
 		return err
@@ -49,7 +50,7 @@ func confine(l Limits) error {
 	// with it before the hard limit kills.
 	debug.SetGCPercent(gcPercent)
 	runtime.GOMAXPROCS(1) // whatever there is to collect, the other cores are for requests
-	lowerPriority(unix.SCHED_BATCH, niceSlice)
+	giveWayToAll(idle)
 	debug.SetMemoryLimit(l.Memory / 4 * 3)
 	for _, r := range []struct {
 		name     string

@@ -59,6 +59,8 @@ func misbehave(_, category, _ string, _ map[string]any) []config.PluginProblem {
 		panic("the check has a bug")
 	case "priority":
 		return reportPriority()
+	case "hurried":
+		return reportHurry()
 	case "warn":
 		return []config.PluginProblem{{Message: "a warning", Warning: true}}
 	}

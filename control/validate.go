@@ -47,7 +47,7 @@ func (r *result) close() {
 // this process's user.
 func (v validator) run(ctx context.Context, job Job, live *os.File, as *ipc.Credential) (*result, error) {
 	limits := v.limits.orDefault()
-	input, err := json.Marshal(childJob{Job: job, Limits: limits, Live: live != nil})
+	input, err := json.Marshal(childJob{Job: job, Limits: limits, Live: live != nil, Idle: mayHurry()})
 	if err != nil {
 		return nil, fmt.Errorf("validate: %w", err)
 	}
@@ -94,7 +94,7 @@ func (v validator) child(ctx context.Context, limits Limits, input []byte, files
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: as.UID, Gid: as.GID}
 	}
 	cmd.WaitDelay = time.Second
-	err := cmd.Run()
+	err := runPatiently(cmd)
 	switch {
 	case err == nil:
 		return nil
@@ -104,6 +104,24 @@ func (v validator) child(ctx context.Context, limits Limits, input []byte, files
 		return fmt.Errorf("%w: %d MiB", ErrMemory, limits.Memory>>20)
 	}
 	return fmt.Errorf("validate: %w: %s", err, stderr.firstLine())
+}
+
+// runPatiently runs a child that gives way to everybody, for a while.
+func runPatiently(cmd *exec.Cmd) error {
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }() // ends with the child, which the context of cmd bounds
+	timer := time.NewTimer(idleTime)
+	defer timer.Stop()
+	select {
+	case err := <-ended:
+		return err
+	case <-timer.C:
+		hurry(cmd.Process.Pid)
+		return <-ended
+	}
 }
 
 func (r *result) read(verdict *os.File) error {
