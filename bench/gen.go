@@ -76,7 +76,7 @@ func genArgs(r row, o options, port, upstream, core int, pids []int, calls bool)
 		args = append(args, "--body", strconv.Itoa(r.Body))
 	}
 	if r.Idle > 0 {
-		args = append(args, "--idle", strconv.Itoa(r.Idle), "--hold", "3")
+		args = append(args, "--idle", strconv.Itoa(r.Idle), "--hold", "5")
 	}
 	if r.Close {
 		args = append(args, "--close")
