@@ -65,6 +65,31 @@ func TestRatioIsTheMedianOfTheRounds(t *testing.T) {
 	}
 }
 
+func TestHalfLoadIsThatOfTheReference(t *testing.T) {
+	nginx, fast := measured{Proxy: "nginx", Median: genResult{RPS: 1000}}, measured{Proxy: "pingap", Median: genResult{RPS: 3000}}
+	failed := measured{Proxy: "nginx", Median: genResult{RPS: 10}, Failed: "yes"}
+	slow := measured{Proxy: "caddy", Median: genResult{RPS: 400}}
+	for want, proxies := range map[int][]measured{500: {slow, nginx, fast}, 200: {failed, fast, slow}, 0: {failed}} {
+		if got := halfRate(proxies); got != want {
+			t.Errorf("got %d, want %d", got, want)
+		}
+	}
+}
+
+func TestTableShowsHalfLoad(t *testing.T) {
+	res := []result{{Row: row{Name: "work"}, Proxies: []measured{{Proxy: "pingap", Half: &genResult{RPS: 1234, P99: 321}}, {Proxy: "caddy"}}}}
+	var out strings.Builder
+	printHalf(&out, res)
+	if !strings.Contains(out.String(), "1234  pingap") || !strings.Contains(out.String(), "321") || strings.Contains(out.String(), "caddy") {
+		t.Errorf("got:\n%s", out.String())
+	}
+	out.Reset()
+	printHalf(&out, []result{{Proxies: []measured{{Proxy: "pingap"}}}})
+	if out.Len() > 0 {
+		t.Errorf("nothing measured, printed %q", out.String())
+	}
+}
+
 func TestMedian(t *testing.T) {
 	for _, c := range []struct {
 		values []float64

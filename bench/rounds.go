@@ -20,6 +20,7 @@ type measured struct {
 	Calls  float64     `json:"syscalls_per_request"` // 0 = not counted
 	Ratio  float64     `json:"ratio"`                // to nginx, median over rounds; 0 = no nginx
 	Median genResult   `json:"median"`               // each figure's own median
+	Half   *genResult  `json:"half,omitempty"`       // medians at half the load of the reference; nil = not measured or not kept up with
 	Failed string      `json:"failed,omitempty"`
 }
 
@@ -154,10 +155,13 @@ func (b *bench) measure(ctx context.Context, r row, running []*instance) result 
 			res.Proxies[i].Calls = b.countCalls(ctx, r, in)
 		}
 	}
+	summarise(&res)
+	if r.Half {
+		b.measureHalf(ctx, r, running, &res)
+	}
 	for _, in := range running {
 		in.emptyLogs()
 	}
-	summarise(&res)
 	b.log("%-45s %5.1f s  %s", r.Name, time.Since(begin).Seconds(), oneLine(res))
 	return res
 }

@@ -38,6 +38,7 @@ type row struct {
 	Idle    int  // idle connections beside or instead of the load
 	Calls   bool // count system calls in a run of its own
 	Once    bool // one round is enough (memory)
+	Half    bool // measure latencies at half the load as well
 }
 
 // work is what a request does, without the number of connections and threads.
@@ -100,6 +101,7 @@ func (w work) row(conns, threads int) row {
 		Body:    w.body,
 		Length:  w.length,
 		Calls:   threads == 1,
+		Half:    w.length == smallAnswer && w.path == "/small" && conns == 64,
 	}
 }
 

@@ -78,6 +78,7 @@ func printTables(w io.Writer, d description, results []result) {
 	printRatios(w, results)
 	fmt.Fprintf(w, "\nDetails: req/s per core is 1 s / CPU per request; latencies in µs; memory after the load\n\n")
 	printDetails(w, results)
+	printHalf(w, results)
 	printFailures(w, results)
 }
 
