@@ -8,7 +8,6 @@ import (
 	"github.com/BurntSushi/toml"
 
 	"pingap/config/internal/places"
-	"pingap/config/internal/simple"
 )
 
 // maxBytes bounds all documents of one configuration together. 10,000 locations are
@@ -37,12 +36,8 @@ func (l *loader) parse(docs []Document) {
 	}
 }
 
-// parseText leaves to the library what is not simple, once it is known not to nest too deep
-// for it.
+// parseText leaves a document to the library once it is known not to nest too deep for it.
 func parseText(text string) (map[string]any, error) {
-	if tree, ok := simple.Read(text); ok {
-		return tree, nil
-	}
 	if err := places.Check(text); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -68,6 +69,7 @@ func (t *trimmer) look(parked, now int64) {
 		return
 	}
 	t.trimmed, t.at = parked, now
+	runtime.GC() // pools give up what they hold only in their second collection
 	debug.FreeOSMemory()
 }
 
