@@ -34,12 +34,15 @@ func (c *conn) finish() next {
 	keep := s.keepClient && !c.worn()
 	c.p.requests.Add(1)
 	c.p.inFlight.Add(-1)
+	now := s.ended
+	if now == 0 {
+		now = message.Now()
+	}
 	s.reset()
 	if !keep {
 		return nextClose
 	}
 	c.partial = false
-	now := message.Now()
 	if s.r < s.w {
 		s.ex.Start = now // a pipelined request: it begins when its turn comes
 	}

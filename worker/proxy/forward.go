@@ -92,7 +92,7 @@ func (c *conn) attempt(u *upstream.Upstream, b *upstream.Backend, begin int64, l
 		}
 		up := ioOf(conn)
 		s.up = up
-		how, fail := c.exchange(u, up)
+		how, fail := c.exchange(u, up, begin+s.ex.UpstreamConnect)
 		s.up = nil
 		if fail.status == 0 {
 			return true, how
@@ -141,10 +141,11 @@ func (c *conn) connect(b *upstream.Backend, fresh bool, begin int64) (*upstream.
 			return nil, err
 		}
 		conn = dialled
+		s.ex.UpstreamConnect = message.Now() - begin
+	} else {
+		s.ex.UpstreamConnect = 0 // less than it costs to look at the clock
 	}
-	now := message.Now()
-	s.ex.UpstreamConnect = now - begin
-	s.ex.UpstreamConnectionAge = now - conn.Opened
+	s.ex.UpstreamConnectionAge = begin + s.ex.UpstreamConnect - conn.Opened
 	s.ex.UpstreamReused = conn.Uses > 0
 	return conn, nil
 }
@@ -201,13 +202,13 @@ func (c *conn) buildRequest() {
 
 // exchange sends the request on a connection and passes the response on. A failure without a status is
 // none. Afterwards the connection is back in the pool, where others take it, or closed.
-func (c *conn) exchange(u *upstream.Upstream, up *upstreamIO) (served, failure) {
+func (c *conn) exchange(u *upstream.Upstream, up *upstreamIO, now int64) (served, failure) {
 	s := c.s
 	first := stageSend
 	if !s.reqWhole {
 		first = stageHead
 	}
-	up.begin(c, first, u.ReadTimeout)
+	up.begin(c, first, u.ReadTimeout, now)
 	c.enter(phaseUpstream, up.sent, up.timeout, up)
 	if !s.reqWhole {
 		c.startUpload(up, u.WriteTimeout)
@@ -226,7 +227,8 @@ func (c *conn) exchange(u *upstream.Upstream, up *upstreamIO) (served, failure) 
 	}
 	c.wait.leave()
 	if s.ex.UpstreamStatus != 0 {
-		s.ex.UpstreamResponse = message.Now() - up.sent - max(s.ex.UpstreamProcessing, 0)
+		s.ended = message.Now()
+		s.ex.UpstreamResponse = s.ended - up.sent - max(s.ex.UpstreamProcessing, 0)
 	}
 	if up.want == wantTunnel {
 		s.up = up

@@ -44,6 +44,7 @@ type session struct {
 	counted    bool   // counted in the server's Processing
 	keepClient bool   // the client's connection may be used again
 	headSent   bool   // a final response head has been written, at least in part
+	ended      int64  // when the exchange with the upstream was over, 0 for not known
 	clientGone bool   // a write to the client failed, or the sweeper saw it leave
 
 	up     *upstreamIO // the exchange with the upstream in progress
@@ -107,7 +108,7 @@ func (s *session) reset() {
 	s.site, s.server, s.location = nil, nil, nil
 	s.reqScan, s.reqFrame, s.reqBody, s.reqWhole = http1.Scan{}, http1.Framing{}, nil, false
 	s.held, s.counted, s.keepClient, s.headSent, s.clientGone = false, false, false, false, false
-	s.tried, s.upload, s.up = s.tried[:0], nil, nil
+	s.tried, s.upload, s.up, s.ended = s.tried[:0], nil, nil, 0
 	s.out = s.out[:0]
 	if s.r == s.w {
 		s.r, s.w = 0, 0

@@ -74,13 +74,13 @@ func ioOf(conn *upstream.Conn) *upstreamIO {
 	return up
 }
 
-// begin prepares for an exchange on behalf of c.
-func (up *upstreamIO) begin(c *conn, first stage, timeout time.Duration) {
+// begin prepares for an exchange on behalf of c at now.
+func (up *upstreamIO) begin(c *conn, first stage, timeout time.Duration, now int64) {
 	up.c, up.stage, up.want, up.fail, up.timeout = c, first, wantMore, failure{}, timeout
 	up.r, up.w, up.interim, up.extra = 0, 0, 0, false
 	up.scan = http1.Scan{}
 	up.rest = [2][]byte{}
-	up.sent = message.Now()
+	up.sent = now
 }
 
 // end gives the buffers back.
