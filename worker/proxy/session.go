@@ -16,9 +16,9 @@ const (
 	upSize = 32 << 10
 	// bodySize is the size of a buffer for the rest of a body, up or down.
 	bodySize = 64 << 10
-	// joinMax is the longest body that is copied behind its head to be one write; a longer one is
-	// gathered by writev.
-	joinMax = 4 << 10
+	// joinMax is the longest body that is copied behind its head to be one write, which up to here costs
+	// less than writev; a longer one is gathered by writev.
+	joinMax = 20 << 10
 )
 
 // session is the memory of a request in process.
