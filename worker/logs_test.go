@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"pingap/ipc"
 	"pingap/telemetry"
@@ -26,7 +27,21 @@ func TestAccessLogFollowsNewFiles(t *testing.T) {
 	b.start(cfg, map[string]*os.File{path: open(path)})
 	b.activate()
 	c := b.dial()
-	c.get("/a")
+	// The answer comes before the line: only what counts as served has been logged.
+	served := func(n uint64) {
+		t.Helper()
+		c.get("/a")
+		for deadline := time.Now().Add(20 * time.Second); ; {
+			b.send(ipc.StatusRequest{})
+			if s := receive[*ipc.Status](b); s.Requests >= n {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%d requests were not served", n)
+			}
+		}
+	}
+	served(1)
 	if err := os.Rename(path, path+".1"); err != nil {
 		t.Fatal(err)
 	}
@@ -38,16 +53,16 @@ func TestAccessLogFollowsNewFiles(t *testing.T) {
 	}
 	reopen()
 	wantFile(t, path+".1", "GET /a 200\n")
-	c.get("/a")
+	served(2)
 	// A configuration that keeps the log keeps its writer.
 	b.apply(b.load(strings.ReplaceAll(cfg, `text = "one"`, `text = "two"`)))
-	c.get("/a")
+	served(3)
 	if err := os.Rename(path, path+".2"); err != nil {
 		t.Fatal(err)
 	}
 	reopen()
 	wantFile(t, path+".2", "GET /a 200\nGET /a 200\n")
-	c.get("/a")
+	served(4)
 	b.send(ipc.Stop{})
 	if err := b.outcome(); err != nil {
 		t.Error(err)
