@@ -44,20 +44,19 @@ func in(set uint64, id message.Name) bool { return set>>id&1 != 0 }
 
 // parsed collects what the fields of one head say about framing.
 type parsed struct {
-	length     int64 // -1: none seen
-	coding     bool
-	hosts      int
-	connection bool
-	close      bool
-	keepAlive  bool
-	upgrade    bool // Connection lists "upgrade"
-	upgrades   int  // Upgrade fields
-	h2c        bool // one of them lists "h2c"
-	aliases    int  // fields dropped because their names alias one that decides
-	te         bool
-	trailers   bool
-	expect     bool
-	nominated  bool
+	length    int64 // -1: none seen
+	coding    bool
+	hosts     int
+	close     bool
+	keepAlive bool
+	upgrade   bool // Connection lists "upgrade"
+	upgrades  int  // Upgrade fields
+	h2c       bool // one of them lists "h2c"
+	aliases   int  // fields dropped because their names alias one that decides
+	te        bool
+	trailers  bool
+	expect    bool
+	nominated bool
 }
 
 // note looks at one well-known field while the head is parsed.
@@ -139,7 +138,6 @@ func validCodings(list []byte) bool {
 
 // noteConnection reads the options of Connection (RFC 9110 section 7.6.1).
 func (p *parsed) noteConnection(value []byte) *Error {
-	p.connection = true
 	for len(value) > 0 {
 		var token []byte
 		token, value = nextToken(value)

@@ -74,9 +74,15 @@ func (c *conn) panicked(cause any) next {
 		zap.ByteString("stack", debug.Stack()))
 	s.keepClient = false
 	if s.up != nil {
+		c.wait.leave()
+		c.stopUpload()
 		s.up.discard()
 	}
-	if !s.headSent {
+	if s.backend != nil {
+		s.backend.End()
+	}
+	if !s.headSent || s.resp.headOnly {
+		s.headSent, s.resp.headOnly = false, false
 		c.answerError(500, "InternalError", "internal error")
 	}
 	return c.finish()

@@ -36,7 +36,9 @@ func (c *conn) forward() served {
 		s.ex.UpstreamAttempts++
 		s.ex.UpstreamAddr = b.Addr
 		b.Begin()
+		s.backend = b
 		done, how := c.attempt(u, b, begin, &last)
+		s.backend = nil
 		b.End()
 		if done {
 			return how
@@ -231,7 +233,6 @@ func (c *conn) exchange(u *upstream.Upstream, up *upstreamIO, now int64) (served
 		s.ex.UpstreamResponse = s.ended - up.sent - max(s.ex.UpstreamProcessing, 0)
 	}
 	if up.want == wantTunnel {
-		s.up = up
 		c.tunnelUp = up
 		return tunnelled, failure{}
 	}
@@ -289,7 +290,11 @@ func (c *conn) interrupted(up *upstreamIO, err error) {
 // writeRest writes the part of the request that the socket did not take at once.
 func (c *conn) writeRest(up *upstreamIO, limit time.Duration) {
 	up.want = wantMore
-	err := up.conn.SetWriteDeadline(time.Now().Add(limit))
+	var deadline time.Time // none without a limit
+	if limit > 0 {
+		deadline = time.Now().Add(limit)
+	}
+	err := up.conn.SetWriteDeadline(deadline)
 	for i := 0; i < len(up.rest) && err == nil; i++ {
 		if len(up.rest[i]) > 0 {
 			_, err = up.conn.Write(up.rest[i])

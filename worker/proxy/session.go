@@ -47,9 +47,10 @@ type session struct {
 	ended      int64  // when the exchange with the upstream was over, 0 for not known
 	clientGone bool   // a write to the client failed, or the sweeper saw it leave
 
-	up     *upstreamIO // the exchange with the upstream in progress
-	tried  []*upstream.Backend
-	upload *upload
+	up      *upstreamIO       // the exchange with the upstream in progress
+	backend *upstream.Backend // the one being tried, counted as in flight
+	tried   []*upstream.Backend
+	upload  *upload
 
 	resp respState
 }
@@ -108,7 +109,7 @@ func (s *session) reset() {
 	s.site, s.server, s.location = nil, nil, nil
 	s.reqScan, s.reqFrame, s.reqBody, s.reqWhole = http1.Scan{}, http1.Framing{}, nil, false
 	s.held, s.counted, s.keepClient, s.headSent, s.clientGone = false, false, false, false, false
-	s.tried, s.upload, s.up, s.ended = s.tried[:0], nil, nil, 0
+	s.tried, s.upload, s.up, s.backend, s.ended = s.tried[:0], nil, nil, nil, 0
 	s.out = s.out[:0]
 	if s.r == s.w {
 		s.r, s.w = 0, 0

@@ -119,7 +119,7 @@ func (c *conn) check(now int64, all bool) (expired bool) {
 		}
 	case phaseParked:
 		return all && (over || c.drained(w.since, now))
-	case phaseHead, phaseBody:
+	case phaseHead:
 		if over {
 			w.fireLocked(causeTimeout)
 		}

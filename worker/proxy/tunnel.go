@@ -58,7 +58,7 @@ func (c *conn) tunnel() {
 	s.r = s.w
 	s.ex.UpstreamResponse = message.Now() - up.sent - max(s.ex.UpstreamProcessing, 0)
 	up.discard()
-	s.up, s.ended = nil, 0
+	s.ended = 0
 	s.keepClient = false
 	c.finish()
 }

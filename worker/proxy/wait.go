@@ -17,7 +17,6 @@ const (
 	phaseIdle                  // the next request
 	phaseParked                // the next request, without a goroutine
 	phaseHead                  // the rest of a request head
-	phaseBody                  // bytes of a request body, or of a tunnel
 	phaseUpstream              // bytes from the upstream
 )
 
