@@ -103,11 +103,26 @@ func (c *conn) sendLocal(resp *message.Response, body []byte) {
 // writeJoined sends the head in s.out with the body behind it as one write.
 func (c *conn) writeJoined(body []byte) error {
 	s := c.s
+	if joined := s.inFront(body); joined != nil {
+		return c.write(joined)
+	}
 	if len(body) > joinMax {
 		return c.write2(s.out, body)
 	}
 	s.out = append(s.out, body...)
 	return c.write(s.out)
+}
+
+// inFront writes the head in s.out right in front of body, if body is what follows the free bytes of the
+// read buffer and the head fits there. It returns both, or nil.
+func (s *session) inFront(body []byte) []byte {
+	front := s.resp.front
+	at := len(front) - len(s.out)
+	if at < 0 || len(body) == 0 || len(front) == cap(front) || &front[:len(front)+1][len(front)] != &body[0] {
+		return nil
+	}
+	copy(front[at:], s.out)
+	return front[at : len(front)+len(body)]
 }
 
 // connectionField is the Connection field for the response to this client.

@@ -28,13 +28,15 @@ type respState struct {
 	headOnly bool // the head is written but not sent: it goes with the first bytes of the body
 	filters  []plugins.Filter
 	work     [2][]byte // scratch of filters and chunk framing
+	head     []byte    // the response head, when it was moved out of the read buffer
+	front    []byte    // free bytes of the read buffer in front of the body: the head is written there
 }
 
 func (r *respState) reset() {
 	clear(r.filters)
-	work, chunks, filters := r.work, r.chunks, r.filters[:0]
+	work, chunks, filters, head := r.work, r.chunks, r.filters[:0], r.head[:0]
 	chunks.Reset()
-	*r = respState{work: work, chunks: chunks, filters: filters}
+	*r = respState{work: work, chunks: chunks, filters: filters, head: head}
 }
 
 // passInterim passes an interim response on to a client that may know such, and reports whether the

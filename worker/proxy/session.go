@@ -14,6 +14,8 @@ const (
 	inSize = 16 << 10
 	// upSize is the size of a read buffer for response heads and what comes with them.
 	upSize = 32 << 10
+	// upRoom is what stays free at its front, so that a head can grow in front of a body.
+	upRoom = 1 << 10
 	// bodySize is the size of a buffer for the rest of a body, up or down.
 	bodySize = 64 << 10
 	// joinMax is the longest body that is copied behind its head to be one write, which up to here costs
@@ -58,7 +60,7 @@ type session struct {
 // buffers are the pools of a worker. Pools hold pointers to arrays so that putting allocates nothing.
 type buffers struct {
 	sessions sync.Pool
-	up       sync.Pool // *[upSize]byte
+	up       sync.Pool // *[upRoom + upSize]byte
 	body     sync.Pool // *[bodySize]byte
 }
 
@@ -85,11 +87,11 @@ func (b *buffers) putSession(s *session) {
 	b.sessions.Put(s)
 }
 
-func (b *buffers) upBuffer() *[upSize]byte {
-	if p, ok := b.up.Get().(*[upSize]byte); ok {
+func (b *buffers) upBuffer() *[upRoom + upSize]byte {
+	if p, ok := b.up.Get().(*[upRoom + upSize]byte); ok {
 		return p
 	}
-	return new([upSize]byte)
+	return new([upRoom + upSize]byte)
 }
 
 func (b *buffers) bodyBuffer() *[bodySize]byte {

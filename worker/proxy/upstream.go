@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"syscall"
 	"time"
 
@@ -53,7 +54,7 @@ type upstreamIO struct {
 	want    want
 	fail    failure
 	rest    [2][]byte // of the request, after wantWrite
-	buf     *[upSize]byte
+	buf     *[upRoom + upSize]byte
 	r, w    int             // buf[r:w] is unread
 	scan    http1.Scan      // of the head that is coming
 	body    *[bodySize]byte // for the rest of the response body
@@ -77,7 +78,7 @@ func ioOf(conn *upstream.Conn) *upstreamIO {
 // begin prepares for an exchange on behalf of c at now.
 func (up *upstreamIO) begin(c *conn, first stage, timeout time.Duration, now int64) {
 	up.c, up.stage, up.want, up.fail, up.timeout = c, first, wantMore, failure{}, timeout
-	up.r, up.w, up.interim, up.extra = 0, 0, 0, false
+	up.r, up.w, up.interim, up.extra = upRoom, upRoom, 0, false
 	up.scan = http1.Scan{}
 	up.rest = [2][]byte{}
 	up.sent = now
@@ -190,7 +191,7 @@ func (up *upstreamIO) takeHead() bool {
 			return up.compact()
 		}
 		resp.Reset()
-		n, frame, err := http1.ParseResponse(up.buf[up.r:up.w], resp, &limits, ask)
+		n, frame, err := http1.ParseResponse(up.headBytes(), resp, &limits, ask)
 		if err != nil {
 			return up.failed(502, "InvalidHTTPHeader")
 		}
@@ -212,12 +213,36 @@ func (up *upstreamIO) takeHead() bool {
 	}
 }
 
+// frontMin is how much of a body makes it worth to move the head away from in front of it.
+const frontMin = 4 << 10
+
+// headBytes returns the bytes to parse a head from: those in the buffer, or, with much of a body behind
+// the head, a copy of the head alone. Then nothing refers to the buffer in front of the body any more,
+// and the head for the client can be written there, which spares a copy of the body.
+func (up *upstreamIO) headBytes() []byte {
+	unread, r := up.buf[up.r:up.w], &up.c.s.resp
+	r.front = nil
+	if len(unread) < frontMin {
+		return unread
+	}
+	end := bytes.Index(unread[:frontMin], endOfHead)
+	if end < 0 {
+		return unread
+	}
+	end += len(endOfHead)
+	r.head = append(r.head[:0], unread[:end]...)
+	r.front = up.buf[:up.r+end]
+	return r.head
+}
+
+var endOfHead = []byte("\r\n\r\n")
+
 // compact makes room behind an incomplete head by moving it to the front, where interim responses
 // were. It returns false, for the callback.
 func (up *upstreamIO) compact() bool {
-	if up.r > 0 && up.w == len(up.buf) {
-		up.w = copy(up.buf[:], up.buf[up.r:up.w])
-		up.r = 0
+	if up.r > upRoom && up.w == len(up.buf) {
+		up.w = upRoom + copy(up.buf[upRoom:], up.buf[up.r:up.w])
+		up.r = upRoom
 	}
 	return false
 }
@@ -250,7 +275,7 @@ func (up *upstreamIO) atEnd() bool {
 	c := up.c
 	if up.stage == stageHead {
 		up.failed(502, "ConnectionClosed")
-		up.fail.unanswered = up.w == 0 && up.interim == 0
+		up.fail.unanswered = up.w == upRoom && up.interim == 0
 		return true
 	}
 	if !c.s.resp.frame.UntilClose {
@@ -270,7 +295,7 @@ func (up *upstreamIO) failed(status int, kind string) bool {
 		r.headOnly, up.c.s.headSent = false, false
 	}
 	if kind == "ConnectionReset" {
-		up.fail.unanswered = up.stage == stageHead && up.w == 0 && up.interim == 0
+		up.fail.unanswered = up.stage == stageHead && up.w == upRoom && up.interim == 0
 	}
 	return true
 }
