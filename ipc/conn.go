@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -20,9 +21,12 @@ type Conn struct {
 	writeMu sync.Mutex // guards the order of the packets of one message, and out
 	out     []byte
 
-	in    []byte // packet buffer, Receive's
-	oob   []byte
-	noFDs bool // descriptors are refused (clients)
+	in     []byte // packet buffer, Receive's
+	oob    []byte
+	sender int  // pid of the last packet's, 0 without PassPID
+	noFDs  bool // descriptors are refused (clients)
+
+	epoch atomic.Uint32 // goes into every header
 
 	pendingMu sync.Mutex // guards pending, which Close must not leak
 	pending   []int      // descriptors of flagMore packets, waiting for their message
@@ -59,11 +63,11 @@ func FromFD(fd int) (*Conn, error) {
 		file.Close()
 		return nil, fmt.Errorf("ipc: descriptor %d: %w", fd, err)
 	}
-	// One spare descriptor of room, so that a packet with too many is seen as such.
+	// One spare descriptor of room, so that a packet with too many is seen as such, and the sender's credentials.
 	return &Conn{
 		file: file, raw: raw,
 		in:  make([]byte, maxPacketBytes+1),
-		oob: make([]byte, unix.CmsgSpace((MaxPacketFDs+1)*4)),
+		oob: make([]byte, unix.CmsgSpace((MaxPacketFDs+1)*4)+unix.CmsgSpace(unix.SizeofUcred)),
 	}, nil
 }
 
@@ -120,6 +124,30 @@ func (c *Conn) Peer() (pid, uid, gid int, err error) {
 	return int(cred.Pid), int(cred.Uid), int(cred.Gid), nil
 }
 
+// PassPID has the kernel tell the process that sent each message received from now on, in Message.PID.
+func (c *Conn) PassPID() error {
+	var err error
+	cerr := c.raw.Control(func(fd uintptr) {
+		err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PASSCRED, 1)
+	})
+	if err = errors.Join(cerr, err); err != nil {
+		return fmt.Errorf("ipc: SO_PASSCRED: %w", err)
+	}
+	return nil
+}
+
+// SetEpoch sets what goes into the header of everything sent from now on (doc.go, Framing).
+func (c *Conn) SetEpoch(epoch uint32) { c.epoch.Store(epoch) }
+
+// FD returns the descriptor of the socket for passing it on; it stays the Conn's.
+func (c *Conn) FD() (int, error) {
+	n := -1
+	if err := c.raw.Control(func(fd uintptr) { n = int(fd) }); err != nil {
+		return -1, fmt.Errorf("ipc: descriptor: %w", err)
+	}
+	return n, nil
+}
+
 // Send sends one message, with the descriptors that its slots name. It waits while the peer's queue is full,
 // until ctx ends. After an error the message may be lost; nothing of it arrives partly.
 func (c *Conn) Send(ctx context.Context, txn uint32, body Body, fds ...int) error {
@@ -133,6 +161,7 @@ func (c *Conn) TrySend(txn uint32, body Body, fds ...int) error {
 }
 
 func (c *Conn) send(ctx context.Context, wait bool, h header, body Body, fds []int) error {
+	h.epoch = c.epoch.Load()
 	data, err := json.Marshal(body)
 	if err == nil && (len(data) > MaxBody || len(fds) > MaxMessageFDs) {
 		err = fmt.Errorf("%w: %d bytes, %d descriptors", ErrTooLarge, len(data), len(fds))

@@ -10,24 +10,25 @@
 // verified, truncation is an error that closes what came. A body names its descriptors by Slot: 1 is the first,
 // 0 none. There is never an empty packet: it would read as EOF. Fields may be added to a body at any time; a message of
 // an unknown type is answered with Unknown and otherwise ignored. txn pairs an answer with its request; epoch
-// (0 until supervisors replace each other) fences a supervisor that was replaced.
+// counts the supervisors of an instance and fences one that was replaced: a worker ignores messages of an epoch below
+// the highest that Resync has told it.
 //
 // # Messages
 //
 //	supervisor -> worker            answer             meaning
 //	Start                           Ready | Nack       build everything, accept nothing; see descriptors
 //	Activate                        Active             accept
-//	Prepare {base, sha, snapshot}   Prepared | Nack    build the new site beside the live one
-//	Commit                          Committed          swap it in
+//	Prepare {base, sha, snapshot,   Prepared | Nack    build the new site beside the live one; take new sockets, accept
+//	  listeners}                                       nothing on them
+//	Commit                          Committed          swap it in; accept on new listeners, end with dropped ones
 //	Abort                           Aborted            drop it; harmless without a Prepare
-//	ListenerAdd, ListenerDrop       -                  more or fewer sockets to accept on
 //	LogFDs                          LogsTaken          write to these files from now on; also to draining workers, and also
 //	                                                   for targets of a site that is prepared and not committed
-//	Drain {idle grace, timeout}     Draining, Gone     stop accepting, finish, exit 0
+//	Drain {idle grace, timeouts}    Draining, Gone     stop accepting, finish, exit 0
 //	DrainFaster {timeout}           Draining           less time
 //	Stop                            -                  exit 0 at once
 //	StatusRequest                   Status             the heartbeat, now
-//	Resync {epoch}                  Status             a new supervisor owns you (sent once adoption exists)
+//	Resync {epoch}                  Status             a new supervisor owns you
 //	MetricsPull                     Metrics            (sent once control merges metrics)
 //	LogLevel, Dump                  -                  (sent once the admin interface exists)
 //
@@ -35,6 +36,7 @@
 //	Hello {pid, proto range, ...}   Start              first message, within 30 s of the spawn
 //	Status                          -                  each second from the serving path; 10 s without one is death
 //	Gone                            -                  drained; the exit follows
+//	Orphan {listeners, arena, ...}  Resync             first message to whoever connects to the rescue socket
 //
 //	supervisor -> control
 //	ControlStart                    Ready              answers Hello; control loads and proposes only if sha is empty
@@ -50,12 +52,21 @@
 //	StatusRequest                   StatusAll
 //	Reopen                          Reopened | Refused after all processes acked the new files
 //	Stop {fast}                     Stopping           then the instance ends
+//	Roll                            Applied | Refused  fresh workers for what is live
+//	Upgrade                         Upgraded | Refused a new supervisor takes over
+//	HistoryRequest                  History            the ledger
+//
+//	new supervisor -> old supervisor (over the socket that tableflip carries)
+//	HandoverRequest                 Handover | Refused everything; the old one reads and sends nothing from then on
 //
 //	client -> control (control.sock; no descriptors)
 //	Reload {wait}                   Applied | Refused  without wait: Ready once the load has begun
 //	StatusRequest                   StatusAll
 //	Reopen                          Reopened | Refused
 //	Stop {fast}                     Stopping           EOF when the instance has ended
+//	Roll {wait}                     Applied | Refused  without wait: Ready at once
+//	Upgrade                         Upgraded | Refused EOF after Upgraded: the new supervisor starts its own control
+//	HistoryRequest                  History
 //
 //	anyone -> anyone
 //	Unknown {of}                    -                  I do not know messages of this type
@@ -77,6 +88,7 @@
 // # The supervisor's states
 //
 //	BOOT --(control's first Propose applied: all workers ACTIVE)--> RUN
+//	RUN:  idle <--> roll: fresh workers -> all READY -> ACTIVATE -> all ACTIVE -> DRAIN the old; else the fresh ones are killed
 //	RUN:  idle <--> apply: PREPARE to all active -> all Prepared -> COMMIT to all -> all Committed (or killed)
 //	                          \-> Nack, death, 5 s -> ABORT to all: nothing changed
 //	RUN | BOOT --(Stop, TERM)--> STOPPING: abort what runs, Drain all, wait <= grace period, kill --> EXIT
@@ -85,12 +97,13 @@
 //
 //	fd             owner        message                      receiver does
 //	3              worker end   inherited                    FromFD(3); EOF = the supervisor is gone
-//	Listener.FD    supervisor   Start, ListenerAdd           accepts; never unlinks, never shutdown(2); O_NONBLOCK is shared
+//	Listener.FD    supervisor   Start, Prepare, Orphan       accepts; never unlinks, never shutdown(2); O_NONBLOCK is shared
 //	Snapshot       control      Propose, Prepare, Start,     ReadMemfd; sealed against everything
 //	                            ControlStart
 //	LogTarget.FD   supervisor   Start, ControlStart,         whole lines in one write (O_APPEND); closes the old
 //	                            Prepare, LogFDs
-//	Start.Arena    supervisor   Start                        arena.Map; writes its own column only
+//	Start.Arena    supervisor   Start, Orphan                arena.Map; writes its own column only
+//	Start.Rescue   supervisor   Start                        accepts on it while there is no supervisor; checks the peer's user
 //	ControlStart.  supervisor   ControlStart                 AcceptorFromFD; Close does not unlink
 //	Listener
 //

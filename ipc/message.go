@@ -22,6 +22,7 @@ type Message struct {
 	Epoch uint32
 	Txn   uint32
 	Body  Body // pointer to the struct of its type: switch b := m.Body.(type) { case *ipc.Start: }
+	PID   int  // of the process that sent it, by the kernel's word; 0 without Conn.PassPID
 
 	fds []int // -1 where taken
 }

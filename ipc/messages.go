@@ -103,6 +103,11 @@ type Start struct {
 	Threads    int         `json:"threads"` // GOMAXPROCS of this worker, 0 = default
 	Build      string      `json:"build"`   // of the supervisor
 
+	// Rescue is a listening SEQPACKET socket in the run directory. Without a supervisor the worker accepts on it: who
+	// holds the run directory by then asks for everything back (Orphan).
+	Rescue Slot `json:"rescue,omitempty"`
+	Owner  int  `json:"owner"` // user id of the supervisor: only it and root may come to the rescue
+
 	Env map[string]string `json:"env,omitempty"` // variables that the snapshot refers to, as far as they are set
 }
 
@@ -119,6 +124,10 @@ type Prepare struct {
 	SHA      string      `json:"sha"`
 	Snapshot Slot        `json:"snapshot"`
 	Logs     []LogTarget `json:"logs,omitempty"` // targets the worker does not have yet
+
+	// Listeners are all that the new version wants; those that the worker does not have yet come with their sockets. At
+	// Commit it begins to accept on these, and ends with those not named.
+	Listeners []Listener `json:"listeners"`
 
 	Env map[string]string `json:"env,omitempty"` // as in Start; a variable never changes its value
 }
@@ -164,24 +173,18 @@ type Abort struct{}
 // Aborted answers Abort.
 type Aborted struct{}
 
-// ListenerAdd gives an active worker more sockets to accept on.
-type ListenerAdd struct {
-	Listeners []Listener `json:"listeners"`
-}
-
-// ListenerDrop: close your copies of these listeners; their connections stay.
-type ListenerDrop struct {
-	IDs []string `json:"ids"`
-}
-
 // Drain: stop accepting, finish what is there, send Gone, exit 0.
 type Drain struct {
 	IdleGrace time.Duration `json:"idle_grace"` // ns; an idle keep-alive connection stays usable so long
-	Timeout   time.Duration `json:"timeout"`    // ns; then everything is closed
-	Reason    string        `json:"reason"`
+	Spread    time.Duration `json:"spread"`     // ns; then idle connections are closed over this time, not all at once
+	Timeout   time.Duration `json:"timeout"`    // ns; then requests in flight are cut
+	// LongTimeout is when tunnels, event streams and long downloads are cut, ns, unless their location says otherwise; 0 = Timeout.
+	LongTimeout time.Duration `json:"long_timeout,omitempty"`
+	Hard        time.Duration `json:"hard,omitempty"` // ns; then the process is killed by a timer of the kernel; 0 = none
+	Reason      string        `json:"reason"`
 }
 
-// DrainFaster shortens the time-out of a running drain, counted from its receipt.
+// DrainFaster shortens the time-outs of a running drain, counted from its receipt. Longer ones change nothing.
 type DrainFaster struct {
 	Timeout time.Duration `json:"timeout"` // ns
 }
@@ -192,7 +195,7 @@ type Stop struct {
 	Who  string `json:"who,omitempty"`  // for the log
 }
 
-// Resync announces a new supervisor; older epochs are ignored from then on. Answered by Status.
+// Resync announces a new supervisor; messages of older epochs are ignored from then on. Answered by Status with Process set.
 type Resync struct {
 	Epoch uint32 `json:"epoch"`
 }
@@ -242,6 +245,8 @@ type Status struct {
 	LogDropped  uint64           `json:"log_dropped"` // lines lost since start
 	Message     string           `json:"message,omitempty"`
 	Dropped     bool             `json:"dropped,omitempty"` // control runs as RunAs says
+
+	Process *Hello `json:"process,omitempty"` // in the answer to Resync
 }
 
 // Draining answers Drain and DrainFaster.
@@ -249,8 +254,27 @@ type Draining struct {
 	Left int64 `json:"left"` // connections
 }
 
-// Gone is a drained worker's last message.
+// Gone is a drained worker's last message: how the requests and connections ended that were there when the drain began, or
+// came out of the accept queue with it.
 type Gone struct {
-	Requests uint64 `json:"requests"`
-	Cut      int64  `json:"cut"` // connections closed by the time-out
+	Requests uint64 `json:"requests"` // since the worker's start
+
+	Finished    uint64           `json:"finished"`          // requests that ended well while draining
+	Connections uint64           `json:"connections"`       // connections that ended while draining
+	AfterAnswer uint64           `json:"after_answer"`      // of these, closed by us after an answer with Connection: close
+	Idle        uint64           `json:"idle"`              // of these, closed by us while idle, after the idle grace
+	Cut         int64            `json:"cut"`               // of these, cut in the middle by a time-out
+	CutWhy      map[string]int64 `json:"cut_why,omitempty"` // cut by what: timeout, long_timeout, faster, stop
+	Took        time.Duration    `json:"took"`              // ns
+}
+
+// Orphan is the first message of a worker without supervisor to whoever came to its rescue socket: all that it holds of the
+// instance. That connection is its line to the supervisor from then on; Resync follows.
+type Orphan struct {
+	Hello     Hello      `json:"hello"`
+	Status    Status     `json:"status"`
+	Listeners []Listener `json:"listeners"` // with their sockets; none from a draining worker
+	Arena     Slot       `json:"arena"`
+	Snapshot  Slot       `json:"snapshot"` // of the configuration it runs
+	Column    int        `json:"column"`
 }

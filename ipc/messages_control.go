@@ -17,6 +17,11 @@ type ControlStart struct {
 	Snapshot Slot   `json:"snapshot,omitempty"` // sealed memfd of the live snapshot
 
 	RunAs *Credential `json:"run_as,omitempty"` // as in Applied, of what is live
+
+	// Load asks for a load of the source although something is live, and why: after a restart of the supervisor. A load that
+	// fails then leaves everything as it is. With SHA empty nothing that this build understands is live, but workers of
+	// another build may be serving: that load is proposed as at boot, and its failure is no reason to give up.
+	Load string `json:"load,omitempty"`
 }
 
 // Credential is a user and a group; there are no supplementary groups.
@@ -40,6 +45,18 @@ type Settings struct {
 	Group       string        `json:"group,omitempty"`
 	AllowRoot   bool          `json:"allow_root,omitempty"`
 	PIDFile     string        `json:"pid_file,omitempty"` // besides <run-dir>/pingap.pid
+
+	Drain DrainSettings `json:"drain"`
+}
+
+// DrainSettings are the bounds of draining workers, of the keys of the same names; zero fields have the default.
+type DrainSettings struct {
+	IdleGrace      time.Duration `json:"idle_grace,omitempty"`      // ns, 2 s
+	Spread         time.Duration `json:"spread,omitempty"`          // ns, 10 s
+	LongTimeout    time.Duration `json:"long_timeout,omitempty"`    // ns, 1 h; the grace period bounds requests
+	MaxGenerations int           `json:"max_generations,omitempty"` // draining at a time; beyond it the oldest goes faster, 4
+	MaxMemory      int64         `json:"max_memory,omitempty"`      // bytes of all draining workers, likewise; 0 = 30 % of what there is
+	Orphan         time.Duration `json:"orphan,omitempty"`          // ns; how long workers serve without supervisor, 30 s
 }
 
 // Propose asks the supervisor to make a snapshot live, at boot and for every change alike.
@@ -105,7 +122,9 @@ type StatusAll struct {
 	Listeners []Listener `json:"listeners"`
 	Logs      []string   `json:"logs"` // paths now open
 
-	LastApply *ApplyResult `json:"last_apply,omitempty"`
+	LastApply  *ApplyResult `json:"last_apply,omitempty"`
+	LastRecord *Record      `json:"last_record,omitempty"` // of the ledger
+	Epoch      uint32       `json:"epoch"`                 // how many supervisors there have been before this one, less one
 
 	// Control adds these for its clients.
 	Notes    []string         `json:"notes,omitempty"` // what is well, but should be known
@@ -160,4 +179,72 @@ type Reopened struct {
 // Stopping answers Stop; the sender's connection ends when the instance does.
 type Stopping struct {
 	Timeout time.Duration `json:"timeout"` // ns; the longest it may take
+}
+
+// Roll: client to control to supervisor: fresh workers for what is live.
+type Roll struct {
+	Wait        bool   `json:"wait,omitempty"` // Applied once they are active; otherwise Ready at once
+	RequestedBy string `json:"requested_by,omitempty"`
+}
+
+// Upgrade: client to control to supervisor: a new supervisor from the binary that now stands where this one was started from.
+// Answered by Upgraded when it has taken over, or Refused; everything is as it was then.
+type Upgrade struct {
+	RequestedBy string `json:"requested_by,omitempty"`
+}
+
+// Upgraded answers Upgrade. The control that passes it on ends soon after: the new supervisor starts its own.
+type Upgraded struct {
+	PID   int           `json:"pid"` // of the new supervisor
+	Build string        `json:"build"`
+	Took  time.Duration `json:"took"` // ns
+}
+
+// HistoryRequest: client to control to supervisor.
+type HistoryRequest struct{}
+
+// History answers HistoryRequest.
+type History struct {
+	Records []Record `json:"records"` // oldest first, at most 100
+}
+
+// Kinds of a Record.
+const (
+	RecordStart   = "start"
+	RecordApply   = "apply"   // swapped in running workers, listeners included
+	RecordRoll    = "roll"    // fresh workers
+	RecordUpgrade = "upgrade" // a new supervisor by hand-over
+	RecordRestart = "restart" // a new supervisor after one that left on purpose
+	RecordCrash   = "crash"   // a new supervisor after one that did not
+	RecordWorker  = "worker"  // a worker died
+	RecordStop    = "stop"
+)
+
+// Record is an entry of the ledger: one operation, and what became of the connections it touched. While workers that it set to
+// drain are still at it, the figures grow and Draining is not 0.
+type Record struct {
+	ID     uint64        `json:"id"`
+	Kind   string        `json:"kind"`
+	By     string        `json:"by,omitempty"`
+	At     time.Time     `json:"at"`
+	Took   time.Duration `json:"took"`             // ns, until it was live
+	Result string        `json:"result"`           // done, refused
+	Reason string        `json:"reason,omitempty"` // of a refusal, a death
+
+	From  uint64 `json:"from,omitempty"` // version that was live before
+	To    uint64 `json:"to,omitempty"`   // version that is live after
+	Build string `json:"build,omitempty"`
+
+	Workers     int              `json:"workers"`           // that took part, or began to drain
+	Draining    int              `json:"draining"`          // of these, still at it
+	Requests    uint64           `json:"requests"`          // finished while draining
+	Connections uint64           `json:"connections"`       // ended while draining
+	AfterAnswer uint64           `json:"after_answer"`      // of these, closed after an answer
+	Idle        uint64           `json:"idle"`              // of these, closed while idle
+	Moved       uint64           `json:"moved"`             // accepted by the successors by the time it was live or drained
+	Cut         int64            `json:"cut"`               // ended in the middle
+	CutWhy      map[string]int64 `json:"cut_why,omitempty"` // how many by what
+	Refused     int64            `json:"refused"`           // connections that found nobody to take them (the kernel's count of full queues)
+	LongestWait time.Duration    `json:"longest_wait"`      // ns; the longest time without a worker that accepts
+	Ended       time.Time        `json:"ended,omitzero"`    // when the last of its workers had gone
 }

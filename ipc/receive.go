@@ -31,6 +31,7 @@ func (c *Conn) Receive(ctx context.Context) (*Message, error) {
 			closeAll(fds)
 			return nil, err
 		}
+		m.PID = c.sender
 		if m.Body == nil {
 			m.Close()
 			// Where even this finds no room, the peer is not waiting for an answer.
@@ -80,7 +81,9 @@ func (c *Conn) readPacket(ctx context.Context) (header, []byte, error) {
 	if err := waitError(ctx, rerr, err); err != nil {
 		return header{}, nil, err
 	}
-	fds, rightsErr := rights(c.oob[:oobn])
+	var fds []int
+	var rightsErr error
+	fds, c.sender, rightsErr = ancillary(c.oob[:oobn])
 	total := c.addPending(fds)
 	if n == 0 && len(fds) == 0 {
 		return header{}, nil, io.EOF
@@ -104,20 +107,21 @@ func (c *Conn) readPacket(ctx context.Context) (header, []byte, error) {
 	return h, data, nil
 }
 
-// rights returns the descriptors in a control message buffer.
-func rights(oob []byte) ([]int, error) {
+// ancillary returns the descriptors in a control message buffer, and the pid of the sender if it is there.
+func ancillary(oob []byte) (fds []int, pid int, err error) {
 	if len(oob) == 0 {
-		return nil, nil
+		return nil, 0, nil
 	}
 	msgs, err := unix.ParseSocketControlMessage(oob)
 	if err != nil {
-		return nil, fmt.Errorf("%w: control message: %w", ErrMalformed, err)
+		return nil, 0, fmt.Errorf("%w: control message: %w", ErrMalformed, err)
 	}
-	var fds []int
 	for i := range msgs {
 		if got, err := unix.ParseUnixRights(&msgs[i]); err == nil {
 			fds = append(fds, got...)
+		} else if cred, err := unix.ParseUnixCredentials(&msgs[i]); err == nil {
+			pid = int(cred.Pid)
 		}
 	}
-	return fds, nil
+	return fds, pid, nil
 }

@@ -6,7 +6,8 @@ import (
 )
 
 // Type names a message on the wire. Numbers are never reused: 1-31 both ways, 32-95 supervisor to
-// worker, 96-159 worker to supervisor, 160-223 control and supervisor, 224-255 client and control.
+// worker, 96-159 worker to supervisor, 160-223 control and supervisor, 224-255 client and control,
+// 256-287 supervisor and supervisor. 37 and 38 were listeners by messages of their own.
 type Type uint16
 
 // The message types; doc.go says who sends each to whom and what answers it.
@@ -19,19 +20,17 @@ const (
 	TypeLogFDs        Type = 6
 	TypeLogsTaken     Type = 7
 
-	TypeStart        Type = 32
-	TypeActivate     Type = 33
-	TypePrepare      Type = 34
-	TypeCommit       Type = 35
-	TypeAbort        Type = 36
-	TypeListenerAdd  Type = 37
-	TypeListenerDrop Type = 38
-	TypeDrain        Type = 39
-	TypeDrainFaster  Type = 40
-	TypeResync       Type = 41
-	TypeMetricsPull  Type = 42
-	TypeLogLevel     Type = 43
-	TypeDump         Type = 44
+	TypeStart       Type = 32
+	TypeActivate    Type = 33
+	TypePrepare     Type = 34
+	TypeCommit      Type = 35
+	TypeAbort       Type = 36
+	TypeDrain       Type = 39
+	TypeDrainFaster Type = 40
+	TypeResync      Type = 41
+	TypeMetricsPull Type = 42
+	TypeLogLevel    Type = 43
+	TypeDump        Type = 44
 
 	TypeActive    Type = 96
 	TypePrepared  Type = 97
@@ -42,16 +41,25 @@ const (
 	TypeDraining  Type = 102
 	TypeGone      Type = 103
 	TypeMetrics   Type = 104
+	TypeOrphan    Type = 105
 
-	TypeControlStart Type = 160
-	TypePropose      Type = 161
-	TypeApplied      Type = 162
-	TypeRefused      Type = 163
-	TypeStatusAll    Type = 164
-	TypeReload       Type = 165
-	TypeReopen       Type = 166
-	TypeReopened     Type = 167
-	TypeStopping     Type = 168
+	TypeControlStart   Type = 160
+	TypePropose        Type = 161
+	TypeApplied        Type = 162
+	TypeRefused        Type = 163
+	TypeStatusAll      Type = 164
+	TypeReload         Type = 165
+	TypeReopen         Type = 166
+	TypeReopened       Type = 167
+	TypeStopping       Type = 168
+	TypeRoll           Type = 169
+	TypeUpgrade        Type = 170
+	TypeUpgraded       Type = 171
+	TypeHistoryRequest Type = 172
+	TypeHistory        Type = 173
+
+	TypeHandoverRequest Type = 256
+	TypeHandover        Type = 257
 )
 
 // Body is the content of a message: one struct per type, JSON on the wire. Adding a field is
@@ -60,10 +68,11 @@ type Body interface{ Type() Type }
 
 // known maps each type to its struct. It is never written after initialisation.
 var known = index(Unknown{}, Hello{}, Ready{}, Stop{}, StatusRequest{}, LogFDs{}, LogsTaken{},
-	Start{}, Activate{}, Prepare{}, Commit{}, Abort{}, ListenerAdd{}, ListenerDrop{}, Drain{}, DrainFaster{},
+	Start{}, Activate{}, Prepare{}, Commit{}, Abort{}, Drain{}, DrainFaster{},
 	Resync{}, MetricsPull{}, LogLevel{}, Dump{},
-	Active{}, Prepared{}, Nack{}, Committed{}, Aborted{}, Status{}, Draining{}, Gone{}, Metrics{},
-	ControlStart{}, Propose{}, Applied{}, Refused{}, StatusAll{}, Reload{}, Reopen{}, Reopened{}, Stopping{})
+	Active{}, Prepared{}, Nack{}, Committed{}, Aborted{}, Status{}, Draining{}, Gone{}, Metrics{}, Orphan{},
+	ControlStart{}, Propose{}, Applied{}, Refused{}, StatusAll{}, Reload{}, Reopen{}, Reopened{}, Stopping{},
+	Roll{}, Upgrade{}, Upgraded{}, HistoryRequest{}, History{}, HandoverRequest{}, Handover{})
 
 func index(all ...Body) map[Type]reflect.Type {
 	m := make(map[Type]reflect.Type, len(all))

@@ -1,0 +1,24 @@
+package ipc
+
+// HandoverRequest is the first message of a new supervisor to the old one, over the socket that tableflip carries.
+type HandoverRequest struct {
+	PID      int    `json:"pid"`
+	Build    string `json:"build"`
+	ProtoMin int    `json:"proto_min"`
+	ProtoMax int    `json:"proto_max"`
+}
+
+// Handover answers HandoverRequest with everything the old supervisor holds; from then on it reads no worker's socket and
+// sends nothing, unless the new one fails. Refused answers as well.
+type Handover struct {
+	State []byte `json:"state"` // what the state file holds
+
+	Lock      Slot            `json:"lock"`    // of the run directory
+	Control   Slot            `json:"control"` // the listening control socket
+	Arena     Slot            `json:"arena"`
+	Snapshot  Slot            `json:"snapshot"`  // of the live version; 0 without one
+	Listeners map[string]Slot `json:"listeners"` // by id
+	Logs      map[string]Slot `json:"logs"`      // by id
+	Workers   map[string]Slot `json:"workers"`   // our ends of their control sockets, by name in the state
+	Rescues   map[string]Slot `json:"rescues"`   // their rescue sockets, likewise
+}
