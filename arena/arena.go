@@ -78,6 +78,9 @@ func write(fd int, header []byte, total int) error {
 	return os.NewSyscallError("seal", err)
 }
 
+// Open maps the arena behind fd, which it takes over (closed on error), for a supervisor that goes on with it.
+func Open(fd int) (*Arena, error) { return mapArena(fd, ReadOnly, unix.PROT_READ|unix.PROT_WRITE) }
+
 // Map maps the arena behind fd, which it takes over (closed on error), for the process of this column; with
 // ReadOnly the memory cannot be written.
 func Map(fd, column int) (*Arena, error) {

@@ -8,10 +8,10 @@ import (
 
 // Limits of an arena.
 const (
-	MaxColumns     = 16      // processes at a time
+	MaxColumns     = 32      // processes at a time
 	MaxRows        = 1 << 20 // counters
 	DefaultRows    = 1 << 16
-	DefaultColumns = 16
+	DefaultColumns = 32
 )
 
 const (

@@ -54,6 +54,7 @@ type DrainSettings struct {
 	IdleGrace      time.Duration `json:"idle_grace,omitempty"`      // ns, 2 s
 	Spread         time.Duration `json:"spread,omitempty"`          // ns, 10 s
 	LongTimeout    time.Duration `json:"long_timeout,omitempty"`    // ns, 1 h; the grace period bounds requests
+	Longest        time.Duration `json:"longest,omitempty"`         // ns; of LongTimeout and what locations say instead of it
 	MaxGenerations int           `json:"max_generations,omitempty"` // draining at a time; beyond it the oldest goes faster, 4
 	MaxMemory      int64         `json:"max_memory,omitempty"`      // bytes of all draining workers, likewise; 0 = 30 % of what there is
 	Orphan         time.Duration `json:"orphan,omitempty"`          // ns; how long workers serve without supervisor, 30 s
@@ -71,7 +72,8 @@ type Propose struct {
 	Listeners   []Listener  `json:"listeners"` // all that are wanted, without descriptors
 	Logs        []LogTarget `json:"logs"`      // all that are wanted, without descriptors
 	Settings    Settings    `json:"settings"`
-	Env         []string    `json:"env,omitempty"` // names of the environment variables that the snapshot refers to
+	Env         []string    `json:"env,omitempty"`    // names of the environment variables that the snapshot refers to
+	Number      uint64      `json:"number,omitempty"` // the lowest number this version may get
 }
 
 // Applied answers Propose: all workers run it. Also control's answer to a client's Reload.
@@ -105,7 +107,8 @@ type Process struct {
 	Slot       int           `json:"slot"`
 	Generation int           `json:"generation"`
 	State      string        `json:"state"`
-	Uptime     time.Duration `json:"uptime"` // ns
+	Build      string        `json:"build,omitempty"` // Go build id of its image
+	Uptime     time.Duration `json:"uptime"`          // ns
 	Restarts   int           `json:"restarts"`
 	Status     *Status       `json:"status,omitempty"`    // a worker's last heartbeat
 	LastExit   string        `json:"last_exit,omitempty"` // of the slot's previous process
@@ -124,6 +127,7 @@ type StatusAll struct {
 
 	LastApply  *ApplyResult `json:"last_apply,omitempty"`
 	LastRecord *Record      `json:"last_record,omitempty"` // of the ledger
+	Settled    bool         `json:"settled"`               // nothing is under way: no apply, roll or upgrade, no workers of another build
 	Epoch      uint32       `json:"epoch"`                 // how many supervisors there have been before this one, less one
 
 	// Control adds these for its clients.

@@ -19,6 +19,6 @@ type Handover struct {
 	Snapshot  Slot            `json:"snapshot"`  // of the live version; 0 without one
 	Listeners map[string]Slot `json:"listeners"` // by id
 	Logs      map[string]Slot `json:"logs"`      // by id
-	Workers   map[string]Slot `json:"workers"`   // our ends of their control sockets, by name in the state
-	Rescues   map[string]Slot `json:"rescues"`   // their rescue sockets, likewise
+	Workers   map[int]Slot    `json:"workers"`   // our ends of their control sockets, by serial
+	Rescues   map[int]Slot    `json:"rescues"`   // their rescue sockets, likewise
 }

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,8 +20,8 @@ type phase int
 const (
 	preparing  phase = iota // hot: nothing has changed yet
 	committing              // hot: live already, waiting for the rest
-	starting                // fresh: workers are being started
-	activating              // fresh: all are ready
+	starting                // roll: workers are being started
+	activating              // roll: all are ready
 )
 
 // apply is a proposal on its way to being live. There is one at a time.
@@ -36,10 +37,14 @@ type apply struct {
 
 	listeners []string // ids bound for it, to be closed when it fails
 	logs      []string // ids opened for it, likewise
+	slots     []*slot  // roll: those of the fresh generation
 }
 
 // hot applies change running workers; the set of workers stays the same meanwhile.
 func (op *apply) hot() bool { return op.phase == preparing || op.phase == committing }
+
+// has says whether a slot is one of the generation that is being started.
+func (op *apply) has(sl *slot) bool { return op != nil && slices.Contains(op.slots, sl) }
 
 // propose queues a proposal.
 func (s *supervisor) propose(p *proposal) {
@@ -53,34 +58,27 @@ func (s *supervisor) propose(p *proposal) {
 
 // next begins the first proposal in the queue if nothing is running.
 func (s *supervisor) next() {
-	for s.op == nil && len(s.queue) > 0 && s.stop == nil {
+	for s.op == nil && s.upgrade == nil && s.adopting == nil && len(s.queue) > 0 && s.stop == nil {
 		p := s.queue[0]
 		s.queue = s.queue[1:]
 		s.begin(p)
 	}
 }
 
-// begin decides which way a proposal goes. A roll, and listeners added to running workers, will branch off here.
+// begin decides which way a proposal goes: swapped in by the workers there are, or served by fresh ones.
 func (s *supervisor) begin(p *proposal) {
-	liveSHA := ""
-	if s.live != nil {
-		liveSHA = s.live.sha
-	}
+	liveSHA := s.liveSHA()
 	members := s.activeWorkers()
 	switch {
-	case p.SHA == liveSHA:
+	case p.again && !s.complete(p):
+		s.refuse(p, ipc.Refused{Code: ipc.CodeBusy, Reason: "nothing is live yet"})
+		return
+	case !p.again && p.SHA == liveSHA:
 		p.close()
-		p.answer(s, ipc.Applied{Version: s.live.number, SHA: liveSHA, Unchanged: true, Workers: len(members)})
+		p.verdict(s, ipc.Applied{Version: s.live.number, SHA: liveSHA, Unchanged: true, Workers: len(members), RunAs: s.live.runAs})
 		return
 	case p.Base != liveSHA:
 		s.refuse(p, ipc.Refused{Code: ipc.CodeStale, Reason: "the live configuration changed meanwhile; load again"})
-		return
-	case len(members) > 0 && p.Class > ipc.ClassHot:
-		s.refuse(p, ipc.Refused{Code: ipc.CodeNeedsRoll, Path: heaviest(p.Changes),
-			Reason: "needs fresh workers; restart pingap to apply"})
-		return
-	case len(members) > 0 && !s.sameListeners(p.Listeners):
-		s.refuse(p, ipc.Refused{Code: ipc.CodeNeedsRoll, Reason: "listeners change; restart pingap to apply"})
 		return
 	}
 	op := &apply{proposal: p, txn: s.nextTxn(), began: time.Now(), waiting: map[*child]struct{}{}}
@@ -88,18 +86,39 @@ func (s *supervisor) begin(p *proposal) {
 		s.refuse(p, *refused)
 		return
 	}
-	op.next = p.version(s.applies + 1)
+	op.next = s.versionOf(p)
+	s.reloading()
 	s.op = op
-	if len(members) == 0 {
-		s.startFresh()
+	if len(members) == 0 || p.again || p.Class > ipc.ClassListeners || s.foreign {
+		s.begun(p, text(s.live == nil, ipc.RecordStart, ipc.RecordRoll))
+		s.startGeneration()
 		return
 	}
+	s.begun(p, ipc.RecordApply)
 	// Figures of the processes themselves need fresh ones: those in use stay.
-	grace := op.next.settings.GracePeriod
+	fresh := op.next.settings
 	op.next.settings = s.live.settings
-	op.next.settings.GracePeriod = grace
+	op.next.settings.GracePeriod, op.next.settings.Drain = fresh.GracePeriod, fresh.Drain
 	op.next.runAs = s.live.runAs
 	s.prepare(members)
+}
+
+// liveSHA is what a proposal has to be based on. A version that came from another build is nothing to base on.
+func (s *supervisor) liveSHA() string {
+	if s.live == nil || s.foreign {
+		return ""
+	}
+	return s.live.sha
+}
+
+// versionOf makes the version of a proposal. That of a roll is the live one once more, with its number.
+func (s *supervisor) versionOf(p *proposal) *version {
+	if p.again {
+		v := p.version(s.live.number)
+		v.runAs = s.live.runAs
+		return v
+	}
+	return p.version(max(s.applies+1, p.Number))
 }
 
 // heaviest names the first object of the highest class.
@@ -142,7 +161,7 @@ func (s *supervisor) unstage(op *apply) {
 		delete(s.logs, id)
 	}
 	for _, id := range op.listeners {
-		closeListeners([]*listener{s.listeners[id]})
+		s.dropListener(s.listeners[id])
 		delete(s.listeners, id)
 	}
 }
@@ -164,6 +183,7 @@ func (s *supervisor) prepare(members []*child) {
 			files = append(files, s.logs[id])
 		}
 		prepare.Logs = logTargets(files, &fds)
+		prepare.Listeners = s.listenersFor(op, &fds)
 		s.send(c, op.txn, prepare, fds...) // where it fails the child is killed, and its end aborts
 	}
 }
@@ -228,6 +248,18 @@ func (s *supervisor) abortApply(why ipc.Refused) {
 	s.settle()
 }
 
+// listenersFor names all listeners of the version under way, and adds the sockets of those that running workers lack.
+func (s *supervisor) listenersFor(op *apply, fds *ipc.FDs) []ipc.Listener {
+	all := []ipc.Listener{}
+	for _, l := range op.next.listeners {
+		if !slices.ContainsFunc(s.live.listeners, func(old ipc.Listener) bool { return old.ID == l.ID }) {
+			l.FD = fds.Add(s.listeners[l.ID].fd)
+		}
+		all = append(all, l)
+	}
+	return all
+}
+
 // commit makes the new version live everywhere. From the first COMMIT on there is no way back: who does not follow is
 // killed and comes back with the new version.
 func (s *supervisor) commit() {
@@ -235,6 +267,7 @@ func (s *supervisor) commit() {
 	op.timer.cancel()
 	op.phase = committing
 	s.adopt(op.next)
+	s.persist() // from here on a successor rolls forward
 	for _, c := range op.members {
 		op.waiting[c] = struct{}{}
 	}
@@ -252,10 +285,13 @@ func (s *supervisor) commit() {
 
 // adopt replaces the live version.
 func (s *supervisor) adopt(v *version) {
-	if s.live != nil {
-		s.live.close()
+	old := s.live
+	s.live, s.applies, s.liveBuild = v, max(s.applies, v.number), s.o.Build
+	s.storeSnapshot(old, v)
+	if old != nil {
+		old.close()
 	}
-	s.live, s.applies = v, v.number
+	s.changed()
 }
 
 func (s *supervisor) committed(c *child, txn uint32, sha string) {
@@ -290,7 +326,13 @@ func (s *supervisor) applied() {
 	s.log.Info("configuration applied", zap.Uint64("version", s.live.number), zap.String("sha", s.live.sha),
 		zap.String("requested_by", clip(op.RequestedBy)), zap.Int("changes", len(op.Changes)), zap.Duration("took", took))
 	s.remember(op.proposal, "")
-	op.answer(s, ipc.Applied{Version: s.live.number, SHA: s.live.sha, Workers: len(s.workers), Took: took, Changes: op.Changes, RunAs: s.live.runAs})
+	op.record.Took, op.record.To = took, s.live.number
+	if op.hot() {
+		op.record.Workers = len(op.members)
+	}
+	s.finish(op.record)
+	op.verdict(s, ipc.Applied{Version: s.live.number, SHA: s.live.sha, Workers: len(s.workers), Took: took, Changes: op.Changes, RunAs: s.live.runAs})
+	s.notifyStatus()
 	s.settle()
 }
 
@@ -300,7 +342,8 @@ func (s *supervisor) refuse(p *proposal, why ipc.Refused) {
 	s.log.Warn("configuration refused", zap.String("code", why.Code), zap.String("reason", why.Reason),
 		zap.String("worker", why.Worker), zap.String("requested_by", clip(p.RequestedBy)))
 	s.remember(p, why.Reason)
-	p.answer(s, why)
+	s.refused(p, why)
+	p.verdict(s, why)
 	if s.live == nil && s.stop == nil {
 		s.fail(fmt.Errorf("the configuration cannot be applied: %s", why.Reason))
 	}
@@ -312,6 +355,14 @@ func (s *supervisor) remember(p *proposal, err string) {
 
 // settle lets everything happen that had to wait for the apply: workers to be started or activated, then the next proposal.
 func (s *supervisor) settle() {
+	s.reloaded()
+	if s.handOffTimer != nil {
+		s.leave("restart")
+		return
+	}
+	if s.beginUpgrade() {
+		return
+	}
 	for _, sl := range s.workers {
 		if sl.wanted {
 			s.spawn(sl)
@@ -321,4 +372,11 @@ func (s *supervisor) settle() {
 		}
 	}
 	s.next()
+}
+
+func text(which bool, yes, no string) string {
+	if which {
+		return yes
+	}
+	return no
 }

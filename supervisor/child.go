@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -21,16 +22,27 @@ const maxText = 1024
 type child struct {
 	slot       *slot
 	generation int
+	serial     int // of workers: unique in an instance, names its sockets
 	column     int // of the arena, -1 for control
+	build      string
 	process    *os.Process
+	pidfd      *os.File // of an adopted process, which is not ours to wait for
 	conn       *ipc.Conn
+	reading    context.CancelFunc // ends readChild
+	rescue     int                // its rescue socket, -1 without one
+	rescuePath string             // to be removed with it, of one that a predecessor made
 
 	state     string   // ipc.State...
 	version   *version // it was started with, later the one it runs
 	activated bool     // it has been told to accept
 	hasLogs   bool     // it has been given log files
 	dying     string   // why it is being killed, "" while it is not
+	hurried   bool     // it has been told to drain faster
 	retired   bool     // its end is wanted and needs no successor
+	resync    bool     // adopted, and has not answered yet
+	foreign   bool     // of another build: it serves, but takes part in no apply
+	gone      *ipc.Gone
+	record    *record // of the ledger, that counts its end; nil for none
 	started   time.Time
 	readyAt   time.Time
 	lastSeen  time.Time // last heartbeat, of control last message
@@ -60,15 +72,19 @@ func (c *child) active() bool { return c.state == ipc.StateActive && c.dying == 
 func (s *supervisor) activeWorkers() []*child {
 	var all []*child
 	for _, sl := range s.workers {
-		if sl.current != nil && sl.current.active() {
+		if sl.current != nil && sl.current.active() && !sl.current.foreign {
 			all = append(all, sl.current)
 		}
 	}
 	return all
 }
 
-// send never waits: a child that does not read is killed. It reports whether the message has gone.
+// send never waits: a child that does not read is killed. It reports whether the message has gone. While a successor takes
+// over, nothing goes.
 func (s *supervisor) send(c *child, txn uint32, body ipc.Body, fds ...int) bool {
+	if c.role() == ipc.RoleWorker && s.upgrade.handedOver() {
+		return false
+	}
 	if err := c.conn.TrySend(txn, body, fds...); err != nil {
 		s.kill(c, "cannot be told: "+err.Error())
 		return false
@@ -93,6 +109,12 @@ func (s *supervisor) message(c *child, m *ipc.Message) {
 }
 
 func (s *supervisor) workerMessage(c *child, m *ipc.Message) error {
+	if b, status := m.Body.(*ipc.Status); c.resync {
+		if status {
+			return s.resynced(c, m.PID, b)
+		}
+		return nil // meant for the supervisor before; the answer to Resync tells how it ended
+	}
 	switch b := m.Body.(type) {
 	case *ipc.Hello:
 		return s.workerHello(c, b)
@@ -115,6 +137,7 @@ func (s *supervisor) workerMessage(c *child, m *ipc.Message) error {
 		s.logsTaken(c, m.Txn)
 	case *ipc.Gone:
 		s.log.Info("drained", c.fields(), zap.Uint64("requests", b.Requests), zap.Int64("cut", b.Cut))
+		c.gone = b
 	case *ipc.Aborted, *ipc.Draining, *ipc.Metrics:
 	case *ipc.Unknown:
 		s.log.Warn("does not know a message", c.fields(), zap.Stringer("type", b.Of))
@@ -141,16 +164,16 @@ func (s *supervisor) workerHello(c *child, b *ipc.Hello) error {
 	if err := checkHello(c, b); err != nil {
 		return err
 	}
-	v := s.candidate()
-	if v == nil {
-		return errors.New("nothing to start it on")
-	}
-	c.version, c.state, c.hasLogs = v, ipc.StateStarting, true
+	v := c.version
+	c.state, c.hasLogs = ipc.StateStarting, true
 	start := ipc.Start{
-		Slot: c.slot.number, Slots: len(s.workers), Generation: c.generation,
-		Version: v.number, SHA: v.sha, Column: c.column, Threads: s.threads(v), Build: s.o.Build, Env: v.env,
+		Slot: c.slot.number, Slots: c.slot.of, Generation: c.generation, Owner: os.Geteuid(),
+		Version: v.number, SHA: v.sha, Column: c.column, Threads: threads(v, c.slot.of), Build: s.o.Build, Env: v.env,
 	}
 	var fds ipc.FDs
+	if c.rescue >= 0 {
+		start.Rescue = fds.Add(c.rescue)
+	}
 	start.Snapshot = fds.Add(v.snapshot)
 	start.Arena = fds.Add(s.arena.FD())
 	for _, l := range v.listeners {
@@ -189,6 +212,8 @@ func (s *supervisor) workerActive(c *child) error {
 	}
 	c.timer.cancel()
 	c.state, c.lastSeen = ipc.StateActive, time.Now()
+	s.changed()
+	s.accepting()
 	s.log.Info("active", c.fields(), zap.Int("generation", c.generation), zap.Uint64("version", c.version.number))
 	s.workerIsActive(c)
 	return nil
@@ -238,7 +263,7 @@ func (s *supervisor) reaped(c *child, how string) {
 	delete(s.children, c)
 	c.timer.cancel()
 	c.killer.cancel()
-	c.conn.Close()
+	s.forgetChild(c)
 	if c.column >= 0 {
 		s.arena.ZeroColumn(c.column)
 		s.columns[c.column] = nil
@@ -250,6 +275,12 @@ func (s *supervisor) reaped(c *child, how string) {
 	s.log.Info("ended", c.fields(), zap.String("how", how))
 	for txn := range s.reopens {
 		s.logsTaken(c, txn)
+	}
+	s.counted(c)
+	if a := s.adopting; a != nil {
+		if delete(a.waiting, c); len(a.waiting) == 0 {
+			s.adopted()
+		}
 	}
 	if c.slot.current == c {
 		c.slot.current = nil

@@ -39,6 +39,12 @@ func (s *supervisor) controlMessage(c *child, m *ipc.Message) error {
 		asks.answer(s, s.status())
 	case *ipc.Reopen:
 		s.beginReopen(&asks)
+	case *ipc.Roll:
+		s.roll(&asks, clip(b.RequestedBy))
+	case *ipc.Upgrade:
+		s.askUpgrade(&asks, clip(b.RequestedBy))
+	case *ipc.HistoryRequest:
+		asks.answer(s, s.history())
 	case *ipc.Stop:
 		s.beginStop(b.Fast, clip(b.Who))
 		asks.answer(s, ipc.Stopping{Timeout: s.stop.timeout})
@@ -63,7 +69,8 @@ func (s *supervisor) controlHello(c *child, b *ipc.Hello) error {
 	if f := s.logs[ipc.IDAppLog]; f != nil {
 		start.Logs = logTargets([]*logFile{f}, &fds)
 	}
-	if s.live != nil {
+	start.Load = s.load
+	if s.live != nil && !s.foreign {
 		start.Version, start.SHA = s.live.number, s.live.sha
 		start.Snapshot = fds.Add(s.live.snapshot)
 		start.RunAs = s.live.runAs
@@ -79,6 +86,9 @@ func (s *supervisor) controlReady(c *child) error {
 	c.timer.cancel()
 	c.state, c.readyAt = ipc.StateActive, time.Now()
 	s.log.Info("active", c.fields())
+	if !s.foreign {
+		s.load = "" // it has been told; should it crash, what is live is enough
+	}
 	if s.reloadWanted {
 		s.reload()
 	}
@@ -87,7 +97,7 @@ func (s *supervisor) controlReady(c *child) error {
 
 // controlGaveUp ends a start whose configuration control could not load.
 func (s *supervisor) controlGaveUp(b *ipc.Refused) error {
-	if s.live != nil {
+	if s.live != nil && !s.foreign {
 		return fmt.Errorf("sends Refused while a configuration is live")
 	}
 	why := clip(b.Reason)
@@ -96,6 +106,11 @@ func (s *supervisor) controlGaveUp(b *ipc.Refused) error {
 		if len(why) > 64*maxText {
 			break
 		}
+	}
+	if s.foreign {
+		s.rejected = clip(strings.TrimSpace(why))
+		s.log.Error("this build does not take the configuration, the workers of the build before it serve on", zap.String("reason", s.rejected))
+		return nil
 	}
 	s.fail(errors.New(strings.TrimSpace(why)))
 	return nil
@@ -125,6 +140,9 @@ func (s *supervisor) reload() {
 // degraded lists what is not as it should be.
 func (s *supervisor) degraded() []string {
 	var why []string
+	if s.foreign {
+		why = append(why, strings.TrimSpace("workers of the build before this one serve still; "+s.rejected))
+	}
 	for _, sl := range append([]*slot{s.control}, s.workers...) {
 		if sl.current != nil && sl.current.active() || s.live == nil {
 			continue

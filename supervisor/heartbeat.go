@@ -24,6 +24,8 @@ func (s *supervisor) tick() {
 			s.abort(c, fmt.Sprintf("no heartbeat for %v", silence.Round(time.Millisecond)))
 		}
 	}
+	s.boundDraining()
+	s.sign()
 	s.after(interval, s.tick)
 }
 

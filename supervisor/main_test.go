@@ -68,7 +68,11 @@ type worker struct {
 	next  string
 	logs  map[string]*os.File
 	env   map[string]string // as told
-	lns   []int             // listening descriptors
+	lns   map[string]int    // listening descriptors by id
+	fresh map[string]int    // of a Prepare
+	keep  map[string]bool   // after it
+	stops map[string]func() // end accepting
+	hello ipc.Hello
 	held  *arena.Counter
 }
 
@@ -87,12 +91,17 @@ func fakeWorker() error {
 	if err != nil {
 		return err
 	}
-	w := &worker{conn: conn, dir: os.Getenv("FAKE_DIR"), state: ipc.StateStarting, logs: map[string]*os.File{}}
+	w := &worker{conn: conn, dir: os.Getenv("FAKE_DIR"), state: ipc.StateStarting, logs: map[string]*os.File{},
+		lns: map[string]int{}, stops: map[string]func(){}}
 	if _, err := fmt.Sscanf(os.Args[0], "pingap: worker %d", &w.slot); err != nil {
 		return err
 	}
 	ctx := context.Background()
 	hello := ipc.Hello{PID: os.Getpid(), ProtoMin: 1, ProtoMax: 1, Role: ipc.RoleWorker, Slot: w.slot}
+	if _, after, ok := strings.Cut(os.Args[0], " gen "); ok {
+		hello.Generation, _ = strconv.Atoi(after)
+	}
+	w.hello = hello
 	switch w.behaviour("hello") {
 	case "die":
 		os.Exit(7)
@@ -171,8 +180,8 @@ func (w *worker) handle(ctx context.Context, m *ipc.Message) error {
 	case *ipc.Start:
 		return w.start(m, b, reply)
 	case *ipc.Activate:
-		for _, fd := range w.lns {
-			go w.accept(fd)
+		for id, fd := range w.lns {
+			w.listen(id, fd)
 		}
 		w.set(ipc.StateActive, w.sha)
 		return reply(ipc.Active{})
@@ -180,16 +189,40 @@ func (w *worker) handle(ctx context.Context, m *ipc.Message) error {
 		w.next = b.SHA
 		w.tell(b.Env)
 		w.takeLogs(m, b.Logs)
+		w.fresh, w.keep = map[string]int{}, map[string]bool{}
+		for _, l := range b.Listeners {
+			w.keep[l.ID] = true
+			if l.FD != 0 {
+				fd, err := m.Take(l.FD)
+				if err != nil {
+					return err
+				}
+				w.fresh[l.ID] = fd
+			}
+		}
 		if w.behaviour(name) == "lie" {
 			return reply(ipc.Prepared{SHA: "another"})
 		}
 		return reply(ipc.Prepared{SHA: b.SHA})
 	case *ipc.Commit:
 		w.set(ipc.StateActive, w.next)
+		for id, fd := range w.fresh {
+			w.listen(id, fd)
+		}
+		for id, stop := range w.stops {
+			if !w.keep[id] {
+				stop()
+				delete(w.stops, id)
+			}
+		}
 		if w.behaviour(name) == "lie" {
 			return reply(ipc.Committed{SHA: "another"})
 		}
 		return reply(ipc.Committed{SHA: w.next})
+	case *ipc.Resync:
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return reply(ipc.Status{State: w.state, SHA: w.sha, Process: &w.hello})
 	case *ipc.Abort:
 		return reply(ipc.Aborted{})
 	case *ipc.LogFDs:
@@ -232,7 +265,7 @@ func (w *worker) start(m *ipc.Message, b *ipc.Start, reply func(ipc.Body) error)
 		if fd, err = m.Take(l.FD); err != nil {
 			return err
 		}
-		w.lns = append(w.lns, fd)
+		w.lns[l.ID] = fd
 	}
 	w.takeLogs(m, b.Logs)
 	w.tell(b.Env)
@@ -279,14 +312,19 @@ type answer struct {
 	Told           map[string]string // by Start or Prepare
 }
 
-func (w *worker) accept(fd int) {
+// listen accepts on a socket until stopped.
+func (w *worker) listen(id string, fd int) {
 	f := os.NewFile(uintptr(fd), "listener")
 	l, err := net.FileListener(f)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(3)
 	}
-	defer f.Close()
+	w.stops[id] = func() { l.Close(); f.Close() }
+	go w.accept(l, fd)
+}
+
+func (w *worker) accept(l net.Listener, fd int) {
 	for {
 		c, err := l.Accept()
 		if err != nil {

@@ -6,8 +6,10 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
 
 	"pingap/ipc"
+	"pingap/supervisor/systemd"
 )
 
 // MaxWorkers bounds the worker processes: two generations of them must fit the columns of the arena.
@@ -34,7 +36,15 @@ type Options struct {
 	OnReady  func()           // called once, when all workers accept; must not block
 	Log      *zap.Logger      // nil = none
 	Build    string           // Go build id of this image
-	Timings  Timings
+
+	Manager     *systemd.Notifier // nil without a service manager
+	Stored      []systemd.FD      // what the service manager gave; owned by Run
+	Watchdog    time.Duration     // within which the manager wants a sign of life; 0 = none
+	Upgrader    Upgrader          // nil: no upgrade in place
+	Memory      int64             // bytes of the machine or of our share of it; 0 = the machine's
+	NoUpgrade   string            // and why
+	Predecessor *Predecessor      // the supervisor that started this one, nil for none
+	Timings     Timings
 
 	Now func() time.Time // wall clock, for the names of log files only; nil = time.Now
 }
@@ -57,6 +67,20 @@ type Timings struct {
 	StopMargin     time.Duration // drain time-out to SIGKILL, 5 s
 	StopFast       time.Duration // STOP to SIGKILL, 2 s
 	ReloadInterval time.Duration // SIGHUPs within it are one, 200 ms
+
+	// Where the configuration names none:
+	Spread         time.Duration // closing of idle connections of a draining worker, 10 s
+	Long           time.Duration // tunnels and the like of a draining worker, 1 h
+	MaxGenerations int           // that drain at a time, 4
+
+	HardMargin time.Duration // longest time-out of a drain to the kernel's SIGKILL, 10 s
+	Faster     time.Duration // for a generation that has to go, 5 s
+	Rescue     time.Duration // for orphans to answer, 3 s
+	Adopt      time.Duration // for workers to answer who took them over, 5 s
+	Handover   time.Duration // for the supervisor before to answer, 10 s
+	Check      time.Duration // of a new binary, 20 s
+	Barrier    time.Duration // for the service manager to learn of a successor, 2 s
+	HandOff    time.Duration // for what is under way at a restart, 2 s
 }
 
 func (t Timings) withDefaults() Timings {
@@ -81,6 +105,19 @@ func (t Timings) withDefaults() Timings {
 	set(&t.StopMargin, 5*time.Second)
 	set(&t.StopFast, 2*time.Second)
 	set(&t.ReloadInterval, 200*time.Millisecond)
+	set(&t.Spread, 10*time.Second)
+	set(&t.Long, time.Hour)
+	set(&t.HardMargin, 10*time.Second)
+	set(&t.Faster, 5*time.Second)
+	set(&t.Rescue, 3*time.Second)
+	set(&t.Adopt, 5*time.Second)
+	set(&t.Handover, 10*time.Second)
+	set(&t.Check, 20*time.Second)
+	set(&t.Barrier, 2*time.Second)
+	set(&t.HandOff, 2*time.Second)
+	if t.MaxGenerations == 0 {
+		t.MaxGenerations = 4
+	}
 	return t
 }
 
@@ -108,6 +145,10 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Log == nil {
 		o.Log = zap.NewNop()
+	}
+	var info unix.Sysinfo_t
+	if o.Memory <= 0 && unix.Sysinfo(&info) == nil {
+		o.Memory = int64(uint64(info.Totalram) * uint64(info.Unit))
 	}
 	o.Timings = o.Timings.withDefaults()
 	return o, nil

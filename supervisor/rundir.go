@@ -1,7 +1,6 @@
 package supervisor
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,6 +8,9 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"pingap/supervisor/socket"
+	"pingap/supervisor/state"
 )
 
 const (
@@ -26,8 +28,8 @@ type runDir struct {
 	pids    []string // pid files written
 }
 
-// openRunDir takes the directory, or says who has it.
-func openRunDir(path string) (*runDir, error) {
+// openRunDir takes the directory, or says who has it. A control socket that is open already stays, one that is given too.
+func openRunDir(path string, control int) (*runDir, error) {
 	if err := os.MkdirAll(path, 0o750); err != nil {
 		return nil, fmt.Errorf("run directory: %w", err)
 	}
@@ -39,21 +41,47 @@ func openRunDir(path string) (*runDir, error) {
 		lock.Close()
 		return nil, fmt.Errorf("%w in %s (pid %s)", ErrRunning, path, readPID(path))
 	}
-	r := &runDir{path: path, lock: lock, control: -1}
-	socket := filepath.Join(path, controlSocket)
-	if info, err := os.Lstat(socket); err == nil && info.Mode().Type() == os.ModeSocket {
-		// We hold the lock: at most the control of a killed supervisor still has it, which ends by itself.
-		os.Remove(socket)
+	r := &runDir{path: path, lock: lock, control: control}
+	r.intend(false)
+	if _, err := os.Lstat(filepath.Join(path, controlSocket)); r.control >= 0 && err == nil {
+		return r, nil
 	}
-	if r.control, err = listenUnix(socket, unix.SOCK_SEQPACKET, 0o660, controlBacklog); err != nil {
+	if r.control >= 0 { // nobody could find it any more
+		unix.Close(r.control)
+	}
+	name := filepath.Join(path, controlSocket)
+	if info, err := os.Lstat(name); err == nil && info.Mode().Type() == os.ModeSocket {
+		// We hold the lock: at most the control of a killed supervisor still has it, which ends by itself.
+		os.Remove(name)
+	}
+	if r.control, err = socket.ListenUnix(name, unix.SOCK_SEQPACKET, 0o660, controlBacklog); err != nil {
 		lock.Close()
 		return nil, err
 	}
-	if err := r.writePID(filepath.Join(path, pidFile)); err != nil {
-		r.close()
-		return nil, err
-	}
 	return r, nil
+}
+
+// inheritRunDir is openRunDir with the lock of the supervisor before this one.
+func inheritRunDir(path string, lock, control int) *runDir {
+	return &runDir{path: path, lock: os.NewFile(uintptr(lock), lockFile), control: control}
+}
+
+func (r *runDir) lockFD() int { return int(r.lock.Fd()) }
+
+// writeOwnPID names this process to the world.
+func (r *runDir) writeOwnPID() error { return r.writePID(filepath.Join(r.path, pidFile)) }
+
+// stopIntent is there while an instance stops for good: what finds processes of the unit afterwards may end them.
+const stopIntent = "stop-intent"
+
+func (r *runDir) intend(stop bool) {
+	path := filepath.Join(r.path, stopIntent)
+	if !stop {
+		os.Remove(path)
+		return
+	}
+	// Without it nothing is lost: leftovers end by themselves, later.
+	_ = os.WriteFile(path, []byte("stop\n"), 0o644)
 }
 
 func readPID(dir string) string {
@@ -78,69 +106,19 @@ func (r *runDir) writePID(path string) error {
 	return nil
 }
 
+// leave closes what is open, for a successor to take over.
+func (r *runDir) leave() {
+	unix.Close(r.control)
+	r.lock.Close()
+}
+
 // close removes what belongs to this instance. The lock file stays: removing it would let two instances hold two locks.
 func (r *runDir) close() {
+	state.Remove(r.path)
 	unix.Close(r.control)
 	os.Remove(filepath.Join(r.path, controlSocket))
 	for _, path := range r.pids {
 		os.Remove(path)
 	}
 	r.lock.Close()
-}
-
-// listenUnix binds a path with exactly this mode, taking over a socket file that nobody listens on.
-func listenUnix(path string, typ int, mode uint32, backlog int) (int, error) {
-	fd, err := unix.Socket(unix.AF_UNIX, typ|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
-	if err != nil {
-		return -1, os.NewSyscallError("socket", err)
-	}
-	err = bindUnix(fd, path, typ, mode)
-	if err == nil {
-		err = os.NewSyscallError("listen", unix.Listen(fd, backlog))
-	}
-	if err != nil {
-		unix.Close(fd)
-		return -1, fmt.Errorf("%s: %w", path, err)
-	}
-	return fd, nil
-}
-
-func bindUnix(fd int, path string, typ int, mode uint32) error {
-	// The mode of the socket before bind is the mode the file is created with (less the umask): there is
-	// no moment at which it is wider than wanted.
-	if err := unix.Fchmod(fd, mode); err != nil {
-		return os.NewSyscallError("fchmod", err)
-	}
-	addr := &unix.SockaddrUnix{Name: path}
-	err := unix.Bind(fd, addr)
-	if errors.Is(err, unix.EADDRINUSE) {
-		if err := removeStale(path, typ); err != nil {
-			return err
-		}
-		err = unix.Bind(fd, addr)
-	}
-	if err != nil {
-		return os.NewSyscallError("bind", err)
-	}
-	return os.Chmod(path, os.FileMode(mode))
-}
-
-// removeStale removes a socket file without a listener; anything else is an error.
-func removeStale(path string, typ int) error {
-	info, err := os.Lstat(path)
-	if err != nil {
-		return err
-	}
-	if info.Mode().Type() != os.ModeSocket {
-		return errors.New("exists and is not a socket")
-	}
-	fd, err := unix.Socket(unix.AF_UNIX, typ|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
-	if err != nil {
-		return os.NewSyscallError("socket", err)
-	}
-	defer unix.Close(fd)
-	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: path}); !errors.Is(err, unix.ECONNREFUSED) {
-		return unix.EADDRINUSE
-	}
-	return os.Remove(path)
 }

@@ -13,15 +13,17 @@ import (
 
 // slot is the place of one process over all its lives.
 type slot struct {
-	role     string
-	number   int
-	current  *child // nil while there is none
-	failures int    // ends in a row without a long life as ready between them
-	restarts int
-	lastExit string
-	respawn  *timer
-	wanted   bool            // to be spawned when the running apply has ended
-	runAs    *ipc.Credential // control: its processes start with it; nil until one has given up root by itself
+	role       string
+	number     int
+	of         int // workers of its generation
+	generation int
+	current    *child // nil while there is none
+	failures   int    // ends in a row without a long life as ready between them
+	restarts   int
+	lastExit   string
+	respawn    *timer
+	wanted     bool            // to be spawned when the running apply has ended
+	runAs      *ipc.Credential // control: its processes start with it; nil until one has given up root by itself
 }
 
 func (sl *slot) name() string {
@@ -73,21 +75,19 @@ func (s *supervisor) workerCount(v *version) int {
 }
 
 // threads is a worker's share of all threads, rounded up.
-func (s *supervisor) threads(v *version) int {
+func threads(v *version, workers int) int {
 	total := v.settings.Threads
 	if total <= 0 {
 		total = runtime.NumCPU()
 	}
-	return (total + len(s.workers) - 1) / len(s.workers)
+	return (total + workers - 1) / workers
 }
 
-// resize makes as many slots as a version wants; only called while no worker is needed.
-func (s *supervisor) resize(n int) {
-	for len(s.workers) < n {
-		s.workers = append(s.workers, &slot{role: ipc.RoleWorker, number: len(s.workers)})
+// newSlots are the places of a generation.
+func newSlots(n, generation int) []*slot {
+	slots := make([]*slot, n)
+	for i := range slots {
+		slots[i] = &slot{role: ipc.RoleWorker, number: i, of: n, generation: generation}
 	}
-	for _, sl := range s.workers[n:] {
-		sl.respawn.cancel()
-	}
-	s.workers = s.workers[:n]
+	return slots
 }

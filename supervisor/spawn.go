@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -55,7 +56,7 @@ func (s *supervisor) spawn(sl *slot) {
 	if s.stop != nil || sl.current != nil {
 		return
 	}
-	if sl.role == ipc.RoleWorker && s.op != nil && s.op.hot() {
+	if sl.role == ipc.RoleWorker && (s.op != nil && s.op.hot() || s.upgrade != nil) {
 		sl.wanted = true
 		return
 	}
@@ -74,12 +75,15 @@ func (s *supervisor) spawn(sl *slot) {
 
 // startChild forks and executes, and starts the two goroutines that read the child's socket and wait for its exit.
 func (s *supervisor) startChild(sl *slot) (*child, error) {
-	c := &child{slot: sl, column: -1, state: ipc.StateSpawned, generation: s.generation, started: time.Now()}
+	c := &child{slot: sl, column: -1, rescue: -1, state: ipc.StateSpawned, generation: sl.generation, build: s.o.Build, started: time.Now()}
 	attr := &syscall.SysProcAttr{Setpgid: true} // a Ctrl-C is the supervisor's to handle
 	env, runAs := s.controlEnv(), sl.runAs
 	if sl.role == ipc.RoleWorker {
 		var err error
-		if runAs, err = s.credential(s.candidate()); err != nil {
+		if c.version = s.candidate(sl); c.version == nil {
+			return nil, errors.New("nothing to start it on")
+		}
+		if runAs, err = s.credential(c.version); err != nil {
 			return nil, err
 		}
 		if c.column = slices.Index(s.columns, nil); c.column < 0 {
@@ -96,20 +100,57 @@ func (s *supervisor) startChild(sl *slot) (*child, error) {
 	c.conn = ours
 	if sl.role == ipc.RoleWorker {
 		ours.RefuseFDs() // and with them large bodies: a worker has no use for either
+		s.serial++
+		c.serial = s.serial
+		c.rescue = s.listenRescue(c.serial)
 	}
+	ours.SetEpoch(s.epoch)
 	if c.process, err = s.exec(c, env, attr, theirs); err != nil {
-		ours.Close()
+		s.forgetChild(c)
 		return nil, fmt.Errorf("start %s: %w", c.name(), err)
 	}
+	s.watchChild(c)
+	return c, nil
+}
+
+// watchChild enters a child, which is to be heard and waited for from now on.
+func (s *supervisor) watchChild(c *child) {
 	s.children[c] = struct{}{}
 	if c.column >= 0 {
 		s.columns[c.column] = c
 	}
-	// Ends when the connection ends or is closed, which it is when the child has been reaped.
-	s.wg.Go(func() { s.readChild(c) })
-	// Ends with the child; Run does not end before all children have.
-	s.wg.Go(func() { s.waitChild(c) })
-	return c, nil
+	s.storeChild(c)
+	s.changed()
+	s.hear(c)
+	// Ends with the child. Run does not end before all children have, unless it leaves them to a successor.
+	s.waits.Go(func() { s.waitChild(c) })
+}
+
+// hear starts to read a child's messages.
+func (s *supervisor) hear(c *child) {
+	ctx, cancel := context.WithCancel(context.Background())
+	c.reading = cancel
+	// Ends when cancelled, or when the connection ends or is closed, which it is when the child has been reaped.
+	s.wg.Go(func() { s.readChild(ctx, c) })
+}
+
+// forgetChild gives back what belongs to a child besides the process.
+func (s *supervisor) forgetChild(c *child) {
+	if c.reading != nil {
+		c.reading()
+	}
+	c.conn.Close()
+	if c.pidfd != nil {
+		c.pidfd.Close()
+	}
+	if c.rescue >= 0 {
+		s.runDir.closeRescue(c.serial, c.rescue)
+	}
+	if c.rescuePath != "" {
+		os.Remove(c.rescuePath)
+	}
+	s.unstoreChild(c)
+	s.changed()
 }
 
 func (s *supervisor) exec(c *child, env []string, attr *syscall.SysProcAttr, conn *ipc.Conn) (*os.Process, error) {
@@ -132,9 +173,13 @@ func (s *supervisor) exec(c *child, env []string, attr *syscall.SysProcAttr, con
 }
 
 // readChild runs on its own goroutine.
-func (s *supervisor) readChild(c *child) {
+func (s *supervisor) readChild(ctx context.Context, c *child) {
 	for {
-		m, err := c.conn.Receive(context.Background())
+		m, err := c.conn.Receive(ctx)
+		if err != nil && ctx.Err() != nil {
+			s.post(unheard{c})
+			return
+		}
 		if err != nil {
 			s.post(closed{c, err})
 			return
@@ -148,6 +193,10 @@ func (s *supervisor) readChild(c *child) {
 
 // waitChild runs on its own goroutine.
 func (s *supervisor) waitChild(c *child) {
+	if c.pidfd != nil {
+		s.post(exited{c, waitPidfd(c.pidfd)})
+		return
+	}
 	state, err := c.process.Wait()
 	how := "unknown"
 	switch {

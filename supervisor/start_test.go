@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"pingap/ipc"
+	"pingap/supervisor/socket"
 )
 
 func TestStartsWorkersOnTheFirstProposal(t *testing.T) {
@@ -229,7 +230,7 @@ func TestOneInstanceARunDirectory(t *testing.T) {
 func TestLeftoversOfAKilledInstanceAreTakenOver(t *testing.T) {
 	i := launch(t, func(o *Options) {
 		os.MkdirAll(o.RunDir, 0o750)
-		fd, err := listenUnix(filepath.Join(o.RunDir, controlSocket), unix.SOCK_SEQPACKET, 0o660, 1)
+		fd, err := socket.ListenUnix(filepath.Join(o.RunDir, controlSocket), unix.SOCK_SEQPACKET, 0o660, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -350,8 +351,7 @@ func TestThreadsAreShared(t *testing.T) {
 	if n := s.workerCount(v); n != MaxWorkers {
 		t.Errorf("%d workers", n)
 	}
-	s.resize(2)
-	if n := s.threads(v); n != 5 {
+	if n := threads(v, 2); n != 5 {
 		t.Errorf("%d threads a worker, want 5", n)
 	}
 }

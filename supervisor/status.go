@@ -11,12 +11,17 @@ import (
 
 // status is the answer to StatusRequest, from what is known: nobody is asked.
 func (s *supervisor) status() ipc.StatusAll {
-	all := ipc.StatusAll{State: s.state(), Build: s.o.Build, Degraded: s.degraded(), LastApply: s.lastApply}
+	all := ipc.StatusAll{State: s.state(), Build: s.o.Build, Degraded: s.degraded(), LastApply: s.lastApply, Epoch: s.epoch}
+	all.Settled = s.live != nil && s.op == nil && s.upgrade == nil && s.wantUpgrade == nil && s.adopting == nil && !s.foreign && len(s.queue) == 0
+	if n := len(s.ledger); n > 0 {
+		last := s.ledger[n-1].Record
+		all.LastRecord = &last
+	}
 	if s.live != nil {
 		all.Version, all.SHA, all.Listeners = s.live.number, s.live.sha, s.live.listeners
 	}
 	all.Processes = append(all.Processes, ipc.Process{
-		Kind: ipc.RoleSupervisor, PID: os.Getpid(), State: all.State, Uptime: time.Since(s.started),
+		Kind: ipc.RoleSupervisor, PID: os.Getpid(), State: all.State, Build: s.o.Build, Uptime: time.Since(s.started),
 	})
 	for c := range s.children {
 		all.Processes = append(all.Processes, s.processOf(c))
@@ -33,7 +38,7 @@ func (s *supervisor) status() ipc.StatusAll {
 
 func (s *supervisor) processOf(c *child) ipc.Process {
 	return ipc.Process{
-		Kind: c.role(), PID: c.pid(), Slot: c.slot.number, Generation: c.generation, State: c.state,
+		Kind: c.role(), PID: c.pid(), Slot: c.slot.number, Generation: c.generation, State: c.state, Build: c.build,
 		Uptime: time.Since(c.started), Restarts: c.slot.restarts, Status: c.status, LastExit: c.slot.lastExit,
 	}
 }
@@ -44,6 +49,10 @@ func (s *supervisor) state() string {
 		return stateStopping
 	case s.live == nil:
 		return stateStarting
+	case s.upgrade != nil:
+		return stateUpgrading
+	case s.op != nil && !s.op.hot():
+		return stateRolling
 	case s.op != nil:
 		return stateApplying
 	}

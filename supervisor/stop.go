@@ -14,6 +14,7 @@ type stopping struct {
 	timeout time.Duration // told to the workers
 	timer   *timer
 	control bool // control has been told
+	record  *record
 }
 
 // beginStop drains all workers; called again with fast it stops waiting for them.
@@ -27,12 +28,16 @@ func (s *supervisor) beginStop(fast bool, who string) {
 	}
 	s.stop = &stopping{timeout: s.grace()}
 	s.log.Info("stopping", zap.String("by", who), zap.Bool("fast", fast), zap.Duration("grace_period", s.stop.timeout))
+	s.stop.record = s.newRecord(ipc.RecordStop, who)
+	s.stop.record.Result = "done"
+	s.runDir.intend(true)
+	s.told(s.o.Manager.Send("STOPPING=1"))
 	s.dropApplies()
 	for _, sl := range append([]*slot{s.control}, s.workers...) {
 		sl.respawn.cancel()
 	}
 	for _, c := range s.workersAlive() {
-		s.drain(c)
+		s.drainToStop(c)
 	}
 	s.closeListeners()
 	if fast {
@@ -65,7 +70,13 @@ func (s *supervisor) dropApplies() {
 	op.timer.cancel()
 	if op.phase == committing {
 		s.keepLogs(s.live)
-		op.answer(s, ipc.Applied{Version: s.live.number, SHA: s.live.sha, Workers: len(op.members), Changes: op.Changes})
+		s.finish(op.record)
+		op.verdict(s, ipc.Applied{Version: s.live.number, SHA: s.live.sha, Workers: len(op.members), Changes: op.Changes})
+		return
+	}
+	if !op.hot() {
+		s.dropGeneration(op)
+		s.refuse(op.proposal, refused)
 		return
 	}
 	for _, c := range op.members {
@@ -76,15 +87,21 @@ func (s *supervisor) dropApplies() {
 	s.refuse(op.proposal, refused)
 }
 
-// drain lets an active worker finish; one that never accepted has nothing to finish.
-func (s *supervisor) drain(c *child) {
-	c.timer.cancel()
-	if !c.activated {
+// drainToStop lets a worker finish within the grace period, which holds for long connections too. One that never accepted has nothing
+// to finish, one that drains already has no longer than the others.
+func (s *supervisor) drainToStop(c *child) {
+	order := s.drainOf("stop")
+	order.Spread, order.Timeout, order.LongTimeout = 0, s.stop.timeout, s.stop.timeout
+	order.Hard = s.stop.timeout + s.o.Timings.StopMargin
+	switch {
+	case c.state == ipc.StateDraining:
+		s.send(c, 0, ipc.DrainFaster{Timeout: s.stop.timeout})
+	case c.activated:
+		s.drain(c, order, s.stop.record)
+	default:
+		c.timer.cancel()
 		s.kill(c, "stopped before it was active")
-		return
 	}
-	c.state, c.lastSeen = ipc.StateDraining, time.Now()
-	s.send(c, 0, ipc.Drain{IdleGrace: s.o.Timings.IdleGrace, Timeout: s.stop.timeout, Reason: "stop"})
 }
 
 // stopNow gives all workers a moment to leave by themselves.
@@ -120,6 +137,7 @@ func (s *supervisor) workersAlive() []*child {
 func (s *supervisor) stopProgress() {
 	if len(s.children) == 0 {
 		s.stop.timer.cancel()
+		s.ended(s.stop.record)
 		s.done = true
 		return
 	}

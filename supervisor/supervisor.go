@@ -13,14 +13,17 @@ import (
 
 	"pingap/arena"
 	"pingap/ipc"
+	"pingap/supervisor/systemd"
 )
 
 // States of the supervisor as StatusAll names them.
 const (
-	stateStarting = "starting"
-	stateRunning  = "running"
-	stateApplying = "applying"
-	stateStopping = "stopping"
+	stateStarting  = "starting"
+	stateRunning   = "running"
+	stateApplying  = "applying"
+	stateRolling   = "rolling"
+	stateUpgrading = "upgrading"
+	stateStopping  = "stopping"
 )
 
 // ErrRunning is the error of Run when a live instance owns the run directory.
@@ -53,6 +56,7 @@ type supervisor struct {
 	events chan event
 	quit   chan struct{} // closed when the loop has ended: nobody takes events any more
 	wg     sync.WaitGroup
+	waits  sync.WaitGroup // for the ends of processes: not waited for when they are left to a successor
 
 	spawner *spawner
 	runDir  *runDir
@@ -70,7 +74,32 @@ type supervisor struct {
 	workers    []*slot
 	children   map[*child]struct{} // all that have not been reaped
 	columns    []*child            // of the arena
-	generation int
+	generation int                 // that is live
+	last       int                 // highest there has been
+	serial     int                 // of the last worker
+
+	epoch           uint32
+	adopting        *adoption // nil when all workers are known
+	upgrade         *upgrading
+	wantUpgrade     *upgrading // waits for what is under way
+	foreign         bool       // the live version came from another build, whose workers serve still
+	liveBuild       string     // that made the live version
+	rejected        string     // why this build does not take the configuration, while foreign
+	load            string     // why control is to load the source although something is live
+	left            string     // why this process ends and leaves the workers
+	bequeath        bool       // everything belongs to another supervisor: touch nothing at the end
+	handOffTimer    *timer
+	strangers       []int // sockets of a socket unit that no listener has wanted yet
+	storedSnapshots []systemd.FD
+	readied, busy   bool
+	line            string // last STATUS=
+	dirty, unsaved  bool   // state file
+
+	ledger   []*record // oldest first
+	recordID uint64
+	gap      time.Time // since when nobody accepts; zero while somebody does
+	memory   int64     // of the machine or our share of it, bytes
+	hurried  int       // workers told to drain faster, so far
 
 	listeners map[string]*listener
 	logs      map[string]*logFile
@@ -98,7 +127,7 @@ func Run(ctx context.Context, o Options) error {
 	s := &supervisor{
 		o: o, log: o.Log, started: time.Now(), lastTick: time.Now(),
 		events: make(chan event), quit: make(chan struct{}),
-		children: map[*child]struct{}{}, listeners: map[string]*listener{}, logs: map[string]*logFile{},
+		memory: o.Memory, children: map[*child]struct{}{}, listeners: map[string]*listener{}, logs: map[string]*logFile{},
 		reopens: map[uint32]*reopen{},
 		control: &slot{role: ipc.RoleControl},
 	}
@@ -106,7 +135,11 @@ func Run(ctx context.Context, o Options) error {
 	if err := s.open(); err != nil {
 		return err
 	}
-	s.spawn(s.control)
+	if s.adopting == nil {
+		s.spawn(s.control)
+	} else if len(s.adopting.waiting) == 0 {
+		s.adopted()
+	}
 	s.tick()
 	s.rollLogs()
 	s.loop(ctx)
@@ -116,10 +149,14 @@ func Run(ctx context.Context, o Options) error {
 // open acquires what the supervisor itself holds.
 func (s *supervisor) open() error {
 	var err error
-	if s.runDir, err = openRunDir(s.o.RunDir); err != nil {
+	s.bequeath = s.o.Predecessor != nil // until it is told that it may go
+	in, err := s.inherit()
+	if err != nil {
 		return err
 	}
-	if s.arena, err = arena.Create(arena.Options{}); err != nil {
+	s.pickSnapshot(in)
+	s.strangers = in.strangers
+	if err := s.openArena(in.arena); err != nil {
 		return err
 	}
 	s.columns = make([]*child, s.arena.Columns())
@@ -134,7 +171,27 @@ func (s *supervisor) open() error {
 		s.useAppLog(file, 0)
 	}
 	s.spawner = newSpawner(&s.wg)
+	if in.state != nil {
+		return s.adoptAll(in)
+	}
+	if err := s.runDir.writeOwnPID(); err != nil {
+		return err
+	}
+	s.closeInherited(in)
+	s.storeAll()
 	return nil
+}
+
+// openArena goes on with the arena of the supervisor before, if this build understands it: limits and counts stay exact.
+func (s *supervisor) openArena(fd int) (err error) {
+	if fd >= 0 {
+		if s.arena, err = arena.Open(fd); err == nil {
+			return nil
+		}
+		s.log.Warn("a new arena is begun", zap.Error(err))
+	}
+	s.arena, err = arena.Create(arena.Options{})
+	return err
 }
 
 func (s *supervisor) loop(ctx context.Context) {
@@ -149,6 +206,9 @@ func (s *supervisor) loop(ctx context.Context) {
 			ended = nil
 			s.beginStop(false, "context")
 		}
+		if s.dirty && !s.done {
+			s.persist()
+		}
 	}
 }
 
@@ -161,6 +221,15 @@ func (s *supervisor) handle(e event) {
 		s.closed(e.from, e.err)
 	case exited:
 		s.reaped(e.from, e.how)
+	case unheard:
+		s.notHeard(e.from)
+	case checked:
+		s.binaryChecked(e.err)
+	case asked:
+		s.successorAsked(e.msg)
+		e.msg.Close()
+	case flipped:
+		s.successorEnded(e.err)
 	case ownLog:
 		s.logsTaken(nil, e.txn)
 	case due:
@@ -190,15 +259,29 @@ func (s *supervisor) signal(sig os.Signal) {
 		s.beginReopen(nil)
 	case unix.SIGTERM, unix.SIGQUIT, unix.SIGINT:
 		s.beginStop(s.stop != nil, sig.String())
+	case unix.SIGWINCH:
+		s.roll(nil, sig.String())
+	case unix.SIGUSR2:
+		s.askUpgrade(nil, sig.String())
+	case HandOff:
+		s.handOff()
 	case unix.SIGPIPE:
 	default:
 		s.log.Warn("signal without effect", zap.Stringer("signal", sig))
 	}
 }
 
-// release gives everything back after the loop; all children have ended by then.
+// HandOff is the signal to end and leave everything to a supervisor that is about to be started: SIGRTMIN+1, the unit's
+// RestartKillSignal.
+const HandOff = unix.Signal(35)
+
+// release gives everything back after the loop; all children have ended by then, or are left to a successor.
 func (s *supervisor) release() {
 	close(s.quit)
+	if s.bequeath {
+		s.releaseToSuccessor()
+		return
+	}
 	for c := range s.children {
 		c.conn.Close()
 	}
@@ -206,6 +289,7 @@ func (s *supervisor) release() {
 		s.spawner.close()
 	}
 	s.wg.Wait()
+	s.waits.Wait()
 	s.closeListeners()
 	for _, f := range s.logs {
 		f.close()
@@ -218,6 +302,24 @@ func (s *supervisor) release() {
 	}
 	if s.runDir != nil {
 		s.runDir.close()
+	}
+}
+
+// releaseToSuccessor closes our copies. No path is removed, and nobody notices: another process has its own, or the service
+// manager has.
+func (s *supervisor) releaseToSuccessor() {
+	for c := range s.children {
+		c.conn.Close()
+	}
+	if s.spawner != nil {
+		s.spawner.close()
+	}
+	s.wg.Wait()
+	for _, l := range s.listeners {
+		unix.Close(l.fd)
+	}
+	if s.runDir != nil {
+		s.runDir.leave()
 	}
 }
 

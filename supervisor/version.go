@@ -22,6 +22,7 @@ type version struct {
 	sha       string
 	snapshot  int // sealed memfd
 	env       map[string]string
+	names     []string // of the variables it names, set or not
 	settings  ipc.Settings
 	runAs     *ipc.Credential // whom workers run as, nil for the supervisor's own user
 	listeners []ipc.Listener  // each id once, without descriptors
@@ -36,6 +37,17 @@ type proposal struct {
 	*ipc.Propose
 	snapshot int
 	env      map[string]string // the variables it names
+	again    bool              // no new configuration: fresh workers for the live one
+	others   []request         // who wants the same
+	record   *record           // its entry in the ledger, once it has begun
+}
+
+// verdict answers all that asked.
+func (p *proposal) verdict(s *supervisor, body ipc.Body) {
+	p.answer(s, body)
+	for _, r := range p.others {
+		r.answer(s, body)
+	}
 }
 
 func (p *proposal) close() {
@@ -87,17 +99,17 @@ func completeIDs(b *ipc.Propose) error {
 // version takes the snapshot over.
 func (p *proposal) version(number uint64) *version {
 	v := &version{
-		number: number, sha: p.SHA, snapshot: p.snapshot, env: p.env,
+		number: number, sha: p.SHA, snapshot: p.snapshot, env: p.env, names: p.Env,
 		settings: p.Settings, listeners: p.Listeners, logs: p.Logs,
 	}
 	p.snapshot = -1
 	return v
 }
 
-// candidate is what a worker that says Hello now is started on: the version under way where workers are started for
-// it, otherwise the live one.
-func (s *supervisor) candidate() *version {
-	if s.op != nil && !s.op.hot() {
+// candidate is what a worker of a slot is started on: the version under way where the slot was made for it, otherwise the live
+// one.
+func (s *supervisor) candidate(sl *slot) *version {
+	if s.op.has(sl) {
 		return s.op.next
 	}
 	return s.live
@@ -123,7 +135,7 @@ type request struct {
 
 // answer sends the verdict if whoever asked still lives. A nil request wants none.
 func (r *request) answer(s *supervisor, body ipc.Body) {
-	if r == nil {
+	if r == nil || r.from == nil {
 		return
 	}
 	if _, alive := s.children[r.from]; alive && r.from.dying == "" {

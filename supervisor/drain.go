@@ -1,0 +1,112 @@
+package supervisor
+
+import (
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"pingap/ipc"
+)
+
+// drainOf is the order to a worker that has been replaced.
+func (s *supervisor) drainOf(reason string) ipc.Drain {
+	t := s.o.Timings
+	var d ipc.DrainSettings
+	if s.live != nil {
+		d = s.live.settings.Drain
+	}
+	grace := s.grace()
+	long := max(grace, orDefault(d.LongTimeout, t.Long))
+	return ipc.Drain{IdleGrace: orDefault(d.IdleGrace, t.IdleGrace), Spread: orDefault(d.Spread, t.Spread), Timeout: grace,
+		LongTimeout: long, Hard: max(long, d.Longest) + t.HardMargin, Reason: reason}
+}
+
+func orDefault(d, otherwise time.Duration) time.Duration {
+	if d > 0 {
+		return d
+	}
+	return otherwise
+}
+
+// drain lets a worker finish outside of its slot; record counts how that ends.
+func (s *supervisor) drain(c *child, order ipc.Drain, r *record) {
+	s.draining(c, order, r)
+	s.send(c, 0, order)
+}
+
+// draining notes that a worker drains.
+func (s *supervisor) draining(c *child, order ipc.Drain, r *record) {
+	c.timer.cancel()
+	c.state, c.retired, c.lastSeen, c.record = ipc.StateDraining, true, time.Now(), r
+	if r != nil {
+		r.Workers++
+		r.Draining++
+	}
+	c.timer = s.after(order.Hard+s.o.Timings.StopMargin, func() { s.kill(c, "did not drain in time") })
+	s.noteGap()
+	s.changed()
+}
+
+// boundDraining hurries the oldest draining generations where there are more, or where they use more memory, than is allowed.
+func (s *supervisor) boundDraining() {
+	if s.live == nil || s.stop != nil {
+		return
+	}
+	most := s.live.settings.Drain.MaxGenerations
+	if most <= 0 {
+		most = s.o.Timings.MaxGenerations
+	}
+	generations, memory := s.drainingGenerations()
+	limit := s.live.settings.Drain.MaxMemory
+	if limit <= 0 {
+		limit = s.memory / 100 * drainMemoryPercent
+	}
+	for len(generations) > most || memory > limit && len(generations) > 0 {
+		oldest := s.last + 1
+		for g := range generations {
+			oldest = min(oldest, g)
+		}
+		why := fmt.Sprintf("%d generations drain, at most %d may", len(generations), most)
+		if len(generations) <= most {
+			why = fmt.Sprintf("draining workers use %d bytes, at most %d may be", memory, limit)
+		}
+		for _, c := range generations[oldest] {
+			memory -= rss(c)
+			s.hurry(c, why)
+		}
+		delete(generations, oldest)
+	}
+}
+
+// drainMemoryPercent is the share of the memory that draining workers may use where the configuration does not say.
+const drainMemoryPercent = 30
+
+// drainingGenerations are the draining workers that have not been hurried yet, and the memory they use.
+func (s *supervisor) drainingGenerations() (map[int][]*child, int64) {
+	all, memory := map[int][]*child{}, int64(0)
+	for c := range s.children {
+		if c.state == ipc.StateDraining && c.dying == "" && !c.hurried {
+			all[c.generation] = append(all[c.generation], c)
+			memory += rss(c)
+		}
+	}
+	return all, memory
+}
+
+func rss(c *child) int64 {
+	if c.status == nil {
+		return 0
+	}
+	return max(0, min(c.status.RSS, 1<<46)) // a worker's word: keep sums sane
+}
+
+// hurry leaves a draining worker a short time.
+func (s *supervisor) hurry(c *child, why string) {
+	c.hurried = true
+	s.hurried++
+	s.log.Warn("draining faster", c.fields(), zap.Int("generation", c.generation), zap.String("reason", why))
+	s.send(c, 0, ipc.DrainFaster{Timeout: s.o.Timings.Faster})
+	c.timer.cancel()
+	c.timer = s.after(s.o.Timings.Faster+s.o.Timings.StopMargin, func() { s.kill(c, "did not drain in time: "+why) })
+}
