@@ -95,6 +95,7 @@ func (w *worker) beat() error {
 	}
 	defer client.Close()
 	w.beats.Add(1)
+	w.gate.Count()
 	w.serve(served, beatIndex)
 	return ask(client, w.o.Timings.BeatAnswer)
 }

@@ -24,7 +24,8 @@ type change struct {
 	stop     context.CancelFunc // of the build that runs; nil without one
 	dropped  bool               // the build's result is not wanted any more
 	prepared *site
-	waiting  *waiting // a Prepare that came while a dropped build still runs
+	wanted   []*listener // of what is prepared
+	waiting  *waiting    // a Prepare that came while a dropped build still runs
 }
 
 // waiting is a Prepare that has been taken out of its message.
@@ -32,6 +33,8 @@ type waiting struct {
 	txn      uint32
 	prepare  *ipc.Prepare
 	snapshot int
+	wanted   []*listener // all there are to be; new ones are not accepted on yet
+	servers  []string    // that these lead to, as in recipe
 }
 
 func (c *change) cancel() {
@@ -116,8 +119,16 @@ func (w *worker) prepare(m *ipc.Message, b *ipc.Prepare) {
 		w.reply(m.Txn, nackOf(refuse(ipc.CodeInvalid, "", err)))
 		return
 	}
+	wanted := w.addresses.list
+	if b.Listeners != nil { // a supervisor that knows nothing of changed listeners sends none
+		if wanted, err = w.addresses.take(m, b.Listeners); err != nil {
+			unix.Close(fd)
+			w.reply(m.Txn, nackOf(err))
+			return
+		}
+	}
 	w.variables.add(b.Env)
-	next := &waiting{m.Txn, b, fd}
+	next := &waiting{m.Txn, b, fd, wanted, w.addresses.led(wanted)}
 	if w.change.stop != nil {
 		w.change.waiting = next
 		return
@@ -140,7 +151,7 @@ func (w *worker) mayPrepare(b *ipc.Prepare) *ipc.Nack {
 
 func (w *worker) beginBuild(p *waiting) {
 	ctx, cancel := context.WithCancel(context.Background())
-	w.change = change{txn: p.txn, stop: cancel}
+	w.change = change{txn: p.txn, stop: cancel, wanted: p.wanted}
 	live := w.live
 	w.wg.Go(func() { // ends with the build, which cancel shortens
 		next, err := w.buildFrom(ctx, p, live)
@@ -159,7 +170,7 @@ func (w *worker) buildFrom(ctx context.Context, p *waiting, live *site) (*site, 
 	if err != nil {
 		return nil, err
 	}
-	return w.build.build(ctx, snapshot, p.prepare.Version, live)
+	return w.build.build(ctx, recipe{snapshot: snapshot, number: p.prepare.Version, servers: p.servers, live: live})
 }
 
 // built is called with what the build goroutine made.
@@ -169,16 +180,18 @@ func (w *worker) built(next *site, err error) {
 	w.change = change{}
 	switch {
 	case c.dropped:
+		w.addresses.discard(c.wanted)
 		w.build.discard(next, w.live)
 		if c.waiting != nil {
 			w.beginBuild(c.waiting)
 		}
 	case err != nil:
 		w.log.Warn("configuration cannot be built", zap.Error(err))
+		w.addresses.discard(c.wanted)
 		w.logs.keep(w.live)
 		w.reply(c.txn, nackOf(err))
 	default:
-		w.change = change{txn: c.txn, prepared: next}
+		w.change = change{txn: c.txn, prepared: next, wanted: c.wanted}
 		w.reply(c.txn, ipc.Prepared{SHA: next.sha})
 	}
 }
@@ -188,9 +201,10 @@ func (w *worker) commit(txn uint32) ipc.Body {
 	if w.change.prepared == nil || w.change.txn != txn {
 		return ipc.Nack{Code: ipc.CodeBusy, Message: "nothing is prepared"}
 	}
-	old, next := w.live, w.change.prepared
+	old, next, wanted := w.live, w.change.prepared, w.change.wanted
 	w.change = change{}
-	w.goLive(next)
+	w.goLive(next, len(wanted))
+	w.listen(wanted)
 	w.collectAt = time.Now().Add(collectAfter)
 	w.wg.Go(func() { closeUpstreams(old.upstreams, next.upstreams) }) // ends when their look-ups are cancelled
 	w.log.Info("configuration committed", zap.Uint64("version", next.Version), zap.String("sha", next.sha),
@@ -199,10 +213,10 @@ func (w *worker) commit(txn uint32) ipc.Body {
 }
 
 // goLive swaps a site in. It cannot fail.
-func (w *worker) goLive(next *site) {
+func (w *worker) goLive(next *site, listeners int) {
 	w.proxy.SetSite(next.Site)
 	w.sockets.Store(&next.sockets)
-	w.gate.setMax(next.basic.MaxConnections, len(w.listeners))
+	w.gate.SetMax(next.basic.MaxConnections, listeners)
 	w.setLevel(next.basic.LogLevel)
 	w.build.retire(next)
 	w.live = next
@@ -238,6 +252,7 @@ func (w *worker) abandon() {
 func (w *worker) dropWaiting() {
 	if c := &w.change; c.waiting != nil {
 		unix.Close(c.waiting.snapshot)
+		w.addresses.discard(c.waiting.wanted)
 		c.waiting = nil
 	}
 }
@@ -251,6 +266,7 @@ func (w *worker) dropCurrent() {
 		return
 	}
 	if c.prepared != nil {
+		w.addresses.discard(c.wanted)
 		w.build.discard(c.prepared, w.live)
 		w.change = change{}
 	}

@@ -30,10 +30,13 @@ func (w *worker) beginDrain(idleGrace, timeout time.Duration, reason string) {
 		return
 	}
 	w.state = ipc.StateDraining
-	w.log.Info("draining", zap.String("reason", reason), zap.Int64("connections", w.gate.open()), zap.Duration("timeout", timeout))
+	w.log.Info("draining", zap.String("reason", reason), zap.Int64("connections", w.gate.Open()), zap.Duration("timeout", timeout))
 	w.stopTimers()
 	w.abandon()
-	w.closeListeners()
+	for _, l := range w.addresses.list {
+		l.socket.Drop(false)
+	}
+	w.addresses.list = nil
 	d := &draining{stop: make(chan struct{})}
 	d.timer = time.AfterFunc(timeout, d.expire)
 	w.drain = d
@@ -55,7 +58,7 @@ func (w *worker) beginDrain(idleGrace, timeout time.Duration, reason string) {
 
 // drained says good-bye.
 func (w *worker) drained() {
-	left := w.gate.open()
+	left := w.gate.Open()
 	s := w.proxy.Stats()
 	w.log.Info("drained", zap.Uint64("requests", w.requests(s)), zap.Int64("cut", left))
 	if w.orphan == nil {
@@ -72,4 +75,4 @@ func (w *worker) drainFaster(timeout time.Duration) {
 }
 
 // left is what Drain and DrainFaster are answered.
-func (w *worker) left() ipc.Body { return ipc.Draining{Left: w.gate.open()} }
+func (w *worker) left() ipc.Body { return ipc.Draining{Left: w.gate.Open()} }

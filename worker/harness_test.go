@@ -208,7 +208,8 @@ func (b *boss) sendStart(cfg *config.Config, logs map[string]*os.File) {
 	front := socketFile(b.t, b.front)
 	defer front.Close()
 	for _, server := range cfg.Servers {
-		s.Listeners = append(s.Listeners, ipc.Listener{ID: "l", Network: "tcp", Address: b.addr, Server: server.Name, FD: fds.Add(int(front.Fd()))})
+		s.Listeners = append(s.Listeners, ipc.Listener{ID: "l-" + b.addr, Network: "tcp", Address: b.addr, Server: server.Name, FD: fds.Add(int(front.Fd()))})
+		break
 	}
 	s.Logs = targets(logs, &fds)
 	b.send(s, fds...)
@@ -316,9 +317,11 @@ type client struct {
 	in *bufio.Reader
 }
 
-func (b *boss) dial() *client {
+func (b *boss) dial() *client { return b.dialTo(b.addr) }
+
+func (b *boss) dialTo(addr string) *client {
 	b.t.Helper()
-	c, err := net.Dial("tcp", b.addr)
+	c, err := net.Dial("tcp", addr)
 	if err != nil {
 		b.t.Fatal(err)
 	}

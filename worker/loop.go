@@ -81,9 +81,9 @@ func (w *worker) activate() ipc.Body {
 		return nil
 	}
 	w.state = ipc.StateActive
-	for _, l := range w.listeners {
-		w.accepts.Go(func() { w.accept(l) }) // ends when the listener is closed
-	}
+	list := w.addresses.list
+	w.addresses.list = nil
+	w.listen(list)
 	return ipc.Active{}
 }
 

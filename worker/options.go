@@ -38,6 +38,7 @@ type Timings struct {
 	Orphan      time.Duration // EOF from the supervisor to draining, 30 s
 	IdleGrace   time.Duration // drain by signal or EOF: idle connections stay usable, 2 s
 	AcceptPause time.Duration // between looks whether accepting may go on, 100 ms
+	AcceptRest  time.Duration // for the queue of a dropped listener to be taken, 5 s
 	Cut         time.Duration // for connections to end that were cut, 1 s
 }
 
@@ -55,6 +56,7 @@ func (t Timings) withDefaults() Timings {
 	set(&t.Orphan, 30*time.Second)
 	set(&t.IdleGrace, 2*time.Second)
 	set(&t.AcceptPause, 100*time.Millisecond)
+	set(&t.AcceptRest, 5*time.Second)
 	set(&t.Cut, time.Second)
 	return t
 }

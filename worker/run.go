@@ -15,6 +15,8 @@ import (
 	"pingap/ipc"
 	"pingap/plugins"
 	"pingap/telemetry"
+	"pingap/worker/accept"
+	"pingap/worker/process"
 	"pingap/worker/proxy"
 )
 
@@ -29,17 +31,18 @@ type worker struct {
 	proxy  *proxy.Proxy // any goroutine
 	build  *builder     // the build goroutine's while there is one
 	logs   *outlets     // any goroutine
-	gate   *gate        // any goroutine
+	gate   *accept.Gate // any goroutine
 
 	variables variables // any goroutine
 	// sockets are the options for accepted connections; any goroutine.
-	sockets atomic.Pointer[sockets]
+	sockets  atomic.Pointer[accept.Sockets]
+	acceptor *accept.Acceptor
 
 	state     string
 	live      *site
 	change    change
 	collectAt time.Time // when the garbage of the last change is to be collected; zero for not
-	listeners []*listener
+	addresses addresses
 	drain     *draining
 	orphan    *time.Timer
 	ended     bool
@@ -60,7 +63,8 @@ type worker struct {
 func Run(ctx context.Context, o Options) error {
 	o.Timings = o.Timings.withDefaults()
 	w := &worker{o: o, conn: o.Conn, began: time.Now(), state: ipc.StateSpawned, log: zap.NewNop(),
-		events: make(chan func()), jobs: make(chan func(), maxJobs), done: make(chan struct{})}
+		addresses: addresses{names: []string{beatServer}},
+		events:    make(chan func()), jobs: make(chan func(), maxJobs), done: make(chan struct{})}
 	defer w.close()
 	if err := w.begin(ctx); err != nil {
 		return err
@@ -80,9 +84,9 @@ func Run(ctx context.Context, o Options) error {
 // begin says hello and builds everything from what comes.
 func (w *worker) begin(ctx context.Context) error {
 	if w.o.OwnProcess {
-		nameProcess()
+		process.Name()
 	}
-	hello := ipc.Hello{PID: os.Getpid(), StartTime: startTime(), Build: w.o.Build, ProtoMin: ipc.ProtoMin, ProtoMax: ipc.Version,
+	hello := ipc.Hello{PID: os.Getpid(), StartTime: process.StartTime(), Build: w.o.Build, ProtoMin: ipc.ProtoMin, ProtoMax: ipc.Version,
 		Role: ipc.RoleWorker, Slot: w.o.Slot, Generation: w.o.Generation}
 	if err := w.send(0, hello); err != nil {
 		return err
@@ -123,7 +127,7 @@ func (w *worker) start(ctx context.Context, m *ipc.Message, s *ipc.Start) error 
 		return err
 	}
 	if w.o.OwnProcess {
-		limitProcess(w.log, s.Threads, s.Slots)
+		process.Limit(w.log, s.Threads, s.Slots)
 	}
 	if err := w.takeArena(m, s); err != nil {
 		return err
@@ -131,34 +135,30 @@ func (w *worker) start(ctx context.Context, m *ipc.Message, s *ipc.Start) error 
 	if w.proxy, err = proxy.New(proxy.Options{Logger: w.log.Named("proxy")}); err != nil {
 		return refuse(ipc.CodeResources, "", err)
 	}
-	w.gate = &gate{proxy: w.proxy}
+	w.openGate()
 	w.logs = newOutlets(w.appLog, w.log)
 	if err := w.logs.take(m, s.Logs); err != nil {
 		return err
 	}
-	if err := w.takeListeners(m, s.Listeners); err != nil {
+	if w.addresses.list, err = w.addresses.take(m, s.Listeners); err != nil {
 		return err
 	}
 	w.variables.add(s.Env)
 	w.build = w.newBuilder()
-	next, err := w.build.build(ctx, open, s.Version, nil)
+	next, err := w.build.build(ctx, recipe{snapshot: open, number: s.Version, servers: w.addresses.led(w.addresses.list)})
 	if err != nil {
 		return err
 	}
-	w.goLive(next)
+	w.goLive(next, len(w.addresses.list))
 	return nil
 }
 
 func (w *worker) newBuilder() *builder {
-	b := &builder{
+	return &builder{
 		registry: plugins.NewRegistry(w.o.Plugins, w.variables.lookup), env: w.variables.lookup, version: w.o.Version, arena: w.arena,
 		log: w.log, logs: w.logs, owners: &owners{uses: map[*shared]int{}}, lookups: make(chan struct{}, maxLookups),
-		names: w.o.Timings.Names, servers: []string{beatServer},
+		names: w.o.Timings.Names,
 	}
-	for _, l := range w.listeners {
-		b.servers = append(b.servers, l.Server)
-	}
-	return b
 }
 
 func (w *worker) takeArena(m *ipc.Message, s *ipc.Start) error {
