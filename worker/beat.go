@@ -133,5 +133,8 @@ func (w *worker) report(message string) {
 		w.collectAt = time.Time{}
 		w.wg.Go(runtime.GC) // ends with the collection, in milliseconds
 	}
+	if w.conn == nil || w.lifeline.shown != nil {
+		return // nobody to tell
+	}
 	_ = w.conn.TrySend(0, w.status(message)) // the receiver notices a supervisor that is gone
 }

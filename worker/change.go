@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"go.uber.org/zap"
@@ -32,7 +33,7 @@ type change struct {
 type waiting struct {
 	txn      uint32
 	prepare  *ipc.Prepare
-	snapshot int
+	snapshot *os.File
 	wanted   []*listener // all there are to be; new ones are not accepted on yet
 	servers  []string    // that these lead to, as in recipe
 }
@@ -75,22 +76,27 @@ func nackOf(err error) ipc.Nack {
 	return ipc.Nack{Code: ipc.CodeInvalid, Message: err.Error()}
 }
 
-func takeSnapshot(m *ipc.Message, slot ipc.Slot) ([]byte, error) {
+func takeSnapshot(m *ipc.Message, slot ipc.Slot, sha string) (*os.File, *config.Snapshot, error) {
 	fd, err := m.Take(slot)
 	if err != nil {
-		return nil, refuse(ipc.CodeInvalid, "", err)
+		return nil, nil, refuse(ipc.CodeInvalid, "", err)
 	}
-	return readSnapshot(fd)
+	memfd := os.NewFile(uintptr(fd), "snapshot")
+	open, err := readSnapshot(memfd, sha)
+	if err != nil {
+		memfd.Close()
+		return nil, nil, err
+	}
+	return memfd, open, nil
 }
 
-// readSnapshot reads a sealed memfd and closes it.
-func readSnapshot(fd int) ([]byte, error) {
-	defer unix.Close(fd)
-	data, err := ipc.ReadMemfd(fd, maxSnapshot)
+// readSnapshot reads a sealed memfd.
+func readSnapshot(memfd *os.File, sha string) (*config.Snapshot, error) {
+	data, err := ipc.ReadMemfd(int(memfd.Fd()), maxSnapshot)
 	if err != nil {
 		return nil, refuse(ipc.CodeInvalid, "", fmt.Errorf("snapshot: %w", err))
 	}
-	return data, nil
+	return openSnapshot(data, sha)
 }
 
 func openSnapshot(data []byte, sha string) (*config.Snapshot, error) {
@@ -128,7 +134,7 @@ func (w *worker) prepare(m *ipc.Message, b *ipc.Prepare) {
 		}
 	}
 	w.variables.add(b.Env)
-	next := &waiting{m.Txn, b, fd, wanted, w.addresses.led(wanted)}
+	next := &waiting{m.Txn, b, os.NewFile(uintptr(fd), "snapshot"), wanted, w.addresses.led(wanted)}
 	if w.change.stop != nil {
 		w.change.waiting = next
 		return
@@ -162,15 +168,17 @@ func (w *worker) beginBuild(p *waiting) {
 }
 
 func (w *worker) buildFrom(ctx context.Context, p *waiting, live *site) (*site, error) {
-	data, err := readSnapshot(p.snapshot)
+	snapshot, err := readSnapshot(p.snapshot, p.prepare.SHA)
+	var next *site
+	if err == nil {
+		next, err = w.build.build(ctx, recipe{snapshot: snapshot, number: p.prepare.Version, servers: p.servers, live: live})
+	}
 	if err != nil {
+		p.snapshot.Close()
 		return nil, err
 	}
-	snapshot, err := openSnapshot(data, p.prepare.SHA)
-	if err != nil {
-		return nil, err
-	}
-	return w.build.build(ctx, recipe{snapshot: snapshot, number: p.prepare.Version, servers: p.servers, live: live})
+	next.memfd = p.snapshot
+	return next, nil
 }
 
 // built is called with what the build goroutine made.
@@ -205,6 +213,7 @@ func (w *worker) commit(txn uint32) ipc.Body {
 	w.change = change{}
 	w.goLive(next, len(wanted))
 	w.listen(wanted)
+	old.memfd.Close()
 	w.collectAt = time.Now().Add(collectAfter)
 	w.wg.Go(func() { closeUpstreams(old.upstreams, next.upstreams) }) // ends when their look-ups are cancelled
 	w.log.Info("configuration committed", zap.Uint64("version", next.Version), zap.String("sha", next.sha),
@@ -251,7 +260,7 @@ func (w *worker) abandon() {
 
 func (w *worker) dropWaiting() {
 	if c := &w.change; c.waiting != nil {
-		unix.Close(c.waiting.snapshot)
+		c.waiting.snapshot.Close()
 		w.addresses.discard(c.waiting.wanted)
 		c.waiting = nil
 	}

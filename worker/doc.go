@@ -7,7 +7,7 @@
 //	        HELLO             START: site built, READY           ACTIVATE: accepting, ACTIVE
 //	SPAWNED ------> STARTING ---------------------------> READY -----------------------------> ACTIVE
 //	   |               | cannot be built: NACK              |                                    |
-//	   v               v                                    v              DRAIN | SIGTERM | the supervisor is gone for 30 s
+//	   v               v                                    v              DRAIN | SIGTERM | no supervisor for orphan_grace
 //	 exit            exit                          STOP, TERM, EOF: exit                         v
 //	                                                                                         DRAINING --> GONE, exit
 //

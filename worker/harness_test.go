@@ -50,6 +50,7 @@ type boss struct {
 	addr   string
 	arena  *arena.Arena
 	sha    string
+	rescue int // listening socket, 0 for none
 	txn    uint32
 	in     chan *ipc.Message
 	ended  chan error // what Run returned
@@ -212,6 +213,9 @@ func (b *boss) sendStart(cfg *config.Config, logs map[string]*os.File) {
 		break
 	}
 	s.Logs = targets(logs, &fds)
+	if s.Owner = os.Getuid(); b.rescue > 0 {
+		s.Rescue = fds.Add(b.rescue)
+	}
 	b.send(s, fds...)
 }
 

@@ -23,7 +23,7 @@ import (
 // worker is the state of Run. Fields belong to the loop unless their comment says otherwise.
 type worker struct {
 	o      Options
-	conn   *ipc.Conn
+	conn   *ipc.Conn // nil while there is no supervisor
 	began  time.Time
 	appLog *telemetry.Log
 	log    *zap.Logger
@@ -44,7 +44,8 @@ type worker struct {
 	collectAt time.Time // when the garbage of the last change is to be collected; zero for not
 	addresses addresses
 	drain     *draining
-	orphan    *time.Timer
+	lifeline  lifeline
+	column    int // of the arena
 	ended     bool
 	err       error
 
@@ -69,10 +70,11 @@ func Run(ctx context.Context, o Options) error {
 	if err := w.begin(ctx); err != nil {
 		return err
 	}
-	w.wg.Go(w.receive)      // ends when the connection is closed
-	w.wg.Go(w.beating)      // ends with done
-	w.wg.Go(w.runJobs)      // ends when jobs is closed
-	w.conns.Go(w.proxy.Run) // ends with proxy.Close
+	conn := w.conn
+	w.wg.Go(func() { w.receive(conn) }) // ends when the connection is closed
+	w.wg.Go(w.beating)                  // ends with done
+	w.wg.Go(w.runJobs)                  // ends when jobs is closed
+	w.conns.Go(w.proxy.Run)             // ends with proxy.Close
 	if err := w.send(0, ipc.Ready{SHA: w.live.sha}); err != nil {
 		return err
 	}
@@ -86,9 +88,7 @@ func (w *worker) begin(ctx context.Context) error {
 	if w.o.OwnProcess {
 		process.Name()
 	}
-	hello := ipc.Hello{PID: os.Getpid(), StartTime: process.StartTime(), Build: w.o.Build, ProtoMin: ipc.ProtoMin, ProtoMax: ipc.Version,
-		Role: ipc.RoleWorker, Slot: w.o.Slot, Generation: w.o.Generation}
-	if err := w.send(0, hello); err != nil {
+	if err := w.send(0, w.hello()); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, w.o.Timings.Start)
@@ -109,16 +109,27 @@ func (w *worker) begin(ctx context.Context) error {
 	return nil
 }
 
+// hello says who this is.
+func (w *worker) hello() ipc.Hello {
+	h := ipc.Hello{PID: os.Getpid(), StartTime: process.StartTime(), Build: w.o.Build, ProtoMin: ipc.ProtoMin, ProtoMax: ipc.Version,
+		Role: ipc.RoleWorker, Slot: w.o.Slot, Generation: w.o.Generation}
+	if w.live != nil {
+		h.SHA = w.live.sha
+	}
+	return h
+}
+
 // start takes what Start gives and builds the first site.
 func (w *worker) start(ctx context.Context, m *ipc.Message, s *ipc.Start) error {
-	snapshot, err := takeSnapshot(m, s.Snapshot)
+	memfd, open, err := takeSnapshot(m, s.Snapshot, s.SHA)
 	if err != nil {
 		return err
 	}
-	open, err := openSnapshot(snapshot, s.SHA)
-	if err != nil {
-		return err
-	}
+	defer func() {
+		if w.live == nil {
+			memfd.Close()
+		}
+	}()
 	basic, err := open.Basic()
 	if err != nil {
 		return refuse(ipc.CodeInvalid, "basic", err)
@@ -143,12 +154,16 @@ func (w *worker) start(ctx context.Context, m *ipc.Message, s *ipc.Start) error 
 	if w.addresses.list, err = w.addresses.take(m, s.Listeners); err != nil {
 		return err
 	}
+	if err := w.takeRescue(m, s); err != nil {
+		return err
+	}
 	w.variables.add(s.Env)
 	w.build = w.newBuilder()
 	next, err := w.build.build(ctx, recipe{snapshot: open, number: s.Version, servers: w.addresses.led(w.addresses.list)})
 	if err != nil {
 		return err
 	}
+	next.memfd = memfd
 	w.goLive(next, len(w.addresses.list))
 	return nil
 }
@@ -166,6 +181,7 @@ func (w *worker) takeArena(m *ipc.Message, s *ipc.Start) error {
 	if err != nil {
 		return refuse(ipc.CodeInvalid, "", err)
 	}
+	w.column = s.Column
 	if w.arena, err = arena.Map(fd, s.Column); err != nil {
 		return refuse(ipc.CodeResources, "", err)
 	}
@@ -205,10 +221,10 @@ func (w *worker) after(d time.Duration, do func()) *time.Timer {
 func (w *worker) end(err error) { w.ended, w.err = true, err }
 
 // send answers the supervisor.
-func (w *worker) send(txn uint32, body ipc.Body) error {
+func (w *worker) send(txn uint32, body ipc.Body, fds ...int) error {
 	ctx, cancel := context.WithTimeout(context.Background(), w.o.Timings.Send)
 	defer cancel()
-	return w.conn.Send(ctx, txn, body)
+	return w.conn.Send(ctx, txn, body, fds...)
 }
 
 // close ends everything that Run started, in whatever state. Connections that are left are cut.
@@ -217,7 +233,10 @@ func (w *worker) close() {
 	w.closeListeners()
 	w.accepts.Wait()
 	w.stopTimers()
-	w.conn.Close()
+	w.lifeline.close()
+	if w.conn != nil {
+		w.conn.Close()
+	}
 	quiet := w.cut()
 	close(w.jobs)
 	w.change.cancel()
@@ -227,6 +246,9 @@ func (w *worker) close() {
 	}
 	if w.logs != nil {
 		w.logs.close()
+	}
+	if w.lifeline.rescue != nil {
+		w.lifeline.rescue.Close()
 	}
 	if w.arena != nil && quiet && !w.o.OwnProcess { // a process that ends needs no unmapping
 		w.arena.Close()

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -25,6 +26,7 @@ const maxLookups = 16
 type site struct {
 	*proxy.Site
 	sha       string
+	memfd     *os.File        // the snapshot, for a supervisor that comes to the rescue; nil while being built
 	objects   []config.Object // index of the snapshot
 	basic     *config.Basic
 	basicSha  config.Sha
@@ -125,6 +127,7 @@ func (b *builder) discard(next, live *site) {
 	if next == nil {
 		return
 	}
+	next.memfd.Close() // nil is fine
 	closeUpstreams(next.upstreams, live.upstreams)
 	b.owners.release(next.shared)
 }
@@ -137,6 +140,7 @@ func (b *builder) close(live, prepared *site) {
 	for _, s := range []*site{prepared, live} {
 		if s != nil {
 			closeUpstreams(s.upstreams, nil)
+			s.memfd.Close()
 		}
 	}
 	b.owners.buryAll(b.log)
