@@ -13,6 +13,12 @@ type Basic struct {
 	TrustedProxies            []string `toml:"trusted_proxies" class:"hot" help:"Addresses and networks whose X-Forwarded-For and X-Real-IP are believed; empty believes nobody."`
 	GracePeriod               Duration `toml:"grace_period" class:"hot" default:"5m" help:"How long requests in flight may take after a stop is asked for."`
 	GracefulShutdownTimeout   Duration `toml:"graceful_shutdown_timeout" class:"hot" default:"5s" help:"How long closing may take after grace_period is over." later:"rolls"`
+	DrainIdleGrace            Duration `toml:"drain_idle_grace" class:"hot" default:"2s" help:"How long a connection that is idle when its worker is to end, or its listener is removed, stays usable; the next answer on it closes it."`
+	DrainSpread               Duration `toml:"drain_spread" class:"hot" default:"10s" help:"Time after drain_idle_grace over which connections that are still idle are closed, not all at once."`
+	DrainLongTimeout          Duration `toml:"drain_long_timeout" class:"hot" default:"1h" help:"How long tunnels (WebSocket), event streams and long downloads may go on in a worker that is to end, where their location sets no drain_timeout. A stop of the instance ends them at grace_period."`
+	MaxDrainingGenerations    int      `toml:"max_draining_generations" class:"hot" default:"4" range:"1..1000" help:"Generations of workers that may be finishing at a time; beyond it the oldest has to hurry."`
+	MaxDrainingMemory         Size     `toml:"max_draining_memory" class:"hot" help:"Memory that workers which are finishing may have together; beyond it the oldest has to hurry. 0 is 30 % of what there is."`
+	OrphanGrace               Duration `toml:"orphan_grace" class:"hot" default:"30s" help:"How long workers serve on when their supervisor is gone; a new one started meanwhile takes them over. After it they finish what they have and end."`
 	UpstreamKeepalivePoolSize int      `toml:"upstream_keepalive_pool_size" class:"hot" default:"128" range:"0.." help:"Idle connections kept per upstream and worker where the upstream sets no max_idle_connections."`
 	PidFile                   string   `toml:"pid_file" class:"roll" help:"File that gets the process id of the supervisor; empty is pingap.pid in the run directory."`
 	ErrorLog                  string   `toml:"error_log" class:"roll" help:"File that gets standard error when running as a daemon."`

@@ -227,7 +227,9 @@ func (c *checker) logTarget(s *config.Server) (ipc.LogTarget, error) {
 func (c *checker) settings(cfg *config.Config) {
 	b := &cfg.Basic
 	s := ipc.Settings{Workers: b.Workers, Threads: b.Threads, GracePeriod: b.GracePeriod.Std(), User: b.User,
-		Group: b.Group, AllowRoot: b.AllowRoot, PIDFile: b.PidFile}
+		Group: b.Group, AllowRoot: b.AllowRoot, PIDFile: b.PidFile, Drain: ipc.DrainSettings{
+			IdleGrace: b.DrainIdleGrace.Std(), Spread: b.DrainSpread.Std(), LongTimeout: b.DrainLongTimeout.Std(),
+			MaxGenerations: b.MaxDrainingGenerations, MaxMemory: int64(b.MaxDrainingMemory), Orphan: b.OrphanGrace.Std()}}
 	if c.job.Threads >= 0 {
 		s.Threads = c.job.Threads
 	}

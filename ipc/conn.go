@@ -127,6 +127,10 @@ func (c *Conn) Peer() (pid, uid, gid int, err error) {
 	return int(cred.Pid), int(cred.Uid), int(cred.Gid), nil
 }
 
+// TakeFDs undoes RefuseFDs, for a client or an acceptor whose peer turns out to be one that has descriptors to give. It is called
+// before the first Receive.
+func (c *Conn) TakeFDs() { c.noFDs = false }
+
 // PassPID has the kernel tell the process that sent each message received from now on, in Message.PID.
 func (c *Conn) PassPID() error {
 	var err error

@@ -95,6 +95,7 @@ func (w *worker) beat() error {
 	}
 	defer client.Close()
 	w.beats.Add(1)
+	w.gate.Count()
 	w.serve(served, beatIndex)
 	return ask(client, w.o.Timings.BeatAnswer)
 }
@@ -131,6 +132,9 @@ func (w *worker) report(message string) {
 	if !w.collectAt.IsZero() && time.Now().After(w.collectAt) {
 		w.collectAt = time.Time{}
 		w.wg.Go(runtime.GC) // ends with the collection, in milliseconds
+	}
+	if w.conn == nil || w.lifeline.shown != nil {
+		return // nobody to tell
 	}
 	_ = w.conn.TrySend(0, w.status(message)) // the receiver notices a supervisor that is gone
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"go.uber.org/zap"
@@ -24,14 +25,17 @@ type change struct {
 	stop     context.CancelFunc // of the build that runs; nil without one
 	dropped  bool               // the build's result is not wanted any more
 	prepared *site
-	waiting  *waiting // a Prepare that came while a dropped build still runs
+	wanted   []*listener // of what is prepared
+	waiting  *waiting    // a Prepare that came while a dropped build still runs
 }
 
 // waiting is a Prepare that has been taken out of its message.
 type waiting struct {
 	txn      uint32
 	prepare  *ipc.Prepare
-	snapshot int
+	snapshot *os.File
+	wanted   []*listener // all there are to be; new ones are not accepted on yet
+	servers  []string    // that these lead to, as in recipe
 }
 
 func (c *change) cancel() {
@@ -72,22 +76,27 @@ func nackOf(err error) ipc.Nack {
 	return ipc.Nack{Code: ipc.CodeInvalid, Message: err.Error()}
 }
 
-func takeSnapshot(m *ipc.Message, slot ipc.Slot) ([]byte, error) {
+func takeSnapshot(m *ipc.Message, slot ipc.Slot, sha string) (*os.File, *config.Snapshot, error) {
 	fd, err := m.Take(slot)
 	if err != nil {
-		return nil, refuse(ipc.CodeInvalid, "", err)
+		return nil, nil, refuse(ipc.CodeInvalid, "", err)
 	}
-	return readSnapshot(fd)
+	memfd := os.NewFile(uintptr(fd), "snapshot")
+	open, err := readSnapshot(memfd, sha)
+	if err != nil {
+		memfd.Close()
+		return nil, nil, err
+	}
+	return memfd, open, nil
 }
 
-// readSnapshot reads a sealed memfd and closes it.
-func readSnapshot(fd int) ([]byte, error) {
-	defer unix.Close(fd)
-	data, err := ipc.ReadMemfd(fd, maxSnapshot)
+// readSnapshot reads a sealed memfd.
+func readSnapshot(memfd *os.File, sha string) (*config.Snapshot, error) {
+	data, err := ipc.ReadMemfd(int(memfd.Fd()), maxSnapshot)
 	if err != nil {
 		return nil, refuse(ipc.CodeInvalid, "", fmt.Errorf("snapshot: %w", err))
 	}
-	return data, nil
+	return openSnapshot(data, sha)
 }
 
 func openSnapshot(data []byte, sha string) (*config.Snapshot, error) {
@@ -116,8 +125,16 @@ func (w *worker) prepare(m *ipc.Message, b *ipc.Prepare) {
 		w.reply(m.Txn, nackOf(refuse(ipc.CodeInvalid, "", err)))
 		return
 	}
+	wanted := w.addresses.list
+	if b.Listeners != nil { // a supervisor that knows nothing of changed listeners sends none
+		if wanted, err = w.addresses.take(m, b.Listeners); err != nil {
+			unix.Close(fd)
+			w.reply(m.Txn, nackOf(err))
+			return
+		}
+	}
 	w.variables.add(b.Env)
-	next := &waiting{m.Txn, b, fd}
+	next := &waiting{m.Txn, b, os.NewFile(uintptr(fd), "snapshot"), wanted, w.addresses.led(wanted)}
 	if w.change.stop != nil {
 		w.change.waiting = next
 		return
@@ -140,7 +157,7 @@ func (w *worker) mayPrepare(b *ipc.Prepare) *ipc.Nack {
 
 func (w *worker) beginBuild(p *waiting) {
 	ctx, cancel := context.WithCancel(context.Background())
-	w.change = change{txn: p.txn, stop: cancel}
+	w.change = change{txn: p.txn, stop: cancel, wanted: p.wanted}
 	live := w.live
 	w.wg.Go(func() { // ends with the build, which cancel shortens
 		next, err := w.buildFrom(ctx, p, live)
@@ -151,15 +168,17 @@ func (w *worker) beginBuild(p *waiting) {
 }
 
 func (w *worker) buildFrom(ctx context.Context, p *waiting, live *site) (*site, error) {
-	data, err := readSnapshot(p.snapshot)
+	snapshot, err := readSnapshot(p.snapshot, p.prepare.SHA)
+	var next *site
+	if err == nil {
+		next, err = w.build.build(ctx, recipe{snapshot: snapshot, number: p.prepare.Version, servers: p.servers, live: live})
+	}
 	if err != nil {
+		p.snapshot.Close()
 		return nil, err
 	}
-	snapshot, err := openSnapshot(data, p.prepare.SHA)
-	if err != nil {
-		return nil, err
-	}
-	return w.build.build(ctx, snapshot, p.prepare.Version, live)
+	next.memfd = p.snapshot
+	return next, nil
 }
 
 // built is called with what the build goroutine made.
@@ -169,16 +188,18 @@ func (w *worker) built(next *site, err error) {
 	w.change = change{}
 	switch {
 	case c.dropped:
+		w.addresses.discard(c.wanted)
 		w.build.discard(next, w.live)
 		if c.waiting != nil {
 			w.beginBuild(c.waiting)
 		}
 	case err != nil:
 		w.log.Warn("configuration cannot be built", zap.Error(err))
+		w.addresses.discard(c.wanted)
 		w.logs.keep(w.live)
 		w.reply(c.txn, nackOf(err))
 	default:
-		w.change = change{txn: c.txn, prepared: next}
+		w.change = change{txn: c.txn, prepared: next, wanted: c.wanted}
 		w.reply(c.txn, ipc.Prepared{SHA: next.sha})
 	}
 }
@@ -188,9 +209,11 @@ func (w *worker) commit(txn uint32) ipc.Body {
 	if w.change.prepared == nil || w.change.txn != txn {
 		return ipc.Nack{Code: ipc.CodeBusy, Message: "nothing is prepared"}
 	}
-	old, next := w.live, w.change.prepared
+	old, next, wanted := w.live, w.change.prepared, w.change.wanted
 	w.change = change{}
-	w.goLive(next)
+	w.goLive(next, len(wanted))
+	w.listen(wanted)
+	old.memfd.Close()
 	w.collectAt = time.Now().Add(collectAfter)
 	w.wg.Go(func() { closeUpstreams(old.upstreams, next.upstreams) }) // ends when their look-ups are cancelled
 	w.log.Info("configuration committed", zap.Uint64("version", next.Version), zap.String("sha", next.sha),
@@ -199,10 +222,10 @@ func (w *worker) commit(txn uint32) ipc.Body {
 }
 
 // goLive swaps a site in. It cannot fail.
-func (w *worker) goLive(next *site) {
+func (w *worker) goLive(next *site, listeners int) {
 	w.proxy.SetSite(next.Site)
 	w.sockets.Store(&next.sockets)
-	w.gate.setMax(next.basic.MaxConnections, len(w.listeners))
+	w.gate.SetMax(next.basic.MaxConnections, listeners)
 	w.setLevel(next.basic.LogLevel)
 	w.build.retire(next)
 	w.live = next
@@ -237,7 +260,8 @@ func (w *worker) abandon() {
 
 func (w *worker) dropWaiting() {
 	if c := &w.change; c.waiting != nil {
-		unix.Close(c.waiting.snapshot)
+		c.waiting.snapshot.Close()
+		w.addresses.discard(c.waiting.wanted)
 		c.waiting = nil
 	}
 }
@@ -251,6 +275,7 @@ func (w *worker) dropCurrent() {
 		return
 	}
 	if c.prepared != nil {
+		w.addresses.discard(c.wanted)
 		w.build.discard(c.prepared, w.live)
 		w.change = change{}
 	}

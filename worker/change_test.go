@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"net"
 	"runtime"
 	"slices"
 	"strings"
@@ -182,4 +183,15 @@ func TestPaceRestsOnlyWhenServing(t *testing.T) {
 			t.Errorf("on %t: rested %t", on, rested)
 		}
 	}
+}
+
+// silentDNS is a name server that answers nothing.
+func silentDNS(t *testing.T) string {
+	t.Helper()
+	c, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c.LocalAddr().String()
 }

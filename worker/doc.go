@@ -7,7 +7,7 @@
 //	        HELLO             START: site built, READY           ACTIVATE: accepting, ACTIVE
 //	SPAWNED ------> STARTING ---------------------------> READY -----------------------------> ACTIVE
 //	   |               | cannot be built: NACK              |                                    |
-//	   v               v                                    v              DRAIN | SIGTERM | the supervisor is gone for 30 s
+//	   v               v                                    v              DRAIN | SIGTERM | no supervisor for orphan_grace
 //	 exit            exit                          STOP, TERM, EOF: exit                         v
 //	                                                                                         DRAINING --> GONE, exit
 //
@@ -21,16 +21,17 @@
 //	build       a site off to the side, at most one at a time, with rests; waits at most a second for names
 //	beat        once a second a real request through the engine, then a STATUS by the loop
 //	logs        takes new log files, which may have to wait for a disk
-//	accept      one a listener; ends when it is closed
+//	accept      one a listener (package accept); ends when it is dropped or closed
 //	connections one each, of package proxy
 //
 // So a STATUS says that the loop, the engine, the location table and the plugin steps work; silence means they do not.
 //
 // # A change
 //
-//	PREPARE --> build: decode and compile only what has another hash than in the live site --> PREPARED | NACK
-//	COMMIT  --> one pointer is swapped; upstreams that fell out of use close --> COMMITTED
-//	ABORT   --> what was built anew is closed, nothing else was touched --> ABORTED
+//	PREPARE --> take new sockets; build: decode and compile only what has another hash than in the live site --> PREPARED | NACK
+//	COMMIT  --> one pointer is swapped; upstreams that fell out of use close; new sockets are accepted on, what waits on those
+//	            that are not wanted any more is accepted before this worker's copy closes --> COMMITTED
+//	ABORT   --> what was built anew and the new sockets are closed, nothing else was touched --> ABORTED
 //
 // What sites share and what needs closing (plugins, log writers) counts the sites that use it. A site ends when no request
 // refers to it any more, which the garbage collector finds out: requests pay nothing for it (retire.go).

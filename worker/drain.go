@@ -18,8 +18,11 @@ type draining struct {
 
 func (d *draining) expire() { d.once.Do(func() { close(d.stop) }) }
 
-// grace is how long a drain may take where the supervisor does not say so.
-func (w *worker) grace() time.Duration { return w.live.basic.GracePeriod.Std() }
+// drainAlone drains where no supervisor says in what time.
+func (w *worker) drainAlone(reason string) {
+	b := w.live.basic
+	w.beginDrain(b.DrainIdleGrace.Std(), b.GracePeriod.Std(), reason)
+}
 
 // beginDrain stops accepting and lets what is there finish.
 func (w *worker) beginDrain(idleGrace, timeout time.Duration, reason string) {
@@ -30,10 +33,13 @@ func (w *worker) beginDrain(idleGrace, timeout time.Duration, reason string) {
 		return
 	}
 	w.state = ipc.StateDraining
-	w.log.Info("draining", zap.String("reason", reason), zap.Int64("connections", w.gate.open()), zap.Duration("timeout", timeout))
-	w.stopTimers()
+	w.log.Info("draining", zap.String("reason", reason), zap.Int64("connections", w.gate.Open()), zap.Duration("timeout", timeout))
+	stopTimer(&w.lifeline.grace)
 	w.abandon()
-	w.closeListeners()
+	for _, l := range w.addresses.list {
+		l.socket.Drop(false)
+	}
+	w.addresses.list = nil
 	d := &draining{stop: make(chan struct{})}
 	d.timer = time.AfterFunc(timeout, d.expire)
 	w.drain = d
@@ -55,12 +61,10 @@ func (w *worker) beginDrain(idleGrace, timeout time.Duration, reason string) {
 
 // drained says good-bye.
 func (w *worker) drained() {
-	left := w.gate.open()
+	left := w.gate.Open()
 	s := w.proxy.Stats()
 	w.log.Info("drained", zap.Uint64("requests", w.requests(s)), zap.Int64("cut", left))
-	if w.orphan == nil {
-		w.reply(0, ipc.Gone{Requests: w.requests(s), Cut: left})
-	}
+	w.reply(0, ipc.Gone{Requests: w.requests(s), Cut: left})
 	w.end(nil)
 }
 
@@ -72,4 +76,4 @@ func (w *worker) drainFaster(timeout time.Duration) {
 }
 
 // left is what Drain and DrainFaster are answered.
-func (w *worker) left() ipc.Body { return ipc.Draining{Left: w.gate.open()} }
+func (w *worker) left() ipc.Body { return ipc.Draining{Left: w.gate.Open()} }

@@ -100,9 +100,7 @@ func TestStopEndsAtOnce(t *testing.T) {
 }
 
 func TestWorkerWithoutSupervisorServesOnThenDrains(t *testing.T) {
-	b := hire(t, config1("127.0.0.1:1"), func(o *Options) {
-		o.Timings.Orphan, o.Timings.IdleGrace = 300*time.Millisecond, 100*time.Millisecond
-	})
+	b := hire(t, "[basic]\norphan_grace = \"300ms\"\ndrain_idle_grace = \"100ms\"\n"+config1("127.0.0.1:1"), nil)
 	b.conn.Close()
 	if got := b.dial().get("/a"); got != "200 one" {
 		t.Errorf("without supervisor: %s", got)

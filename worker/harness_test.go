@@ -50,6 +50,7 @@ type boss struct {
 	addr   string
 	arena  *arena.Arena
 	sha    string
+	rescue int // listening socket, 0 for none
 	txn    uint32
 	in     chan *ipc.Message
 	ended  chan error // what Run returned
@@ -208,9 +209,13 @@ func (b *boss) sendStart(cfg *config.Config, logs map[string]*os.File) {
 	front := socketFile(b.t, b.front)
 	defer front.Close()
 	for _, server := range cfg.Servers {
-		s.Listeners = append(s.Listeners, ipc.Listener{ID: "l", Network: "tcp", Address: b.addr, Server: server.Name, FD: fds.Add(int(front.Fd()))})
+		s.Listeners = append(s.Listeners, ipc.Listener{ID: "l-" + b.addr, Network: "tcp", Address: b.addr, Server: server.Name, FD: fds.Add(int(front.Fd()))})
+		break
 	}
 	s.Logs = targets(logs, &fds)
+	if s.Owner = os.Getuid(); b.rescue > 0 {
+		s.Rescue = fds.Add(b.rescue)
+	}
 	b.send(s, fds...)
 }
 
@@ -316,9 +321,11 @@ type client struct {
 	in *bufio.Reader
 }
 
-func (b *boss) dial() *client {
+func (b *boss) dial() *client { return b.dialTo(b.addr) }
+
+func (b *boss) dialTo(addr string) *client {
 	b.t.Helper()
-	c, err := net.Dial("tcp", b.addr)
+	c, err := net.Dial("tcp", addr)
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -2,8 +2,7 @@ package worker
 
 import (
 	"context"
-	"errors"
-	"io"
+	"fmt"
 	"runtime"
 
 	"go.uber.org/zap"
@@ -15,14 +14,14 @@ import (
 const maxJobs = 16
 
 // receive hands the supervisor's messages to the loop.
-func (w *worker) receive() {
+func (w *worker) receive(conn *ipc.Conn) {
 	for {
-		m, err := w.conn.Receive(context.Background())
+		m, err := conn.Receive(context.Background())
 		if err != nil {
-			w.post(func() { w.lost(err) })
+			w.post(func() { w.lost(conn, err) })
 			return
 		}
-		if !w.post(func() { w.message(m) }) {
+		if !w.post(func() { w.message(conn, m) }) {
 			m.Close()
 			return
 		}
@@ -30,8 +29,15 @@ func (w *worker) receive() {
 }
 
 // message acts on one message of the supervisor. What is not answered here is answered when it is done.
-func (w *worker) message(m *ipc.Message) {
+func (w *worker) message(conn *ipc.Conn, m *ipc.Message) {
 	defer m.Close()
+	if conn != w.conn || w.fenced(m) {
+		return
+	}
+	if _, ok := m.Body.(*ipc.Resync); !ok && w.lifeline.shown != nil {
+		w.lost(conn, fmt.Errorf("%s in place of Resync", m.Body.Type()))
+		return
+	}
 	var answer ipc.Body
 	switch b := m.Body.(type) {
 	case *ipc.Activate:
@@ -46,8 +52,10 @@ func (w *worker) message(m *ipc.Message) {
 		w.takeLogs(m, b)
 	case *ipc.LogLevel:
 		w.setLevel(b.Level)
-	case *ipc.StatusRequest, *ipc.Resync:
+	case *ipc.StatusRequest:
 		answer = w.status("")
+	case *ipc.Resync:
+		answer = w.resync(b)
 	case *ipc.Dump:
 		w.dump()
 	case *ipc.Drain:
@@ -70,6 +78,9 @@ func (w *worker) message(m *ipc.Message) {
 
 // reply sends an answer. One that cannot be sent concerns a supervisor that is gone, which the receiver notices, or hangs.
 func (w *worker) reply(txn uint32, body ipc.Body) {
+	if w.conn == nil {
+		return
+	}
 	if err := w.send(txn, body); err != nil {
 		w.log.Warn("the supervisor was not told", zap.Stringer("message", body.Type()), zap.Error(err))
 	}
@@ -81,25 +92,10 @@ func (w *worker) activate() ipc.Body {
 		return nil
 	}
 	w.state = ipc.StateActive
-	for _, l := range w.listeners {
-		w.accepts.Go(func() { w.accept(l) }) // ends when the listener is closed
-	}
+	list := w.addresses.list
+	w.addresses.list = nil
+	w.listen(list)
 	return ipc.Active{}
-}
-
-// lost is the end of the connection to the supervisor. What serves goes on for a while: a new supervisor may be on its way.
-func (w *worker) lost(err error) {
-	if !errors.Is(err, io.EOF) {
-		w.log.Error("the supervisor's socket cannot be read", zap.Error(err))
-	}
-	switch w.state {
-	case ipc.StateActive:
-		w.log.Warn("the supervisor is gone; serving on", zap.Duration("for", w.o.Timings.Orphan))
-		w.orphan = w.after(w.o.Timings.Orphan, func() { w.beginDrain(w.o.Timings.IdleGrace, w.grace(), "no supervisor") })
-	case ipc.StateDraining: // has its own bound
-	default:
-		w.end(errors.New("the supervisor went away before this worker was active"))
-	}
 }
 
 // signalled drains at the first signal and ends at the second.
@@ -108,13 +104,10 @@ func (w *worker) signalled() {
 		w.end(nil)
 		return
 	}
-	w.beginDrain(w.o.Timings.IdleGrace, w.grace(), "signal")
+	w.drainAlone("signal")
 }
 
 func (w *worker) stopTimers() {
-	if w.orphan != nil {
-		w.orphan.Stop()
-	}
 	if w.drain != nil {
 		w.drain.timer.Stop()
 	}

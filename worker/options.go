@@ -35,9 +35,9 @@ type Timings struct {
 	Beat        time.Duration // between heartbeats, 1 s
 	BeatAnswer  time.Duration // for the engine to answer one, 5 s
 	Names       time.Duration // for the names of new upstreams to resolve, 1 s
-	Orphan      time.Duration // EOF from the supervisor to draining, 30 s
-	IdleGrace   time.Duration // drain by signal or EOF: idle connections stay usable, 2 s
+	Resync      time.Duration // for who came to the rescue to say that it is the supervisor, 5 s
 	AcceptPause time.Duration // between looks whether accepting may go on, 100 ms
+	AcceptRest  time.Duration // for the queue of a dropped listener to be taken, 5 s
 	Cut         time.Duration // for connections to end that were cut, 1 s
 }
 
@@ -52,9 +52,9 @@ func (t Timings) withDefaults() Timings {
 	set(&t.Beat, time.Second)
 	set(&t.BeatAnswer, 5*time.Second)
 	set(&t.Names, time.Second)
-	set(&t.Orphan, 30*time.Second)
-	set(&t.IdleGrace, 2*time.Second)
+	set(&t.Resync, 5*time.Second)
 	set(&t.AcceptPause, 100*time.Millisecond)
+	set(&t.AcceptRest, 5*time.Second)
 	set(&t.Cut, time.Second)
 	return t
 }

@@ -15,13 +15,15 @@ import (
 	"pingap/ipc"
 	"pingap/plugins"
 	"pingap/telemetry"
+	"pingap/worker/accept"
+	"pingap/worker/process"
 	"pingap/worker/proxy"
 )
 
 // worker is the state of Run. Fields belong to the loop unless their comment says otherwise.
 type worker struct {
 	o      Options
-	conn   *ipc.Conn
+	conn   *ipc.Conn // nil while there is no supervisor
 	began  time.Time
 	appLog *telemetry.Log
 	log    *zap.Logger
@@ -29,19 +31,21 @@ type worker struct {
 	proxy  *proxy.Proxy // any goroutine
 	build  *builder     // the build goroutine's while there is one
 	logs   *outlets     // any goroutine
-	gate   *gate        // any goroutine
+	gate   *accept.Gate // any goroutine
 
 	variables variables // any goroutine
 	// sockets are the options for accepted connections; any goroutine.
-	sockets atomic.Pointer[sockets]
+	sockets  atomic.Pointer[accept.Sockets]
+	acceptor *accept.Acceptor
 
 	state     string
 	live      *site
 	change    change
 	collectAt time.Time // when the garbage of the last change is to be collected; zero for not
-	listeners []*listener
+	addresses addresses
 	drain     *draining
-	orphan    *time.Timer
+	lifeline  lifeline
+	column    int // of the arena
 	ended     bool
 	err       error
 
@@ -60,15 +64,17 @@ type worker struct {
 func Run(ctx context.Context, o Options) error {
 	o.Timings = o.Timings.withDefaults()
 	w := &worker{o: o, conn: o.Conn, began: time.Now(), state: ipc.StateSpawned, log: zap.NewNop(),
-		events: make(chan func()), jobs: make(chan func(), maxJobs), done: make(chan struct{})}
+		addresses: addresses{names: []string{beatServer}},
+		events:    make(chan func()), jobs: make(chan func(), maxJobs), done: make(chan struct{})}
 	defer w.close()
 	if err := w.begin(ctx); err != nil {
 		return err
 	}
-	w.wg.Go(w.receive)      // ends when the connection is closed
-	w.wg.Go(w.beating)      // ends with done
-	w.wg.Go(w.runJobs)      // ends when jobs is closed
-	w.conns.Go(w.proxy.Run) // ends with proxy.Close
+	conn := w.conn
+	w.wg.Go(func() { w.receive(conn) }) // ends when the connection is closed
+	w.wg.Go(w.beating)                  // ends with done
+	w.wg.Go(w.runJobs)                  // ends when jobs is closed
+	w.conns.Go(w.proxy.Run)             // ends with proxy.Close
 	if err := w.send(0, ipc.Ready{SHA: w.live.sha}); err != nil {
 		return err
 	}
@@ -80,11 +86,9 @@ func Run(ctx context.Context, o Options) error {
 // begin says hello and builds everything from what comes.
 func (w *worker) begin(ctx context.Context) error {
 	if w.o.OwnProcess {
-		nameProcess()
+		process.Name()
 	}
-	hello := ipc.Hello{PID: os.Getpid(), StartTime: startTime(), Build: w.o.Build, ProtoMin: ipc.ProtoMin, ProtoMax: ipc.Version,
-		Role: ipc.RoleWorker, Slot: w.o.Slot, Generation: w.o.Generation}
-	if err := w.send(0, hello); err != nil {
+	if err := w.send(0, w.hello()); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, w.o.Timings.Start)
@@ -105,16 +109,27 @@ func (w *worker) begin(ctx context.Context) error {
 	return nil
 }
 
+// hello says who this is.
+func (w *worker) hello() ipc.Hello {
+	h := ipc.Hello{PID: os.Getpid(), StartTime: process.StartTime(), Build: w.o.Build, ProtoMin: ipc.ProtoMin, ProtoMax: ipc.Version,
+		Role: ipc.RoleWorker, Slot: w.o.Slot, Generation: w.o.Generation}
+	if w.live != nil {
+		h.SHA = w.live.sha
+	}
+	return h
+}
+
 // start takes what Start gives and builds the first site.
 func (w *worker) start(ctx context.Context, m *ipc.Message, s *ipc.Start) error {
-	snapshot, err := takeSnapshot(m, s.Snapshot)
+	memfd, open, err := takeSnapshot(m, s.Snapshot, s.SHA)
 	if err != nil {
 		return err
 	}
-	open, err := openSnapshot(snapshot, s.SHA)
-	if err != nil {
-		return err
-	}
+	defer func() {
+		if w.live == nil {
+			memfd.Close()
+		}
+	}()
 	basic, err := open.Basic()
 	if err != nil {
 		return refuse(ipc.CodeInvalid, "basic", err)
@@ -123,7 +138,7 @@ func (w *worker) start(ctx context.Context, m *ipc.Message, s *ipc.Start) error 
 		return err
 	}
 	if w.o.OwnProcess {
-		limitProcess(w.log, s.Threads, s.Slots)
+		process.Limit(w.log, s.Threads, s.Slots)
 	}
 	if err := w.takeArena(m, s); err != nil {
 		return err
@@ -131,34 +146,34 @@ func (w *worker) start(ctx context.Context, m *ipc.Message, s *ipc.Start) error 
 	if w.proxy, err = proxy.New(proxy.Options{Logger: w.log.Named("proxy")}); err != nil {
 		return refuse(ipc.CodeResources, "", err)
 	}
-	w.gate = &gate{proxy: w.proxy}
+	w.openGate()
 	w.logs = newOutlets(w.appLog, w.log)
 	if err := w.logs.take(m, s.Logs); err != nil {
 		return err
 	}
-	if err := w.takeListeners(m, s.Listeners); err != nil {
+	if w.addresses.list, err = w.addresses.take(m, s.Listeners); err != nil {
+		return err
+	}
+	if err := w.takeRescue(m, s); err != nil {
 		return err
 	}
 	w.variables.add(s.Env)
 	w.build = w.newBuilder()
-	next, err := w.build.build(ctx, open, s.Version, nil)
+	next, err := w.build.build(ctx, recipe{snapshot: open, number: s.Version, servers: w.addresses.led(w.addresses.list)})
 	if err != nil {
 		return err
 	}
-	w.goLive(next)
+	next.memfd = memfd
+	w.goLive(next, len(w.addresses.list))
 	return nil
 }
 
 func (w *worker) newBuilder() *builder {
-	b := &builder{
+	return &builder{
 		registry: plugins.NewRegistry(w.o.Plugins, w.variables.lookup), env: w.variables.lookup, version: w.o.Version, arena: w.arena,
 		log: w.log, logs: w.logs, owners: &owners{uses: map[*shared]int{}}, lookups: make(chan struct{}, maxLookups),
-		names: w.o.Timings.Names, servers: []string{beatServer},
+		names: w.o.Timings.Names,
 	}
-	for _, l := range w.listeners {
-		b.servers = append(b.servers, l.Server)
-	}
-	return b
 }
 
 func (w *worker) takeArena(m *ipc.Message, s *ipc.Start) error {
@@ -166,6 +181,7 @@ func (w *worker) takeArena(m *ipc.Message, s *ipc.Start) error {
 	if err != nil {
 		return refuse(ipc.CodeInvalid, "", err)
 	}
+	w.column = s.Column
 	if w.arena, err = arena.Map(fd, s.Column); err != nil {
 		return refuse(ipc.CodeResources, "", err)
 	}
@@ -205,10 +221,10 @@ func (w *worker) after(d time.Duration, do func()) *time.Timer {
 func (w *worker) end(err error) { w.ended, w.err = true, err }
 
 // send answers the supervisor.
-func (w *worker) send(txn uint32, body ipc.Body) error {
+func (w *worker) send(txn uint32, body ipc.Body, fds ...int) error {
 	ctx, cancel := context.WithTimeout(context.Background(), w.o.Timings.Send)
 	defer cancel()
-	return w.conn.Send(ctx, txn, body)
+	return w.conn.Send(ctx, txn, body, fds...)
 }
 
 // close ends everything that Run started, in whatever state. Connections that are left are cut.
@@ -217,7 +233,10 @@ func (w *worker) close() {
 	w.closeListeners()
 	w.accepts.Wait()
 	w.stopTimers()
-	w.conn.Close()
+	w.lifeline.close()
+	if w.conn != nil {
+		w.conn.Close()
+	}
 	quiet := w.cut()
 	close(w.jobs)
 	w.change.cancel()
@@ -227,6 +246,9 @@ func (w *worker) close() {
 	}
 	if w.logs != nil {
 		w.logs.close()
+	}
+	if w.lifeline.rescue != nil {
+		w.lifeline.rescue.Close()
 	}
 	if w.arena != nil && quiet && !w.o.OwnProcess { // a process that ends needs no unmapping
 		w.arena.Close()

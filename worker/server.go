@@ -9,6 +9,7 @@ import (
 	"pingap/config"
 	"pingap/ipc"
 	"pingap/telemetry"
+	"pingap/worker/accept"
 	"pingap/worker/accesslog"
 	"pingap/worker/http1"
 	"pingap/worker/proxy"
@@ -25,7 +26,7 @@ type server struct {
 	cfg     *config.Server
 	bound   []*location       // in the order of the configuration
 	routes  []*route.Location // of these, each once
-	sockets socketOptions
+	sockets accept.Options
 }
 
 func (w *work) newServer(name string) (*server, error) {
@@ -42,7 +43,7 @@ func (w *work) newServer(name string) (*server, error) {
 			return nil, refuse(ipc.CodeInvalid, path, err)
 		}
 	}
-	s.sockets = optionsOf(s.cfg)
+	s.sockets = accept.OptionsOf(s.cfg)
 	s.Server = serverOf(s.cfg)
 	s.Processing = w.processing(name)
 	log, err := w.logger(s.cfg, old == nil)

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"pingap/config"
 	"pingap/ipc"
 	"pingap/plugins"
+	"pingap/worker/accept"
 	"pingap/worker/accesslog"
 	"pingap/worker/proxy"
 	"pingap/worker/route"
@@ -24,6 +26,7 @@ const maxLookups = 16
 type site struct {
 	*proxy.Site
 	sha       string
+	memfd     *os.File        // the snapshot, for a supervisor that comes to the rescue; nil while being built
 	objects   []config.Object // index of the snapshot
 	basic     *config.Basic
 	basicSha  config.Sha
@@ -33,7 +36,7 @@ type site struct {
 	plugins   map[string]*plugin
 	outlets   map[string]*outlet
 	formats   map[string]*accesslog.Format
-	sockets   sockets
+	sockets   accept.Sockets
 	shared    []*shared // all that it uses
 	made      made
 }
@@ -69,28 +72,35 @@ type builder struct {
 	owners   *owners
 	lookups  chan struct{}
 	names    time.Duration
-	servers  []string // by index of the listener: the server's name
+}
+
+// recipe is what a site is made of.
+type recipe struct {
+	snapshot *config.Snapshot
+	number   uint64   // the version
+	servers  []string // by index in proxy.Site.Servers, empty where there is to be none
+	live     *site    // what may be taken over; nil at the start
 }
 
 // work is a site being built.
 type work struct {
 	*builder
 	*site
-	snapshot *config.Snapshot
-	live     *site // what may be taken over; without anything at the start
-	pace     pace
-	touched  map[string]bool // locations that are not in the live site in the same form
+	recipe
+	pace    pace
+	touched map[string]bool // locations that are not in the live site in the same form
 }
 
 // build makes a site of a snapshot and touches nothing live. What has the same hash in the live site is taken over.
 // After an error nothing of it is left.
-func (b *builder) build(ctx context.Context, snapshot *config.Snapshot, version uint64, live *site) (*site, error) {
-	serving := live != nil
+func (b *builder) build(ctx context.Context, r recipe) (*site, error) {
+	serving := r.live != nil
 	if !serving {
-		live = &site{}
+		r.live = &site{}
 	}
-	w := &work{builder: b, snapshot: snapshot, live: live, site: newSite(snapshot, version, live),
-		pace: pace{on: serving, since: time.Now()}, touched: touched(live.objects, snapshot.Objects())}
+	live := r.live
+	w := &work{builder: b, recipe: r, site: newSite(r.snapshot, r.number, live),
+		pace: pace{on: serving, since: time.Now()}, touched: touched(live.objects, r.snapshot.Objects())}
 	for _, step := range []func() error{w.addBasic, w.addUpstreams, w.addServers} {
 		if err := step(); err != nil {
 			b.discard(w.site, live)
@@ -117,6 +127,7 @@ func (b *builder) discard(next, live *site) {
 	if next == nil {
 		return
 	}
+	next.memfd.Close() // nil is fine
 	closeUpstreams(next.upstreams, live.upstreams)
 	b.owners.release(next.shared)
 }
@@ -129,6 +140,7 @@ func (b *builder) close(live, prepared *site) {
 	for _, s := range []*site{prepared, live} {
 		if s != nil {
 			closeUpstreams(s.upstreams, nil)
+			s.memfd.Close()
 		}
 	}
 	b.owners.buryAll(b.log)
@@ -154,6 +166,7 @@ func (w *work) addBasic() error {
 	w.basicSha = object.Sha
 	if w.live.basic != nil && w.live.basicSha == object.Sha {
 		w.basic, w.Trusted, w.ErrorPage = w.live.basic, w.live.Trusted, w.live.ErrorPage
+		w.IdleGrace, w.IdleSpread = w.live.IdleGrace, w.live.IdleSpread
 		return nil
 	}
 	var err error
@@ -163,6 +176,7 @@ func (w *work) addBasic() error {
 	if w.Trusted, err = route.NewTrusted(w.basic.TrustedProxies); err != nil {
 		return refuse(ipc.CodeInvalid, "basic.trusted_proxies", err)
 	}
+	w.IdleGrace, w.IdleSpread = w.basic.DrainIdleGrace.Std(), w.basic.DrainSpread.Std()
 	w.ErrorPage = proxy.NewErrorPage(w.basic.ErrorTemplate, w.version)
 	return nil
 }
@@ -215,10 +229,10 @@ func (w *work) awaitNames(ctx context.Context) {
 // addServers builds the servers that listeners lead to. One that is not in the configuration any more is left out: the
 // engine closes its connections.
 func (w *work) addServers() error {
-	w.Servers = make([]*proxy.Server, len(w.builder.servers))
-	w.sockets = make(sockets, len(w.builder.servers))
-	for i, name := range w.builder.servers {
-		if i == beatIndex {
+	w.Servers = make([]*proxy.Server, len(w.recipe.servers))
+	w.sockets = make(accept.Sockets, len(w.recipe.servers))
+	for i, name := range w.recipe.servers {
+		if i == beatIndex { // the heartbeat's
 			beat, err := newBeatServer()
 			if err != nil {
 				return err
@@ -226,7 +240,7 @@ func (w *work) addServers() error {
 			w.Servers[i] = beat
 			continue
 		}
-		if _, found := w.snapshot.Find(config.KindServer, name); !found {
+		if _, found := w.snapshot.Find(config.KindServer, name); !found || name == "" {
 			continue
 		}
 		s, err := w.server(name)

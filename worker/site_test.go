@@ -1,9 +1,7 @@
 package worker
 
 import (
-	"bufio"
 	"fmt"
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -33,14 +31,15 @@ func bareWorker(t testing.TB, text string, timings Timings) *worker {
 	if w.arena, err = arena.Create(arena.Options{Columns: 1, Rows: 64}); err != nil {
 		t.Fatal(err)
 	}
-	w.gate, w.logs = &gate{proxy: w.proxy}, newOutlets(w.appLog, w.log)
+	w.openGate()
+	w.logs = newOutlets(w.appLog, w.log)
 	ours, theirs, err := ipc.Pair()
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.conn = ours
 	w.build = w.newBuilder()
-	w.build.servers = append(w.build.servers, "s")
+	w.addresses.names = append(w.addresses.names, beatServer, "s")
 	w.build.registry = plugins.NewRegistry([]plugins.Factory{{
 		Category: "answer", Summary: "Answers.", Steps: []plugins.Step{plugins.Request},
 		Params: []plugins.Param{{Name: "text", Type: plugins.String, Help: "The text."}},
@@ -48,14 +47,19 @@ func bareWorker(t testing.TB, text string, timings Timings) *worker {
 			return &answering{answer: plugins.Text(200, p.String("text")), closed: func(string) {}}, nil
 		},
 	}}, nil)
-	next, err := w.build.build(t.Context(), snapshotOf(t, text), 1, nil)
+	next, err := w.build.build(t.Context(), recipe{snapshot: snapshotOf(t, text), number: 1, servers: w.addresses.names})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.goLive(next)
+	w.goLive(next, 1)
 	w.wg.Go(w.proxy.Run)
 	t.Cleanup(func() { theirs.Close(); w.close() })
 	return w
+}
+
+// next is the recipe of a change.
+func (w *worker) next(s *config.Snapshot) recipe {
+	return recipe{snapshot: s, number: 2, servers: w.addresses.names, live: w.live}
 }
 
 func load(t testing.TB, text string) *config.Config {
@@ -78,27 +82,6 @@ func encode(t testing.TB, cfg *config.Config) *config.Snapshot {
 }
 
 func snapshotOf(t testing.TB, text string) *config.Snapshot { return encode(t, load(t, text)) }
-
-func newClient(t *testing.T, c net.Conn) *client { return &client{t, c, bufio.NewReader(c)} }
-
-// tcpPair is a connection and its accepted end.
-func tcpPair(t *testing.T) (dialled, accepted net.Conn) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	if dialled, err = net.Dial("tcp", l.Addr().String()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { dialled.Close() })
-	if accepted, err = l.Accept(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { accepted.Close() })
-	return dialled, accepted
-}
 
 // many is a configuration of n locations, each with an expression, a plugin and an upstream of its own.
 func many(n int) string {
@@ -134,7 +117,7 @@ func TestOneChangeBuildsOneObject(t *testing.T) {
 			c.change()
 			snapshot := encode(t, cfg)
 			began := time.Now()
-			next, err := w.build.build(t.Context(), snapshot, 2, w.live)
+			next, err := w.build.build(t.Context(), w.next(snapshot))
 			took := time.Since(began)
 			if err != nil {
 				t.Fatal(err)
@@ -144,7 +127,7 @@ func TestOneChangeBuildsOneObject(t *testing.T) {
 			}
 			t.Logf("%s of 10,000 changed: built in %v", name, took)
 			closeUpstreams(w.live.upstreams, next.upstreams)
-			w.goLive(next)
+			w.goLive(next, 1)
 		})
 	}
 }
@@ -153,7 +136,7 @@ func TestOneChangeBuildsOneObject(t *testing.T) {
 func TestWhatDidNotChangeKeepsItsIdentity(t *testing.T) {
 	text := many(2)
 	w := bareWorker(t, text, Timings{})
-	next, err := w.build.build(t.Context(), snapshotOf(t, strings.Replace(text, `"127.0.0.1:1"`, `"127.0.0.1:9"`, 1)), 2, w.live)
+	next, err := w.build.build(t.Context(), w.next(snapshotOf(t, strings.Replace(text, `"127.0.0.1:1"`, `"127.0.0.1:9"`, 1))))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,7 +162,7 @@ func TestLocationsAreBoundToAChangedPlugin(t *testing.T) {
 	text := many(2)
 	w := bareWorker(t, text, Timings{})
 	old := w.live
-	next, err := w.build.build(t.Context(), snapshotOf(t, strings.Replace(text, `text = "t0"`, `text = "x"`, 1)), 2, old)
+	next, err := w.build.build(t.Context(), w.next(snapshotOf(t, strings.Replace(text, `text = "t0"`, `text = "x"`, 1))))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +182,7 @@ func TestLocationsAreBoundToAChangedPlugin(t *testing.T) {
 func TestChangedPoolSizeRebuildsUpstreams(t *testing.T) {
 	text := many(2)
 	w := bareWorker(t, text, Timings{})
-	next, err := w.build.build(t.Context(), snapshotOf(t, "[basic]\nupstream_keepalive_pool_size = 3\n"+text), 2, w.live)
+	next, err := w.build.build(t.Context(), w.next(snapshotOf(t, "[basic]\nupstream_keepalive_pool_size = 3\n"+text)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -238,7 +221,7 @@ func BenchmarkHotApplyOfOneUpstreamAmong10000(b *testing.B) {
 	snapshot := snapshotOf(b, strings.Replace(base, `"127.0.0.1:7777"`, `"127.0.0.1:7"`, 1))
 	b.ReportAllocs()
 	for b.Loop() {
-		next, err := w.build.build(b.Context(), snapshot, 2, w.live)
+		next, err := w.build.build(b.Context(), w.next(snapshot))
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -173,3 +173,29 @@ func ownGoroutines() int {
 	}
 	return n
 }
+
+func TestAcceptingPausesAtTheLimit(t *testing.T) {
+	b := hire(t, config1("127.0.0.1:1")+"[basic]\nmax_connections = 2\n", nil)
+	first, second := b.dial(), b.dial()
+	first.get("/a")
+	second.get("/a")
+	third := b.dial() // in the backlog
+	third.send("/a")
+	for range 3 { // control stays reachable
+		b.send(ipc.StatusRequest{})
+		if s := receive[*ipc.Status](b); s.Accepted != 2 {
+			t.Fatalf("accepted %d connections, want 2", s.Accepted)
+		}
+	}
+	first.Close()
+	if status, body, _ := third.answer(); status != 200 || body != "one" {
+		t.Errorf("after one has left: %d %s", status, body)
+	}
+	// A higher limit is hot.
+	fourth := b.dial()
+	fourth.send("/a")
+	b.apply(b.load(config1("127.0.0.1:1") + "[basic]\nmax_connections = 3\n"))
+	if status, _, _ := fourth.answer(); status != 200 {
+		t.Errorf("after the limit was raised: %d", status)
+	}
+}

@@ -59,7 +59,7 @@ func (c *conn) worn() bool {
 // keepAfter reports whether the connection will be kept after the present response, which must say so.
 func (c *conn) keepAfter() bool {
 	s := c.s
-	if max := s.server.KeepAliveRequests; max > 0 && c.info.Requests+1 >= max || c.p.draining.Load() != 0 {
+	if max := s.server.KeepAliveRequests; max > 0 && c.info.Requests+1 >= max || c.p.ending(c.server) != nil {
 		s.keepClient = false
 	}
 	return s.keepClient

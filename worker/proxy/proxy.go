@@ -35,9 +35,9 @@ type Proxy struct {
 	done chan struct{}
 	wake chan struct{} // a connection has ended while draining
 
-	cutting   atomic.Bool  // Close has begun
-	draining  atomic.Int64 // when draining began on the clock of message.Now, 0 for not
-	idleGrace atomic.Int64 // ns an idle connection stays usable while draining
+	cutting  atomic.Bool             // Close has begun
+	draining atomic.Pointer[ending]  // nil for not
+	retired  atomic.Pointer[retired] // nil for none
 
 	connections atomic.Int64 // open
 	parked      atomic.Int64
@@ -71,7 +71,11 @@ func New(o Options) (*Proxy, error) {
 }
 
 // SetSite makes a site the one that new requests use.
-func (p *Proxy) SetSite(s *Site) { p.site.Store(s) }
+// Connections of servers that it has not end softly, in the times it gives.
+func (p *Proxy) SetSite(s *Site) {
+	p.retire(s) // before: whoever sees the new site finds what it has not
+	p.site.Store(s)
+}
 
 // Site returns the current site.
 func (p *Proxy) Site() *Site { return p.site.Load() }
@@ -108,13 +112,12 @@ func (p *Proxy) remove(c *conn) {
 	}
 }
 
-// server returns the server of a listener in the current site, nil if it has none.
+// server returns the server of a listener, nil if it has none.
 func (p *Proxy) server(index int32) *Server {
-	site := p.site.Load()
-	if site == nil || index < 0 || int(index) >= len(site.Servers) {
-		return nil
+	if site := p.siteOf(index); site != nil {
+		return site.Servers[index]
 	}
-	return site.Servers[index]
+	return nil
 }
 
 // Limits of a connection between requests come from the current site.
@@ -151,8 +154,7 @@ func (p *Proxy) headMax(index int32) int {
 // idle for idleGrace from now on are closed. It returns when all connections have ended, or ctx's
 // channel is closed; what is left then is the caller's to cut.
 func (p *Proxy) Drain(idleGrace time.Duration, stop <-chan struct{}) {
-	p.idleGrace.Store(int64(idleGrace))
-	p.draining.CompareAndSwap(0, message.Now())
+	p.draining.CompareAndSwap(nil, &ending{since: message.Now(), grace: int64(idleGrace)})
 	for p.connections.Load() > 0 {
 		select {
 		case <-p.wake:
@@ -172,7 +174,7 @@ const (
 // proxy's own. Requests in flight end as if their time were up. It takes a second at most.
 func (p *Proxy) Close() {
 	p.cutting.Store(true)
-	p.draining.CompareAndSwap(0, message.Now())
+	p.draining.CompareAndSwap(nil, &ending{since: message.Now()})
 	for end := time.Now().Add(cutPatience); p.connections.Load() > 0 && time.Now().Before(end); {
 		p.cutAll()
 		select {

@@ -9,8 +9,8 @@ import (
 // whose body is still coming is left to process, outside the callback.
 func (c *conn) advance() next {
 	s := c.s
-	site := c.p.site.Load()
-	if site == nil || int(c.server) >= len(site.Servers) || site.Servers[c.server] == nil {
+	site := c.p.siteOf(c.server)
+	if site == nil {
 		return nextClose // the listener is gone from the configuration
 	}
 	s.site, s.server = site, site.Servers[c.server]

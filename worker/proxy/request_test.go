@@ -448,7 +448,7 @@ func TestDrainLetsConnectionsEnd(t *testing.T) {
 	r.until("waiting", func(s Stats) bool { return s.InFlight == 1 })
 	drained := make(chan struct{})
 	go func() { r.p.Drain(500*time.Millisecond, nil); close(drained) }()
-	for r.p.draining.Load() == 0 {
+	for r.p.draining.Load() == nil {
 		time.Sleep(time.Millisecond)
 	}
 	used.send(get) // an idle connection is still usable, and told to close

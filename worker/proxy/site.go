@@ -17,9 +17,12 @@ type Site struct {
 	// Version and Sha name the configuration.
 	Version uint64
 	Sha     string
-	// Servers are indexed by the number of the listener a connection came through; an entry is nil
-	// where the configuration has no server for that listener any more.
+	// Servers are indexed by the number that connections were accepted with. A number stays with its server over all sites; an
+	// entry is nil where the configuration has none any more. Connections are then served from the last site that had it.
 	Servers []*Server
+	// IdleGrace is how long idle connections stay usable whose server this site has not, IdleSpread the time after it in
+	// which they are closed.
+	IdleGrace, IdleSpread time.Duration
 	// Upstreams are all upstreams by name, for locations and plugins that choose one by request.
 	Upstreams map[string]*upstream.Upstream
 	// Trusted are the peers whose forwarded fields are believed; nil for nobody.

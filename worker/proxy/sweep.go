@@ -34,8 +34,9 @@ func (p *Proxy) Run() {
 			return
 		case t := <-tick.C:
 			p.tickDate(t)
-			p.sweep(message.Now(), n%10 == 0)
+			p.sweep(message.Now(), n%10 == 0 || p.draining.Load() != nil)
 			if n%10 == 0 {
+				p.forget(message.Now())
 				p.sweepUpstreams()
 			}
 			if n%5 == 0 {
@@ -134,10 +135,10 @@ func (c *conn) check(now int64, all bool) (expired bool) {
 	return false
 }
 
-// drained reports whether an idle connection is to be closed because the worker is draining.
+// drained reports whether an idle connection is to be closed because the worker, or what it is a connection of, comes to its end.
 func (c *conn) drained(since, now int64) bool {
-	began := c.p.draining.Load()
-	return began != 0 && now-max(began, since) > c.p.idleGrace.Load()
+	e := c.p.ending(c.server)
+	return e != nil && e.over(c, since, now)
 }
 
 // lookLocked looks at both peers of a request that waits for its upstream.

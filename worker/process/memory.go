@@ -1,4 +1,4 @@
-package worker
+package process
 
 import (
 	"bytes"
@@ -14,9 +14,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// nameProcess makes ps and top show pingap: what is executed from /proc/self/exe is called exe. A worker creates no files,
+// Name makes ps and top show pingap: what is executed from /proc/self/exe is called exe. A worker creates no files,
 // but a plugin might.
-func nameProcess() {
+func Name() {
 	_ = os.WriteFile("/proc/self/comm", []byte("pingap"), 0) // cosmetic
 	unix.Umask(0o077)
 }
@@ -24,8 +24,8 @@ func nameProcess() {
 // memoryShare is the part of the machine's or the group's memory that all workers together aim to stay in.
 const memoryShare = 0.8
 
-// limitProcess sets threads and the memory that the garbage collector aims at. GOMEMLIMIT in the environment wins.
-func limitProcess(log *zap.Logger, threads, slots int) {
+// Limit sets threads and the memory that the garbage collector aims at. GOMEMLIMIT in the environment wins.
+func Limit(log *zap.Logger, threads, slots int) {
 	if threads > 0 {
 		runtime.GOMAXPROCS(threads)
 	}

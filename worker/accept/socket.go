@@ -1,4 +1,4 @@
-package worker
+package accept
 
 import (
 	"net"
@@ -8,19 +8,19 @@ import (
 	"pingap/config"
 )
 
-// socketOptions are what a server sets on the connections it accepts.
-type socketOptions struct {
+// Options are what a server sets on the connections it accepts.
+type Options struct {
 	keepAlive net.KeepAliveConfig
 	// userTimeout is TCP_USER_TIMEOUT in milliseconds, 0 for the kernel's.
 	userTimeout int
 }
 
-// sockets holds the options by number of the listener.
-type sockets []socketOptions
+// Sockets holds the options by index of the server.
+type Sockets []Options
 
-// optionsOf reads them from a server: probes are on only when all three values are set, or the user time-out is.
-func optionsOf(s *config.Server) socketOptions {
-	var o socketOptions
+// OptionsOf reads them from a server: probes are on only when all three values are set, or the user time-out is.
+func OptionsOf(s *config.Server) Options {
+	var o Options
 	if s.TCPIdle > 0 && s.TCPInterval > 0 && s.TCPProbeCount > 0 {
 		o.keepAlive = net.KeepAliveConfig{Enable: true, Idle: s.TCPIdle.Std(), Interval: s.TCPInterval.Std(), Count: s.TCPProbeCount}
 	}
@@ -28,9 +28,9 @@ func optionsOf(s *config.Server) socketOptions {
 	return o
 }
 
-// set applies the options. Package net has turned probes on, which nobody asked for. A connection on which an option
+// Set applies the options. Package net has turned probes on, which nobody asked for. A connection on which an option
 // cannot be set is already gone, or does without.
-func (s sockets) set(c net.Conn, index int) {
+func (s Sockets) Set(c net.Conn, index int) {
 	tcp, ok := c.(*net.TCPConn)
 	if !ok || index >= len(s) {
 		return
