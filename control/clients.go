@@ -88,8 +88,12 @@ func (p *process) serveClient(ctx context.Context, conn *ipc.Conn) {
 		if ctx.Err() != nil || c.send(ctx, m.Txn, answer) != nil {
 			return
 		}
-		if _, ok := answer.(*ipc.Stopping); ok {
+		switch answer.(type) {
+		case *ipc.Stopping:
 			<-ctx.Done() // the end of the connection tells the end of the instance
+			return
+		case *ipc.Upgraded:
+			c.p.replaced() // another supervisor starts its own control
 			return
 		}
 	}
@@ -122,6 +126,17 @@ func (c *client) answer(ctx context.Context, body ipc.Body) ipc.Body {
 	case *ipc.StatusRequest:
 		return c.status(ctx)
 	case *ipc.Reopen:
+		return c.relay(ctx, *b, answerTime)
+	case *ipc.Roll:
+		ask := ipc.Roll{Wait: true, RequestedBy: "roll by " + c.who}
+		if !b.Wait {
+			c.p.post(ctx, func(ctx context.Context) { c.p.request(ctx, ask, proposeTime, func(context.Context, ipc.Body) {}) })
+			return &ipc.Ready{}
+		}
+		return c.relay(ctx, ask, proposeTime)
+	case *ipc.Upgrade:
+		return c.relay(ctx, ipc.Upgrade{RequestedBy: "upgrade by " + c.who}, proposeTime)
+	case *ipc.HistoryRequest:
 		return c.relay(ctx, *b, answerTime)
 	case *ipc.Stop:
 		return c.relay(ctx, ipc.Stop{Fast: b.Fast, Who: c.who}, answerTime)

@@ -101,6 +101,7 @@ func Run(ctx context.Context, opt Options) error {
 	defer cancel(nil) // before it
 	p.wg = &wg
 
+	p.replaced = func() { cancel(errStopped) }
 	wg.Go(func() { p.receive(ctx, cancel) })
 	wg.Go(func() { p.serveClients(ctx) })
 	if err := p.send(ctx, 0, ipc.Ready{SHA: p.live.sha}); err != nil {
@@ -155,6 +156,7 @@ func newProcess(opt Options, m *ipc.Message, given *ipc.ControlStart) (*process,
 		return nil, err
 	}
 	p.live = live{version: given.Version, sha: given.SHA}
+	p.load = given.Load
 	p.root.as = given.RunAs
 	if given.Snapshot != 0 {
 		fd, err := m.Take(given.Snapshot)
@@ -200,10 +202,14 @@ func (l *live) close() {
 	}
 }
 
-// begin is the first thing to do: load at boot, only look after a crash.
+// begin is the first thing to do: load at boot and after a restart of the supervisor, only look after a crash.
 func (p *process) begin(ctx context.Context) {
 	if p.live.sha == "" {
-		p.ask(ctx, &request{by: "start", limit: ipc.ClassRoll, boot: true})
+		p.ask(ctx, &request{by: orElse(p.load, "start"), limit: ipc.ClassRoll, boot: true})
+		return
+	}
+	if p.load != "" {
+		p.ask(ctx, &request{by: p.load, limit: ipc.ClassRoll})
 		return
 	}
 	p.ask(ctx, &request{by: "control restart", look: true})

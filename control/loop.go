@@ -22,9 +22,11 @@ type process struct {
 	events   chan func(context.Context)
 	reading  sync.Mutex // held while a client's status reads the source
 	wg       *sync.WaitGroup
+	replaced func() // ends Run: another supervisor has taken over
 
 	// loop
 	live     live
+	load     string // why the source is loaded at the start although something may be live
 	txn      uint32
 	answers  map[uint32]*pending
 	queue    []*request // waiting for the next load

@@ -109,9 +109,6 @@ func (c *Conn) addPending(fds []int) (total int) {
 	return len(c.pending)
 }
 
-// TakeFDs makes Receive accept descriptors again.
-func (c *Conn) TakeFDs() { c.noFDs = false }
-
 // RefuseFDs makes Receive fail on any descriptor, for peers that have none to give.
 func (c *Conn) RefuseFDs() { c.noFDs = true }
 

@@ -18,6 +18,7 @@ type adoption struct {
 	began   time.Time
 	waiting map[*child]struct{}
 	timer   *timer
+	by      string // who asked for it
 	roll    string // why they have to be replaced, "" for not
 }
 
@@ -31,7 +32,7 @@ func (s *supervisor) adoptAll(in *inherited) error {
 		s.ledger = append(s.ledger, &record{Record: r, drops: listenDrops()})
 	}
 	s.workers = newSlots(st.Slots, st.Generation)
-	s.adopting = &adoption{how: in.how, began: time.Now(), waiting: map[*child]struct{}{}}
+	s.adopting = &adoption{how: in.how, by: st.By, began: time.Now(), waiting: map[*child]struct{}{}}
 	if err := s.adoptVersion(in); err != nil {
 		return err
 	}
@@ -216,7 +217,7 @@ func (s *supervisor) adopted() {
 			kept++
 		}
 	}
-	r := s.newRecord(a.how, "")
+	r := s.newRecord(a.how, a.by)
 	r.Workers, r.Took, r.Reason = kept, time.Since(a.began), a.roll
 	s.finish(r)
 	s.log.Info("took over", zap.String("after", a.how), zap.Uint32("epoch", s.epoch), zap.Int("workers", kept), zap.Bool("other_build", s.foreign))

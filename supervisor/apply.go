@@ -118,6 +118,9 @@ func (s *supervisor) versionOf(p *proposal) *version {
 		v.runAs = s.live.runAs
 		return v
 	}
+	if s.live != nil && p.SHA == s.live.sha { // loaded once more by another build
+		return p.version(s.live.number)
+	}
 	return p.version(max(s.applies+1, p.Number))
 }
 

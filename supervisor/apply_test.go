@@ -1,7 +1,6 @@
 package supervisor
 
 import (
-	"net"
 	"os"
 	"path/filepath"
 	"slices"

@@ -290,6 +290,8 @@ func (s *supervisor) reaped(c *child, how string) {
 		}
 	}
 	switch {
+	case s.upgrade.handedOver() && c.role() == ipc.RoleControl && s.upgrade.over:
+		s.leave("upgrade")
 	case s.stop != nil:
 		s.stopProgress()
 	case !c.retired:

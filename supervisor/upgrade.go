@@ -37,6 +37,7 @@ type upgrading struct {
 	txn    uint32              // of its request
 	paused map[*child]struct{} // workers still being read
 	handed bool                // it has everything: we read and send nothing
+	over   bool                // it is the supervisor
 }
 
 func (u *upgrading) handedOver() bool { return u != nil && u.handed }
@@ -173,7 +174,9 @@ func (s *supervisor) handOver() {
 // handover packs everything.
 func (s *supervisor) handover() (ipc.Handover, ipc.FDs, error) {
 	var fds ipc.FDs
-	data, err := s.stateNow().Encode()
+	st := s.stateNow()
+	st.By = s.upgrade.by
+	data, err := st.Encode()
 	if err != nil {
 		return ipc.Handover{}, nil, err
 	}
@@ -212,12 +215,18 @@ func (s *supervisor) successorEnded(err error) {
 		s.upgradeFailed(err)
 		return
 	}
+	u.over = true
 	s.log.Info("upgraded", zap.Int("successor", u.pid), zap.String("build", u.build), zap.Duration("took", time.Since(u.began)))
 	// Only the main process of the unit may name another; the manager has to know it before this one ends.
 	s.told(s.o.Manager.Send(fmt.Sprintf("MAINPID=%d", u.pid)))
 	s.told(s.o.Manager.Barrier(s.o.Timings.Barrier))
+	if _, alive := s.children[u.from]; !alive {
+		s.leave("upgrade")
+		return
+	}
 	u.answer(s, ipc.Upgraded{PID: u.pid, Build: u.build, Took: time.Since(u.began)})
-	s.leave("upgrade")
+	// Control ends when it has passed that on.
+	s.after(s.o.Timings.StopFast, func() { s.leave("upgrade") })
 }
 
 // upgradeFailed goes on with everything as it was.
@@ -257,7 +266,7 @@ func (s *supervisor) resume() {
 // leave ends this process and leaves the workers to a successor.
 func (s *supervisor) leave(why string) {
 	s.left, s.bequeath = why, true
-	if why != "upgrade" {
+	if why == "restart" {
 		if err := s.stateNow().Write(s.o.RunDir); err != nil {
 			s.log.Error("state", zap.Error(err))
 		}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -16,6 +17,12 @@ import (
 
 // reportFD is where a detached process says how its start went.
 const reportFD = 3
+
+// detached is the role of a process of its own session.
+const detached = "detached"
+
+// hasParent is the variable by which tableflip marks a successor.
+const hasParent = "TABLEFLIP_HAS_PARENT_7DIU3"
 
 // reportReady is what it writes when all workers accept.
 const reportReady = "ready\n"
@@ -34,7 +41,15 @@ func daemon(o *options, args []string, s surroundings) int {
 	}
 	defer read.Close()
 	cmd := exec.Command("/proc/self/exe")
-	cmd.Args = append([]string{"pingap", "detached"}, args...)
+	// The name is the path, since an upgrade executes what it says.
+	path, err := exec.LookPath(os.Args[0])
+	if err == nil {
+		path, err = filepath.Abs(path)
+	}
+	if err != nil {
+		return s.fail(err)
+	}
+	cmd.Args = append([]string{path, detached}, args...)
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.ExtraFiles = []*os.File{write}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
@@ -88,6 +103,13 @@ func (s surroundings) daemonOutput(o *options) (*os.File, error) {
 
 // detachedRole is the daemon itself: it serves, and reports once on a pipe.
 func detachedRole(args []string, s surroundings) int {
+	if s.getenv(hasParent) != "" { // an upgrade: whoever waited has been told long ago
+		o, _, err := serveOptions(args, s.getenv)
+		if err != nil {
+			return s.fail(err)
+		}
+		return serve(o, s, nil)
+	}
 	report := os.NewFile(reportFD, "report")
 	if report == nil {
 		return s.fail(errors.New("detached: no descriptor to report to"))

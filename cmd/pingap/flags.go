@@ -13,7 +13,7 @@ type options struct {
 	upstream, addr string
 	sample         bool
 
-	daemon, test, template, version, help bool
+	daemon, test, template, version, help, upgrade bool
 
 	log              string
 	threads, workers int // -1 where not given
@@ -77,6 +77,8 @@ func serveFlags() []flagSpec {
 			help: "Print a minimal configuration and end."},
 		{long: "state-dir", value: "DIR", env: "PINGAP_STATE_DIR", set: text(func(o *options) *string { return &o.stateDir }),
 			help: "Directory of what must outlast a reboot. Default /var/lib/pingap if usable, else state in the run directory."},
+		{long: "upgrade", short: 'u', env: "PINGAP_UPGRADE", set: on(func(o *options) *bool { return &o.upgrade }),
+			help: "Hand the running instance over to the installed binary, as the verb upgrade --wait."},
 		{long: "version", short: 'V', set: on(func(o *options) *bool { return &o.version }), help: "Show the version."},
 	}
 	return append(append(own, dirFlags()...), laterFlags()...)
@@ -93,7 +95,6 @@ func laterFlags() []flagSpec {
 		{long: "sync", value: "CONF", later: laterCopy},
 		{long: "to-hcl", later: laterCopy},
 		{long: "to-kdl", later: laterCopy},
-		{long: "upgrade", short: 'u', env: "PINGAP_UPGRADE", later: "upgrades of a running instance come with a later version"},
 	}
 }
 
@@ -186,6 +187,9 @@ func (p *parser) onlyDirs(rest []string) error {
 func (o *options) check() error {
 	if len(o.later) > 0 {
 		return usageError{o.later[0]}
+	}
+	if o.upgrade {
+		return nil
 	}
 	sources := 0
 	for _, given := range []bool{o.conf != "", o.upstream != "", o.sample} {

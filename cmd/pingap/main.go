@@ -10,5 +10,5 @@ func main() {
 
 // here is the real surroundings.
 func here() surroundings {
-	return surroundings{name: os.Args[0], getenv: os.Getenv, stdout: os.Stdout, stderr: os.Stderr, uid: os.Geteuid()}
+	return surroundings{name: os.Args[0], getenv: os.Getenv, stdout: os.Stdout, stderr: os.Stderr, uid: os.Geteuid(), whole: true}
 }

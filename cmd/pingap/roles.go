@@ -1,5 +1,10 @@
 package main
 
+import "fmt"
+
+// handoffFlag asks a binary which hand-over it speaks.
+const handoffFlag = "--handoff-version"
+
 // roles are the parts that this binary plays when pingap itself executes it.
 // They are named by the first argument and are not for people.
 func roles() map[string]func(args []string, s surroundings) int {
@@ -7,7 +12,11 @@ func roles() map[string]func(args []string, s surroundings) int {
 		"control":         controlRole,
 		"validate":        validateRole,
 		"worker":          workerRole,
-		"detached":        detachedRole,
+		detached:          detachedRole,
 		"sample-upstream": sampleUpstreamRole,
+		handoffFlag: func(_ []string, s surroundings) int {
+			fmt.Fprintln(s.stdout, handoffVersion())
+			return exitDone
+		},
 	}
 }

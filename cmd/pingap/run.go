@@ -24,6 +24,7 @@ type surroundings struct {
 	stdout, stderr io.Writer
 	name           string // argv[0], which tells a worker its place
 	uid            int
+	whole          bool   // the process is ours alone: it may be replaced by a successor
 	systemRun      string // in place of /run/pingap; tests only
 }
 
@@ -69,6 +70,12 @@ func run(args []string, s surroundings) int {
 		fmt.Fprintf(s.stderr, "pingap: %s\n", w)
 	}
 	switch {
+	case o.upgrade:
+		verb := []string{"upgrade", "--wait"}
+		if o.runDir != "" {
+			verb = append(verb, "--run-dir", o.runDir)
+		}
+		return runVerb(&options{}, verb, s)
 	case o.test:
 		return check(o, s)
 	case o.daemon:

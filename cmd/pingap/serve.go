@@ -10,6 +10,8 @@ import (
 	"pingap/control/source"
 	"pingap/ipc"
 	"pingap/supervisor"
+	"pingap/supervisor/systemd"
+	share "pingap/worker/process"
 )
 
 // serve runs the supervisor until it is told to stop. ready is called once all
@@ -46,16 +48,60 @@ func serve(o *options, s surroundings, ready func()) int {
 	}
 	// Registered before anything is started: a TERM must never find none.
 	signals := make(chan os.Signal, 16)
-	signal.Notify(signals, unix.SIGHUP, unix.SIGUSR1, unix.SIGTERM, unix.SIGQUIT, unix.SIGINT, unix.SIGPIPE)
-	err = supervisor.Run(context.Background(), supervisor.Options{
+	signal.Notify(signals, unix.SIGHUP, unix.SIGUSR1, unix.SIGUSR2, unix.SIGTERM, unix.SIGQUIT, unix.SIGINT, unix.SIGPIPE, unix.SIGWINCH,
+		supervisor.HandOff)
+	opt := supervisor.Options{
 		RunDir: run, StateDir: state, ControlArgs: o.controlArgs(job),
 		WorkerEnv: workerEnv(s.getenv, o.log), Env: os.LookupEnv, LookUpUser: lookUpUser,
 		AppLog: target, OnAppLog: log.follow(), Signals: signals, OnReady: ready, Log: log.logger(), Build: buildID(),
-	})
-	if err != nil {
+		Memory: share.Memory(),
+	}
+	if err := s.succession(o, &opt); err != nil {
+		return s.fail(err)
+	}
+	if err := s.manager(&opt); err != nil {
+		return s.fail(err)
+	}
+	defer opt.Manager.Close()
+	if err := supervisor.Run(context.Background(), opt); err != nil {
 		return s.fail(err)
 	}
 	return exitDone
+}
+
+// succession fills in how this supervisor is replaced, and which one it replaces.
+func (s surroundings) succession(o *options, opt *supervisor.Options) error {
+	if !s.whole {
+		return nil
+	}
+	u, err := newSuccession(serveArgs())
+	if err != nil {
+		return err
+	}
+	if opt.Predecessor, err = u.predecessor(); err != nil {
+		return err
+	}
+	switch {
+	case os.Getpid() == 1:
+		opt.NoUpgrade = ": as process 1 its end would be that of the container"
+	case o.sample:
+		opt.NoUpgrade = ": the upstream of --sample belongs to this process"
+	default:
+		opt.Upgrader = u
+	}
+	return nil
+}
+
+// manager fills in what the service manager gives and wants.
+func (s surroundings) manager(opt *supervisor.Options) (err error) {
+	if opt.Manager, err = systemd.Open(s.getenv); err != nil {
+		return err
+	}
+	opt.Watchdog = systemd.Watchdog(s.getenv, opt.Predecessor != nil)
+	if opt.Predecessor == nil {
+		opt.Stored, err = systemd.ListenFDs(s.getenv)
+	}
+	return err
 }
 
 // workerEnv is the whole environment of workers: what the Go runtime reads, the

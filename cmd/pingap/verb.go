@@ -22,7 +22,7 @@ type call struct {
 }
 
 func verbs() []verb {
-	return []verb{reloadVerb(), statusVerb(), reopenVerb(), stopVerb(), helpVerb()}
+	return []verb{reloadVerb(), rollVerb(), upgradeVerb(), statusVerb(), historyVerb(), reopenVerb(), stopVerb(), helpVerb()}
 }
 
 func findVerb(name string) (verb, bool) {

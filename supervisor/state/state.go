@@ -15,7 +15,7 @@ import (
 const format = 1
 
 // Name of the file in the run directory.
-const Name = "state"
+const Name = "supervisor.json"
 
 // maxBytes bounds the file: 1,024 listeners and logs each take some 200 bytes.
 const maxBytes = 8 << 20
@@ -32,6 +32,7 @@ type State struct {
 	Epoch     uint32 `json:"epoch"`
 	LiveBuild string `json:"live_build"`     // that made the live version
 	Left      string `json:"left,omitempty"` // why it ended on purpose and left the workers; empty after a crash
+	By        string `json:"by,omitempty"`   // who asked for that
 
 	Applies    uint64   `json:"applies"`    // number of the last version
 	Generation int      `json:"generation"` // that is live

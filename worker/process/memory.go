@@ -39,6 +39,10 @@ func Limit(log *zap.Logger, threads, slots int) {
 	}
 }
 
+// Memory is what this process may use: the least of the machine's memory and the limits of its control groups, in bytes; 0 when
+// nothing can be read.
+func Memory() int64 { return memory("/") }
+
 // memory is the least of the machine's memory and the limits of the control groups this process is in, in bytes; 0 when
 // nothing can be read. root is "/" but in tests.
 func memory(root string) int64 {
