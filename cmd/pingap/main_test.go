@@ -115,7 +115,7 @@ func TestExitCodesAndTexts(t *testing.T) {
 		{name: "bad number", args: []string{"-c", good, "--workers", "many"}, code: 2, errors: []string{"--workers", "expected a number"}},
 		{name: "later flag", args: []string{"-c", good, "--admin", "127.0.0.1:1"}, code: 2, errors: []string{"--admin is not available yet"}},
 		{name: "later flag, TLS", args: []string{"--upstream", "h", "--domain", "a.b"}, code: 2, errors: []string{"--domain is not available yet: TLS"}},
-		{name: "later flag, upgrade", args: []string{"-u", "-c", good}, code: 2, errors: []string{"-u is not available yet"}},
+		{name: "upgrade of nothing", args: []string{"-u", "-c", good}, code: 4, errors: []string{"not running"}},
 		{name: "later variable", env: map[string]string{"PINGAP_ADMIN_ADDR": "x"}, args: []string{"-t", "-c", good},
 			out: []string{"success"}, errors: []string{"PINGAP_ADMIN_ADDR is ignored"}},
 		{name: "unknown verb", args: []string{"relaod"}, code: 2, errors: []string{`unknown command "relaod"`}},
