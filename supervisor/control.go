@@ -144,7 +144,7 @@ func (s *supervisor) degraded() []string {
 		why = append(why, strings.TrimSpace("workers of the build before this one serve still; "+s.rejected))
 	}
 	for _, sl := range append([]*slot{s.control}, s.workers...) {
-		if sl.current != nil && sl.current.active() || s.live == nil {
+		if sl.current != nil && (sl.current.active() || sl.failures == 0) || s.live == nil {
 			continue
 		}
 		why = append(why, fmt.Sprintf("%s is not active; %d ends in a row, the last: %s", sl.name(), sl.failures, sl.lastExit))

@@ -30,6 +30,7 @@ that does not work changes nothing. SIGUSR2 to the supervisor does the same.
 func runUpgrade(ctx context.Context, c *call) int {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
+	began := time.Now()
 	answer, err := c.request(ctx, ipc.Upgrade{})
 	if err != nil {
 		return c.failed(err)
@@ -42,20 +43,20 @@ func runUpgrade(ctx context.Context, c *call) int {
 	if !c.wait {
 		return exitDone
 	}
-	return c.awaitBuild(ctx, a)
+	return c.awaitBuild(ctx, a, began)
 }
 
 // lookAgain is the pause between two looks at the new supervisor.
 const lookAgain = 50 * time.Millisecond
 
-// awaitBuild waits until nothing is under way any more, and prints the ledger since the upgrade.
-func (c *call) awaitBuild(ctx context.Context, up *ipc.Upgraded) int {
+// awaitBuild waits until nothing is under way any more, and prints the ledger since then.
+func (c *call) awaitBuild(ctx context.Context, up *ipc.Upgraded, began time.Time) int {
 	for {
 		answer, err := c.request(ctx, ipc.StatusRequest{})
 		all, ok := answer.(*ipc.StatusAll)
 		switch {
 		case err == nil && ok && all.Settled && supervisorOf(all) == up.PID:
-			return c.printSince(ctx, time.Now().Add(-up.Took))
+			return c.printSince(ctx, began)
 		case err == nil && ok && len(all.Degraded) > 0 && all.LastApply != nil && all.LastApply.Error != "":
 			fmt.Fprintf(c.stderr, "pingap: the new supervisor keeps the workers of the build before: %s\n", all.LastApply.Error)
 			return exitFailed
