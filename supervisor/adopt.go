@@ -1,6 +1,8 @@
 package supervisor
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -9,8 +11,43 @@ import (
 	"golang.org/x/sys/unix"
 
 	"pingap/ipc"
+	"pingap/supervisor/inherit"
+	"pingap/supervisor/rundir"
 	"pingap/supervisor/state"
 )
+
+// inherit takes the run directory and what an earlier supervisor left: handed over by it, kept by the service manager, or held by
+// its orphaned workers.
+func (s *supervisor) inherit() (*inherit.Set, error) {
+	if p := s.o.Predecessor; p != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), s.o.Timings.Handover)
+		defer cancel()
+		in, err := inherit.Ask(ctx, p.Conn, s.o.Build)
+		if err == nil {
+			s.runDir = rundir.Inherit(s.o.RunDir, in.Lock, in.Control)
+		}
+		return in, err
+	}
+	in := inherit.Stored(s.o.Stored)
+	var err error
+	if s.runDir, err = rundir.Open(s.o.RunDir, in.Control); err != nil {
+		return nil, err
+	}
+	st, err := state.Read(s.o.RunDir)
+	if err != nil {
+		if !errors.Is(err, os.ErrNotExist) {
+			s.log.Warn("nothing is taken over from the supervisor before", zap.Error(err))
+		}
+		return in, nil
+	}
+	in.Of(st)
+	if len(in.Workers) == 0 && len(st.Workers) > 0 {
+		ctx, cancel := context.WithTimeout(context.Background(), s.o.Timings.Rescue)
+		defer cancel()
+		in.Orphans(ctx, s.runDir.RescuePath, s.log)
+	}
+	return in, nil
+}
 
 // adoption is the time between finding workers of the supervisor before and knowing all of them.
 type adoption struct {
@@ -24,21 +61,19 @@ type adoption struct {
 
 // adopt makes what was inherited ours: an upgrade, a restart and a crash are one and the same from here on. Workers of the same
 // build on the same configuration are kept; others serve until fresh ones are active.
-func (s *supervisor) adoptAll(in *inherited) error {
-	st := in.state
+func (s *supervisor) adoptAll(in *inherit.Set) error {
+	st := in.State
 	s.epoch, s.applies, s.generation, s.last, s.serial = st.Epoch+1, st.Applies, st.Generation, st.Last, st.Serial
-	s.control.runAs, s.recordID, s.liveBuild = st.Control, st.Record, st.LiveBuild
-	for _, r := range st.Ledger {
-		s.ledger = append(s.ledger, &record{Record: r, drops: listenDrops()})
-	}
+	s.control.runAs, s.liveBuild = st.Control, st.LiveBuild
+	s.ledger.Load(st.Ledger, st.Record)
 	s.workers = newSlots(st.Slots, st.Generation)
-	s.adopting = &adoption{how: in.how, by: st.By, began: time.Now(), waiting: map[*child]struct{}{}}
+	s.adopting = &adoption{how: in.How, by: st.By, began: time.Now(), waiting: map[*child]struct{}{}}
 	if err := s.adoptVersion(in); err != nil {
 		return err
 	}
 	for _, w := range st.Workers {
-		conn := in.workers[w.Serial]
-		delete(in.workers, w.Serial)
+		conn := in.Workers[w.Serial]
+		delete(in.Workers, w.Serial)
 		if conn == nil {
 			continue
 		}
@@ -47,8 +82,8 @@ func (s *supervisor) adoptAll(in *inherited) error {
 			conn.Close() // the worker sees that nobody leads it, and drains
 		}
 	}
-	for serial, conn := range in.workers {
-		s.unstore(fmt.Sprint(storedWorker, serial))
+	for serial, conn := range in.Workers {
+		s.unstore(inherit.NameWorker(serial))
 		conn.Close()
 	}
 	s.adopting.timer = s.after(s.o.Timings.Adopt, s.adoptLate)
@@ -56,12 +91,12 @@ func (s *supervisor) adoptAll(in *inherited) error {
 }
 
 // adoptVersion takes the live version with its listeners and logs.
-func (s *supervisor) adoptVersion(in *inherited) error {
-	v := in.state.Live
-	if v == nil || in.snapshot < 0 {
+func (s *supervisor) adoptVersion(in *inherit.Set) error {
+	v := in.State.Live
+	if v == nil || in.Snapshot < 0 {
 		s.closeInherited(in)
 		s.log.Warn("the configuration that was live is not there any more; it is loaded again")
-		s.foreign = len(in.workers) > 0
+		s.foreign = len(in.Workers) > 0
 		return nil
 	}
 	env, err := s.lookUp(v.EnvNames)
@@ -72,11 +107,11 @@ func (s *supervisor) adoptVersion(in *inherited) error {
 	if hashOf(env) != v.EnvHash {
 		s.adopting.roll = "environment variables have changed"
 	}
-	s.live = &version{number: v.Number, sha: v.SHA, snapshot: in.snapshot, env: env, names: v.EnvNames, settings: v.Settings, runAs: v.RunAs,
+	s.live = &version{number: v.Number, sha: v.SHA, snapshot: in.Snapshot, env: env, names: v.EnvNames, settings: v.Settings, runAs: v.RunAs,
 		listeners: v.Listeners, logs: v.Logs}
 	for _, l := range v.Listeners {
-		fd, ok := in.listeners[l.ID]
-		delete(in.listeners, l.ID)
+		fd, ok := in.Listeners[l.ID]
+		delete(in.Listeners, l.ID)
 		if ok {
 			s.listeners[l.ID] = &listener{Listener: l, fd: fd}
 			continue
@@ -100,20 +135,20 @@ func (s *supervisor) adoptVersion(in *inherited) error {
 }
 
 // closeInherited closes listeners that the live version does not know, and logs: these are opened anew.
-func (s *supervisor) closeInherited(in *inherited) {
-	for id, fd := range in.listeners {
+func (s *supervisor) closeInherited(in *inherit.Set) {
+	for id, fd := range in.Listeners {
 		unix.Close(fd)
 		s.unstore(id)
 	}
-	for _, fd := range in.logs {
+	for _, fd := range in.Logs {
 		unix.Close(fd)
 	}
-	clear(in.listeners)
-	clear(in.logs)
+	clear(in.Listeners)
+	clear(in.Logs)
 }
 
 // adoptWorker enters a process that is not our child. Who it is shows when it answers.
-func (s *supervisor) adoptWorker(w state.Worker, conn *ipc.Conn, in *inherited) error {
+func (s *supervisor) adoptWorker(w state.Worker, conn *ipc.Conn, in *inherit.Set) error {
 	if w.Column < 0 || w.Column >= len(s.columns) || s.columns[w.Column] != nil || w.PID <= 1 {
 		return fmt.Errorf("worker %d with column %d makes no sense", w.Serial, w.Column)
 	}
@@ -130,17 +165,13 @@ func (s *supervisor) adoptWorker(w state.Worker, conn *ipc.Conn, in *inherited) 
 	c := &child{slot: sl, generation: w.Generation, serial: w.Serial, column: w.Column, build: w.Build, process: process,
 		pidfd: os.NewFile(uintptr(pidfd), "pidfd"), conn: conn, rescue: -1, state: ipc.StateStarting, hasLogs: true, activated: true,
 		resync: true, retired: true, foreign: w.Build != s.o.Build, started: time.Now(), lastSeen: time.Now()}
-	if fd, ok := in.rescues[w.Serial]; ok {
+	if fd, ok := in.Rescues[w.Serial]; ok {
 		c.rescue = fd
 	} else {
 		// The worker holds the socket that its predecessor made; the path is ours to remove.
-		c.rescuePath = s.runDir.rescuePath(w.Serial)
+		c.rescued = true
 	}
-	for _, r := range s.ledger {
-		if r.ID == w.Record && r.Ended.IsZero() {
-			c.record = r
-		}
-	}
+	c.record = s.ledger.Open(w.Record)
 	conn.SetEpoch(s.epoch)
 	s.watchChild(c)
 	s.adopting.waiting[c] = struct{}{}
@@ -217,9 +248,9 @@ func (s *supervisor) adopted() {
 			kept++
 		}
 	}
-	r := s.newRecord(a.how, a.by)
+	r := s.enter(a.how, a.by)
 	r.Workers, r.Took, r.Reason = kept, time.Since(a.began), a.roll
-	s.finish(r)
+	s.ledger.Done(r)
 	s.log.Info("took over", zap.String("after", a.how), zap.Uint32("epoch", s.epoch), zap.Int("workers", kept), zap.Bool("other_build", s.foreign))
 	s.persist()
 	for _, sl := range s.workers {

@@ -333,7 +333,7 @@ func (s *supervisor) applied() {
 	if op.hot() {
 		op.record.Workers = len(op.members)
 	}
-	s.finish(op.record)
+	s.ledger.Done(op.record)
 	op.verdict(s, ipc.Applied{Version: s.live.number, SHA: s.live.sha, Workers: len(s.workers), Took: took, Changes: op.Changes, RunAs: s.live.runAs})
 	s.notifyStatus()
 	s.settle()
@@ -345,7 +345,8 @@ func (s *supervisor) refuse(p *proposal, why ipc.Refused) {
 	s.log.Warn("configuration refused", zap.String("code", why.Code), zap.String("reason", why.Reason),
 		zap.String("worker", why.Worker), zap.String("requested_by", clip(p.RequestedBy)))
 	s.remember(p, why.Reason)
-	s.refused(p, why)
+	s.begun(p, ipc.RecordApply)
+	s.ledger.Refuse(p.record, clip(why.Reason))
 	p.verdict(s, why)
 	if s.live == nil && s.stop == nil {
 		s.fail(fmt.Errorf("the configuration cannot be applied: %s", why.Reason))

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"pingap/ipc"
+	"pingap/supervisor/ledger"
 )
 
 // maxText bounds what a child can put into our log or into an answer, in bytes.
@@ -30,7 +31,7 @@ type child struct {
 	conn       *ipc.Conn
 	reading    context.CancelFunc // ends readChild
 	rescue     int                // its rescue socket, -1 without one
-	rescuePath string             // to be removed with it, of one that a predecessor made
+	rescued    bool               // the path of its rescue socket is there, made by a predecessor
 
 	state     string   // ipc.State...
 	version   *version // it was started with, later the one it runs
@@ -42,7 +43,7 @@ type child struct {
 	resync    bool     // adopted, and has not answered yet
 	foreign   bool     // of another build: it serves, but takes part in no apply
 	gone      *ipc.Gone
-	record    *record // of the ledger, that counts its end; nil for none
+	record    *ledger.Entry // of the ledger, that counts its end; nil for none
 	started   time.Time
 	readyAt   time.Time
 	lastSeen  time.Time // last heartbeat, of control last message
@@ -276,7 +277,7 @@ func (s *supervisor) reaped(c *child, how string) {
 	for txn := range s.reopens {
 		s.logsTaken(c, txn)
 	}
-	s.counted(c)
+	s.ledger.Drained(c.record, c.gone, inFlight(c))
 	if a := s.adopting; a != nil {
 		if delete(a.waiting, c); len(a.waiting) == 0 {
 			s.adopted()

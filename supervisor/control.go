@@ -44,7 +44,7 @@ func (s *supervisor) controlMessage(c *child, m *ipc.Message) error {
 	case *ipc.Upgrade:
 		s.askUpgrade(&asks, clip(b.RequestedBy))
 	case *ipc.HistoryRequest:
-		asks.answer(s, s.history())
+		asks.answer(s, ipc.History{Records: s.ledger.Records()})
 	case *ipc.Stop:
 		s.beginStop(b.Fast, clip(b.Who))
 		asks.answer(s, ipc.Stopping{Timeout: s.stop.timeout})
@@ -65,7 +65,7 @@ func (s *supervisor) controlHello(c *child, b *ipc.Hello) error {
 	c.state, c.hasLogs = ipc.StateStarting, true
 	start := ipc.ControlStart{RunDir: s.o.RunDir, StateDir: s.o.StateDir, Build: s.o.Build}
 	var fds ipc.FDs
-	start.Listener = fds.Add(s.runDir.control)
+	start.Listener = fds.Add(s.runDir.Control)
 	if f := s.logs[ipc.IDAppLog]; f != nil {
 		start.Logs = logTargets([]*logFile{f}, &fds)
 	}

@@ -7,6 +7,7 @@ import (
 	"go.uber.org/zap"
 
 	"pingap/ipc"
+	"pingap/supervisor/ledger"
 )
 
 // drainOf is the order to a worker that has been replaced.
@@ -30,19 +31,16 @@ func orDefault(d, otherwise time.Duration) time.Duration {
 }
 
 // drain lets a worker finish outside of its slot; record counts how that ends.
-func (s *supervisor) drain(c *child, order ipc.Drain, r *record) {
+func (s *supervisor) drain(c *child, order ipc.Drain, r *ledger.Entry) {
 	s.draining(c, order, r)
 	s.send(c, 0, order)
 }
 
 // draining notes that a worker drains.
-func (s *supervisor) draining(c *child, order ipc.Drain, r *record) {
+func (s *supervisor) draining(c *child, order ipc.Drain, r *ledger.Entry) {
 	c.timer.cancel()
 	c.state, c.retired, c.lastSeen, c.record = ipc.StateDraining, true, time.Now(), r
-	if r != nil {
-		r.Workers++
-		r.Draining++
-	}
+	s.ledger.Drains(r)
 	c.timer = s.after(order.Hard+s.o.Timings.StopMargin, func() { s.kill(c, "did not drain in time") })
 	s.noteGap()
 	s.changed()

@@ -18,7 +18,7 @@ type listener struct {
 // bind makes the socket of a wanted listener, or takes the one that a socket unit has given for it.
 func (s *supervisor) bind(l ipc.Listener) (*listener, error) {
 	l.ID, l.FD = ipc.ListenerID(l), 0
-	fd := s.stranger(l)
+	fd := s.in.Stranger(l)
 	if fd < 0 {
 		var err error
 		if fd, err = socket.Listen(l); err != nil {

@@ -2,21 +2,13 @@ package supervisor
 
 import (
 	"fmt"
-	"strconv"
 	"time"
 
 	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
 
 	"pingap/ipc"
-)
-
-// Names in the service manager's descriptor store. Those of listeners are their ids.
-const (
-	storedControl  = "control"
-	storedArena    = "arena"
-	storedWorker   = "c-" // and the serial
-	storedSnapshot = "s-" // and the sha
+	"pingap/supervisor/inherit"
 )
 
 // told logs what could not be told to the service manager. It is lost then, and the instance serves all the same.
@@ -41,13 +33,13 @@ func (s *supervisor) storeChild(c *child) {
 		s.told(err)
 		return
 	}
-	s.store(storedWorker+strconv.Itoa(c.serial), fd)
+	s.store(inherit.NameWorker(c.serial), fd)
 }
 
 // storeAll stores what was taken over; what the manager has already it keeps once.
 func (s *supervisor) storeAll() {
-	s.store(storedControl, s.runDir.control)
-	s.store(storedArena, s.arena.FD())
+	s.store(inherit.NameControl, s.runDir.Control)
+	s.store(inherit.NameArena, s.arena.FD())
 	for id, l := range s.listeners {
 		s.store(id, l.fd)
 	}
@@ -61,7 +53,7 @@ func (s *supervisor) storeAll() {
 
 func (s *supervisor) unstoreChild(c *child) {
 	if c.role() == ipc.RoleWorker {
-		s.unstore(storedWorker + strconv.Itoa(c.serial))
+		s.unstore(inherit.NameWorker(c.serial))
 	}
 }
 
@@ -70,13 +62,11 @@ func (s *supervisor) storeSnapshot(old, v *version) {
 	if old != nil && old.sha == v.sha {
 		return
 	}
-	s.store(snapshotName(v.sha), v.snapshot)
+	s.store(inherit.NameSnapshot(v.sha), v.snapshot)
 	if old != nil {
-		s.unstore(snapshotName(old.sha))
+		s.unstore(inherit.NameSnapshot(old.sha))
 	}
 }
-
-func snapshotName(sha string) string { return storedSnapshot + sha[:min(len(sha), 32)] }
 
 // notifyReady tells the manager that the instance serves.
 func (s *supervisor) notifyReady() {

@@ -35,7 +35,7 @@ func (s *supervisor) persist() {
 
 func (s *supervisor) stateNow() *state.State {
 	st := &state.State{Build: s.o.Build, LiveBuild: s.liveBuild, PID: os.Getpid(), Epoch: s.epoch, Left: s.left, Applies: s.applies, Generation: s.generation,
-		Last: s.last, Serial: s.serial, Slots: len(s.workers), Control: s.control.runAs, Record: s.recordID}
+		Last: s.last, Serial: s.serial, Slots: len(s.workers), Control: s.control.runAs, Record: s.ledger.ID()}
 	if v := s.live; v != nil {
 		st.Live = &state.Version{Number: v.number, SHA: v.sha, Settings: v.settings, RunAs: v.runAs, Listeners: v.listeners, Logs: v.logs,
 			EnvNames: v.names, EnvHash: hashOf(v.env)}
@@ -52,9 +52,7 @@ func (s *supervisor) stateNow() *state.State {
 		st.Workers = append(st.Workers, w)
 	}
 	slices.SortFunc(st.Workers, func(a, b state.Worker) int { return a.Serial - b.Serial })
-	for _, r := range s.ledger {
-		st.Ledger = append(st.Ledger, r.Record)
-	}
+	st.Ledger = s.ledger.Records()
 	return st
 }
 

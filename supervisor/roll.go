@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"pingap/ipc"
+	"pingap/supervisor/ledger"
 )
 
 // roll asks for fresh workers on what is live. Requests that come before one has begun are one.
@@ -118,7 +119,7 @@ func (s *supervisor) workerIsActive(c *child) {
 }
 
 // replace drains the workers of a generation whose successors are active.
-func (s *supervisor) replace(old []*slot, record *record) {
+func (s *supervisor) replace(old []*slot, record *ledger.Entry) {
 	for _, sl := range old {
 		sl.respawn.cancel()
 		sl.wanted = false
@@ -141,7 +142,7 @@ func (s *supervisor) ready() {
 	}
 	s.readied = true
 	if path := s.live.settings.PIDFile; path != "" {
-		if err := s.runDir.writePID(path); err != nil {
+		if err := s.runDir.WritePID(path); err != nil {
 			s.log.Warn("pid file not written", zap.Error(err))
 		}
 	}
@@ -220,9 +221,9 @@ func (s *supervisor) leaving(c *child) {
 	}
 	s.log.Warn("drains by itself", c.fields())
 	c.slot.current, c.slot.lastExit = nil, "drained by itself"
-	r := s.newRecord(ipc.RecordWorker, "a signal to "+c.name())
-	r.Result = "done"
+	r := s.enter(ipc.RecordWorker, "a signal to "+c.name())
 	s.draining(c, s.drainOf("by itself"), r)
+	s.ledger.Done(r)
 	s.lost(c.slot, c.slot.lastExit)
 	s.leftApply(c, "it drains")
 }

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
 
 	"pingap/ipc"
@@ -102,7 +103,10 @@ func (s *supervisor) startChild(sl *slot) (*child, error) {
 		ours.RefuseFDs() // and with them large bodies: a worker has no use for either
 		s.serial++
 		c.serial = s.serial
-		c.rescue = s.listenRescue(c.serial)
+		if c.rescue, err = s.runDir.ListenRescue(c.serial); err != nil {
+			c.rescue = -1 // it serves without
+			s.log.Warn("rescue socket", zap.Error(err))
+		}
 	}
 	ours.SetEpoch(s.epoch)
 	if c.process, err = s.exec(c, env, attr, theirs); err != nil {
@@ -144,10 +148,10 @@ func (s *supervisor) forgetChild(c *child) {
 		c.pidfd.Close()
 	}
 	if c.rescue >= 0 {
-		s.runDir.closeRescue(c.serial, c.rescue)
+		unix.Close(c.rescue)
 	}
-	if c.rescuePath != "" {
-		os.Remove(c.rescuePath)
+	if c.rescue >= 0 || c.rescued {
+		s.runDir.RemoveRescue(c.serial)
 	}
 	s.unstoreChild(c)
 	s.changed()

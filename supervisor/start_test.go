@@ -30,11 +30,11 @@ func TestStartsWorkersOnTheFirstProposal(t *testing.T) {
 	if i.start.SHA != "" || i.start.RunDir != filepath.Join(i.dir, "run") {
 		t.Errorf("control was started with %+v", i.start)
 	}
-	data, err := os.ReadFile(filepath.Join(i.dir, "run", pidFile))
+	data, err := os.ReadFile(filepath.Join(i.dir, "run", "pingap.pid"))
 	if err != nil || strings.TrimSpace(string(data)) != strconv.Itoa(os.Getpid()) {
 		t.Errorf("pid file %q, %v", data, err)
 	}
-	info, err := os.Stat(filepath.Join(i.dir, "run", controlSocket))
+	info, err := os.Stat(filepath.Join(i.dir, "run", "control.sock"))
 	if err != nil || info.Mode().Perm() != 0o660 {
 		t.Errorf("control socket %v, %v", info, err)
 	}
@@ -209,7 +209,7 @@ func TestAStartThatCannotSucceedIsAnError(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("Run returned %v, want %q", err, c.want)
 			}
-			if _, err := os.Stat(filepath.Join(i.dir, "run", pidFile)); !errors.Is(err, os.ErrNotExist) {
+			if _, err := os.Stat(filepath.Join(i.dir, "run", "pingap.pid")); !errors.Is(err, os.ErrNotExist) {
 				t.Errorf("pid file left behind: %v", err)
 			}
 		})
@@ -230,16 +230,16 @@ func TestOneInstanceARunDirectory(t *testing.T) {
 func TestLeftoversOfAKilledInstanceAreTakenOver(t *testing.T) {
 	i := launch(t, func(o *Options) {
 		os.MkdirAll(o.RunDir, 0o750)
-		fd, err := socket.ListenUnix(filepath.Join(o.RunDir, controlSocket), unix.SOCK_SEQPACKET, 0o660, 1)
+		fd, err := socket.ListenUnix(filepath.Join(o.RunDir, "control.sock"), unix.SOCK_SEQPACKET, 0o660, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
 		unix.Close(fd)
-		os.WriteFile(filepath.Join(o.RunDir, pidFile), []byte("1\n"), 0o644)
+		os.WriteFile(filepath.Join(o.RunDir, "pingap.pid"), []byte("1\n"), 0o644)
 	})
 	i.takeControl()
 	i.mustApply(i.proposal("", "one"))
-	if c, err := ipc.Dial(i.ctx, filepath.Join(i.dir, "run", controlSocket)); err != nil {
+	if c, err := ipc.Dial(i.ctx, filepath.Join(i.dir, "run", "control.sock")); err != nil {
 		t.Error(err)
 	} else {
 		c.Close()

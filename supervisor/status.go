@@ -13,10 +13,7 @@ import (
 func (s *supervisor) status() ipc.StatusAll {
 	all := ipc.StatusAll{State: s.state(), Build: s.o.Build, Degraded: s.degraded(), LastApply: s.lastApply, Epoch: s.epoch}
 	all.Settled = s.live != nil && s.op == nil && s.upgrade == nil && s.wantUpgrade == nil && s.adopting == nil && !s.foreign && len(s.queue) == 0
-	if n := len(s.ledger); n > 0 {
-		last := s.ledger[n-1].Record
-		all.LastRecord = &last
-	}
+	all.LastRecord = s.ledger.Last()
 	if s.live != nil {
 		all.Version, all.SHA, all.Listeners = s.live.number, s.live.sha, s.live.listeners
 	}

@@ -6,6 +6,7 @@ import (
 	"go.uber.org/zap"
 
 	"pingap/ipc"
+	"pingap/supervisor/ledger"
 )
 
 // stopping is the end of the instance under way: workers drain, then control goes, then Run returns.
@@ -14,7 +15,7 @@ type stopping struct {
 	timeout time.Duration // told to the workers
 	timer   *timer
 	control bool // control has been told
-	record  *record
+	record  *ledger.Entry
 }
 
 // beginStop drains all workers; called again with fast it stops waiting for them.
@@ -28,9 +29,8 @@ func (s *supervisor) beginStop(fast bool, who string) {
 	}
 	s.stop = &stopping{timeout: s.grace()}
 	s.log.Info("stopping", zap.String("by", who), zap.Bool("fast", fast), zap.Duration("grace_period", s.stop.timeout))
-	s.stop.record = s.newRecord(ipc.RecordStop, who)
-	s.stop.record.Result = "done"
-	s.runDir.intend(true)
+	s.stop.record = s.enter(ipc.RecordStop, who)
+	s.runDir.Intend(true)
 	s.told(s.o.Manager.Send("STOPPING=1"))
 	s.dropApplies()
 	for _, sl := range append([]*slot{s.control}, s.workers...) {
@@ -70,7 +70,7 @@ func (s *supervisor) dropApplies() {
 	op.timer.cancel()
 	if op.phase == committing {
 		s.keepLogs(s.live)
-		s.finish(op.record)
+		s.ledger.Done(op.record)
 		op.verdict(s, ipc.Applied{Version: s.live.number, SHA: s.live.sha, Workers: len(op.members), Changes: op.Changes})
 		return
 	}
@@ -137,7 +137,7 @@ func (s *supervisor) workersAlive() []*child {
 func (s *supervisor) stopProgress() {
 	if len(s.children) == 0 {
 		s.stop.timer.cancel()
-		s.ended(s.stop.record)
+		s.ledger.Done(s.stop.record)
 		s.done = true
 		return
 	}

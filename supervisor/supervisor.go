@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"context"
-	"errors"
 	"math"
 	"os"
 	"sync"
@@ -13,7 +12,9 @@ import (
 
 	"pingap/arena"
 	"pingap/ipc"
-	"pingap/supervisor/systemd"
+	"pingap/supervisor/inherit"
+	"pingap/supervisor/ledger"
+	"pingap/supervisor/rundir"
 )
 
 // States of the supervisor as StatusAll names them.
@@ -27,7 +28,7 @@ const (
 )
 
 // ErrRunning is the error of Run when a live instance owns the run directory.
-var ErrRunning = errors.New("already running")
+var ErrRunning = rundir.ErrRunning
 
 // event is something a goroutine saw and the loop must act on.
 type event interface{}
@@ -59,7 +60,8 @@ type supervisor struct {
 	waits  sync.WaitGroup // for the ends of processes: not waited for when they are left to a successor
 
 	spawner *spawner
-	runDir  *runDir
+	runDir  *rundir.Dir
+	in      *inherit.Set // what was found at the start; its strangers are used up later
 	arena   *arena.Arena
 	started time.Time
 
@@ -78,28 +80,25 @@ type supervisor struct {
 	last       int                 // highest there has been
 	serial     int                 // of the last worker
 
-	epoch           uint32
-	adopting        *adoption // nil when all workers are known
-	upgrade         *upgrading
-	wantUpgrade     *upgrading // waits for what is under way
-	foreign         bool       // the live version came from another build, whose workers serve still
-	liveBuild       string     // that made the live version
-	rejected        string     // why this build does not take the configuration, while foreign
-	load            string     // why control is to load the source although something is live
-	left            string     // why this process ends and leaves the workers
-	bequeath        bool       // everything belongs to another supervisor: touch nothing at the end
-	handOffTimer    *timer
-	strangers       []int // sockets of a socket unit that no listener has wanted yet
-	storedSnapshots []systemd.FD
-	readied, busy   bool
-	line            string // last STATUS=
-	dirty, unsaved  bool   // state file
+	epoch          uint32
+	adopting       *adoption // nil when all workers are known
+	upgrade        *upgrading
+	wantUpgrade    *upgrading // waits for what is under way
+	foreign        bool       // the live version came from another build, whose workers serve still
+	liveBuild      string     // that made the live version
+	rejected       string     // why this build does not take the configuration, while foreign
+	load           string     // why control is to load the source although something is live
+	left           string     // why this process ends and leaves the workers
+	bequeath       bool       // everything belongs to another supervisor: touch nothing at the end
+	handOffTimer   *timer
+	readied, busy  bool
+	line           string // last STATUS=
+	dirty, unsaved bool   // state file
 
-	ledger   []*record // oldest first
-	recordID uint64
-	gap      time.Time // since when nobody accepts; zero while somebody does
-	memory   int64     // of the machine or our share of it, bytes
-	hurried  int       // workers told to drain faster, so far
+	ledger  *ledger.Book
+	gap     time.Time // since when nobody accepts; zero while somebody does
+	memory  int64     // of the machine or our share of it, bytes
+	hurried int       // workers told to drain faster, so far
 
 	listeners map[string]*listener
 	logs      map[string]*logFile
@@ -150,13 +149,16 @@ func Run(ctx context.Context, o Options) error {
 func (s *supervisor) open() error {
 	var err error
 	s.bequeath = s.o.Predecessor != nil // until it is told that it may go
+	s.ledger = &ledger.Book{Log: s.log, Build: s.o.Build, Changed: s.changed, Accepted: s.accepted}
 	in, err := s.inherit()
 	if err != nil {
 		return err
 	}
-	s.pickSnapshot(in)
-	s.strangers = in.strangers
-	if err := s.openArena(in.arena); err != nil {
+	s.in = in
+	for _, name := range in.Useless() {
+		s.unstore(name)
+	}
+	if err := s.openArena(in.Arena); err != nil {
 		return err
 	}
 	s.columns = make([]*child, s.arena.Columns())
@@ -171,10 +173,10 @@ func (s *supervisor) open() error {
 		s.useAppLog(file, 0)
 	}
 	s.spawner = newSpawner(&s.wg)
-	if in.state != nil {
+	if in.State != nil {
 		return s.adoptAll(in)
 	}
-	if err := s.runDir.writeOwnPID(); err != nil {
+	if err := s.runDir.WriteOwnPID(); err != nil {
 		return err
 	}
 	s.closeInherited(in)
@@ -301,7 +303,7 @@ func (s *supervisor) release() {
 		s.arena.Close()
 	}
 	if s.runDir != nil {
-		s.runDir.close()
+		s.runDir.Close()
 	}
 }
 
@@ -319,7 +321,7 @@ func (s *supervisor) releaseToSuccessor() {
 		unix.Close(l.fd)
 	}
 	if s.runDir != nil {
-		s.runDir.leave()
+		s.runDir.Leave()
 	}
 }
 

@@ -180,7 +180,7 @@ func (s *supervisor) handover() (ipc.Handover, ipc.FDs, error) {
 	if err != nil {
 		return ipc.Handover{}, nil, err
 	}
-	b := ipc.Handover{State: data, Lock: fds.Add(s.runDir.lockFD()), Control: fds.Add(s.runDir.control), Arena: fds.Add(s.arena.FD()),
+	b := ipc.Handover{State: data, Lock: fds.Add(s.runDir.LockFD()), Control: fds.Add(s.runDir.Control), Arena: fds.Add(s.arena.FD()),
 		Snapshot: fds.Add(s.live.snapshot), Listeners: map[string]ipc.Slot{}, Logs: map[string]ipc.Slot{},
 		Workers: map[int]ipc.Slot{}, Rescues: map[int]ipc.Slot{}}
 	for id, l := range s.listeners {
@@ -237,9 +237,7 @@ func (s *supervisor) upgradeFailed(err error) {
 		u.conn.Close()
 	}
 	s.log.Error("upgrade failed, everything is as it was", zap.Error(err))
-	r := s.newRecord(ipc.RecordUpgrade, u.by)
-	r.Result, r.Reason, r.Took = "refused", clip(err.Error()), time.Since(r.At)
-	s.ended(r)
+	s.ledger.Refuse(s.enter(ipc.RecordUpgrade, u.by), clip(err.Error()))
 	if u.pid != 0 {
 		s.resume()
 	}
@@ -298,7 +296,7 @@ func (s *supervisor) succeed() {
 		p.Conn.Close()
 		p.Gone()
 	}
-	if err := s.runDir.writeOwnPID(); err != nil {
+	if err := s.runDir.WriteOwnPID(); err != nil {
 		s.log.Warn("pid file not written", zap.Error(err))
 	}
 	s.bequeath = false

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"pingap/ipc"
+	"pingap/supervisor/ledger"
 )
 
 // Limits of a proposal.
@@ -39,7 +40,7 @@ type proposal struct {
 	env      map[string]string // the variables it names
 	again    bool              // no new configuration: fresh workers for the live one
 	others   []request         // who wants the same
-	record   *record           // its entry in the ledger, once it has begun
+	record   *ledger.Entry     // its entry in the ledger, once it has begun
 }
 
 // verdict answers all that asked.

@@ -34,7 +34,8 @@ func arrows() []arrow {
 		{from: "plugins", to: []string{"message", "config", "arena"}},
 		{from: "control/*", to: []string{"config", "telemetry", "arena"}},
 		{from: "control", to: []string{"control/*", "ipc", "arena", "config", "telemetry"}},
-		{from: "supervisor", to: []string{"ipc", "arena", "telemetry", "config"}},
+		{from: "supervisor", to: []string{"supervisor/*", "ipc", "arena", "telemetry", "config"}},
+		{from: "supervisor/*", to: []string{"supervisor/*", "ipc", "telemetry"}},
 		{from: "cmd/pingap", to: []string{"*"}},
 		{from: "bench"},
 		{from: "e2e"},
@@ -146,10 +147,11 @@ func TestDependenciesAreDecided(t *testing.T) {
 // External packages stay where they were decided to be.
 func TestExternalPackagesStayInTheirFolders(t *testing.T) {
 	where := map[string][]string{
-		"github.com/BurntSushi/toml":   {"config", "plugins/plugintest"},
-		"github.com/fsnotify/fsnotify": {"control/source"},
-		"go.uber.org/zap":              {"telemetry", "supervisor", "control", "control/*", "worker", "worker/*", "cmd/pingap"},
-		"golang.org/x/sys":             {"ipc", "arena", "supervisor", "control", "control/*", "worker", "worker/*", "cmd/pingap", "telemetry"},
+		"github.com/BurntSushi/toml":      {"config", "plugins/plugintest"},
+		"github.com/fsnotify/fsnotify":    {"control/source"},
+		"go.uber.org/zap":                 {"telemetry", "supervisor", "supervisor/*", "control", "control/*", "worker", "worker/*", "cmd/pingap"},
+		"github.com/cloudflare/tableflip": {"cmd/pingap"},
+		"golang.org/x/sys":                {"ipc", "arena", "supervisor", "supervisor/*", "control", "control/*", "worker", "worker/*", "cmd/pingap", "telemetry"},
 	}
 	for _, s := range readTree(t).sources {
 		for _, imp := range s.imports {

@@ -1,6 +1,7 @@
-package supervisor
+package rundir
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -20,16 +21,20 @@ const (
 	controlBacklog = 128
 )
 
-// runDir is the run directory this instance owns, and the control socket in it.
-type runDir struct {
-	path    string
-	lock    *os.File // flock held for life: a killed instance leaves none behind
-	control int      // listening SEQPACKET socket, passed to control
-	pids    []string // pid files written
+// ErrRunning is the error of Open when a live instance owns the directory.
+var ErrRunning = errors.New("already running")
+
+// Dir is the run directory that this instance owns, and the control socket in it.
+type Dir struct {
+	Path    string
+	Control int // listening SEQPACKET socket, passed to control
+
+	lock *os.File // flock held for life: a killed instance leaves none behind
+	pids []string // pid files written
 }
 
-// openRunDir takes the directory, or says who has it. A control socket that is open already stays, one that is given too.
-func openRunDir(path string, control int) (*runDir, error) {
+// Open takes the directory, or says who has it. A control socket that is open already stays, one that is given too.
+func Open(path string, control int) (*Dir, error) {
 	if err := os.MkdirAll(path, 0o750); err != nil {
 		return nil, fmt.Errorf("run directory: %w", err)
 	}
@@ -41,41 +46,41 @@ func openRunDir(path string, control int) (*runDir, error) {
 		lock.Close()
 		return nil, fmt.Errorf("%w in %s (pid %s)", ErrRunning, path, readPID(path))
 	}
-	r := &runDir{path: path, lock: lock, control: control}
-	r.intend(false)
-	if _, err := os.Lstat(filepath.Join(path, controlSocket)); r.control >= 0 && err == nil {
+	r := &Dir{Path: path, lock: lock, Control: control}
+	r.Intend(false)
+	if _, err := os.Lstat(filepath.Join(path, controlSocket)); r.Control >= 0 && err == nil {
 		return r, nil
 	}
-	if r.control >= 0 { // nobody could find it any more
-		unix.Close(r.control)
+	if r.Control >= 0 { // nobody could find it any more
+		unix.Close(r.Control)
 	}
 	name := filepath.Join(path, controlSocket)
 	if info, err := os.Lstat(name); err == nil && info.Mode().Type() == os.ModeSocket {
 		// We hold the lock: at most the control of a killed supervisor still has it, which ends by itself.
 		os.Remove(name)
 	}
-	if r.control, err = socket.ListenUnix(name, unix.SOCK_SEQPACKET, 0o660, controlBacklog); err != nil {
+	if r.Control, err = socket.ListenUnix(name, unix.SOCK_SEQPACKET, 0o660, controlBacklog); err != nil {
 		lock.Close()
 		return nil, err
 	}
 	return r, nil
 }
 
-// inheritRunDir is openRunDir with the lock of the supervisor before this one.
-func inheritRunDir(path string, lock, control int) *runDir {
-	return &runDir{path: path, lock: os.NewFile(uintptr(lock), lockFile), control: control}
+// Inherit is Open with the lock of the supervisor before this one.
+func Inherit(path string, lock, control int) *Dir {
+	return &Dir{Path: path, lock: os.NewFile(uintptr(lock), lockFile), Control: control}
 }
 
-func (r *runDir) lockFD() int { return int(r.lock.Fd()) }
+func (r *Dir) LockFD() int { return int(r.lock.Fd()) }
 
-// writeOwnPID names this process to the world.
-func (r *runDir) writeOwnPID() error { return r.writePID(filepath.Join(r.path, pidFile)) }
+// WriteOwnPID names this process to the world.
+func (r *Dir) WriteOwnPID() error { return r.WritePID(filepath.Join(r.Path, pidFile)) }
 
 // stopIntent is there while an instance stops for good: what finds processes of the unit afterwards may end them.
 const stopIntent = "stop-intent"
 
-func (r *runDir) intend(stop bool) {
-	path := filepath.Join(r.path, stopIntent)
+func (r *Dir) Intend(stop bool) {
+	path := filepath.Join(r.Path, stopIntent)
 	if !stop {
 		os.Remove(path)
 		return
@@ -92,8 +97,8 @@ func readPID(dir string) string {
 	return strings.TrimSpace(string(data))
 }
 
-// writePID replaces a pid file in one step.
-func (r *runDir) writePID(path string) error {
+// WritePID replaces a pid file in one step.
+func (r *Dir) WritePID(path string) error {
 	tmp := path + ".tmp"
 	err := os.WriteFile(tmp, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644)
 	if err == nil {
@@ -106,17 +111,17 @@ func (r *runDir) writePID(path string) error {
 	return nil
 }
 
-// leave closes what is open, for a successor to take over.
-func (r *runDir) leave() {
-	unix.Close(r.control)
+// Leave closes what is open, for a successor to take over.
+func (r *Dir) Leave() {
+	unix.Close(r.Control)
 	r.lock.Close()
 }
 
-// close removes what belongs to this instance. The lock file stays: removing it would let two instances hold two locks.
-func (r *runDir) close() {
-	state.Remove(r.path)
-	unix.Close(r.control)
-	os.Remove(filepath.Join(r.path, controlSocket))
+// Close removes what belongs to this instance. The lock file stays: removing it would let two instances hold two locks.
+func (r *Dir) Close() {
+	state.Remove(r.Path)
+	unix.Close(r.Control)
+	os.Remove(filepath.Join(r.Path, controlSocket))
 	for _, path := range r.pids {
 		os.Remove(path)
 	}

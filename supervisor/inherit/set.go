@@ -1,0 +1,133 @@
+package inherit
+
+import (
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"pingap/ipc"
+	"pingap/supervisor/socket"
+	"pingap/supervisor/state"
+	"pingap/supervisor/systemd"
+)
+
+// Names in the service manager's descriptor store. Those of listeners are their ids.
+const (
+	NameControl   = "control"
+	NameArena     = "arena"
+	workerPrefix  = "c-" // and the serial
+	snapPrefix    = "s-" // and some of the sha
+	listenPrefix  = "l-" // see ipc.ListenerID
+	shaInName     = 32
+	noDescriptors = -1
+)
+
+// NameWorker names the supervisor's end of a worker's socket.
+func NameWorker(serial int) string { return workerPrefix + strconv.Itoa(serial) }
+
+// NameSnapshot names a snapshot.
+func NameSnapshot(sha string) string { return snapPrefix + sha[:min(len(sha), shaInName)] }
+
+// Set is what was found. Its descriptors belong to whoever takes them out; -1 is none.
+type Set struct {
+	How       string       // ipc.RecordCrash, RecordRestart or RecordUpgrade; "" for nothing
+	State     *state.State // nil for nothing
+	Lock      int          // of the run directory
+	Control   int          // the listening control socket
+	Arena     int
+	Snapshot  int            // of the live version
+	Listeners map[string]int // by id
+	Logs      map[string]int // by id
+	Workers   map[int]*ipc.Conn
+	Rescues   map[int]int
+	Strangers []int // listening sockets without a known id: of a socket unit
+
+	snapshots map[string]int // stored ones by name, while it is not known which is live
+}
+
+// Empty returns a set of nothing.
+func Empty() *Set {
+	return &Set{Lock: noDescriptors, Control: noDescriptors, Arena: noDescriptors, Snapshot: noDescriptors, Listeners: map[string]int{},
+		Logs: map[string]int{}, Workers: map[int]*ipc.Conn{}, Rescues: map[int]int{}, snapshots: map[string]int{}}
+}
+
+// Stored sorts the descriptors of the service manager. What cannot be used is closed.
+func Stored(fds []systemd.FD) *Set {
+	in := Empty()
+	for _, f := range fds {
+		serial, isWorker := strings.CutPrefix(f.Name, workerPrefix)
+		n, err := strconv.Atoi(serial)
+		switch {
+		case isWorker && err == nil && in.Workers[n] == nil:
+			if conn, err := leading(f.FD); err == nil {
+				in.Workers[n] = conn
+			}
+		case f.Name == NameControl && in.Control < 0:
+			in.Control = f.FD
+		case f.Name == NameArena && in.Arena < 0:
+			in.Arena = f.FD
+		case strings.HasPrefix(f.Name, snapPrefix) && in.snapshots[f.Name] == 0:
+			in.snapshots[f.Name] = f.FD
+		case strings.HasPrefix(f.Name, listenPrefix) && in.Listeners[f.Name] == 0:
+			in.Listeners[f.Name] = f.FD
+		default:
+			in.Strangers = append(in.Strangers, f.FD)
+		}
+	}
+	return in
+}
+
+// leading makes a connection to a worker of a descriptor, which it takes over.
+func leading(fd int) (*ipc.Conn, error) {
+	conn, err := ipc.FromFD(fd)
+	if err != nil {
+		return nil, err
+	}
+	conn.RefuseFDs()
+	if err := conn.PassPID(); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return conn, nil
+}
+
+// Of says which supervisor left all this. It picks the stored snapshot of the version that is live.
+func (in *Set) Of(st *state.State) {
+	in.State = st
+	if st == nil {
+		return
+	}
+	in.How = ipc.RecordCrash
+	if st.Left != "" {
+		in.How = ipc.RecordRestart
+	}
+	if st.Live != nil {
+		name := NameSnapshot(st.Live.SHA)
+		if fd, ok := in.snapshots[name]; ok && in.Snapshot < 0 {
+			in.Snapshot = fd
+			delete(in.snapshots, name)
+		}
+	}
+}
+
+// Useless closes the stored snapshots that are not of the live version, and returns their names.
+func (in *Set) Useless() (names []string) {
+	for name, fd := range in.snapshots {
+		unix.Close(fd)
+		names = append(names, name)
+	}
+	clear(in.snapshots)
+	return names
+}
+
+// Stranger takes out a listening socket at the address of l that a socket unit has given; -1 for none.
+func (in *Set) Stranger(l ipc.Listener) int {
+	for i, fd := range in.Strangers {
+		if socket.Bound(fd, l) {
+			in.Strangers = append(in.Strangers[:i:i], in.Strangers[i+1:]...)
+			return fd
+		}
+	}
+	return noDescriptors
+}
