@@ -40,9 +40,7 @@ func TestWhatIsNotHotRolls(t *testing.T) {
 					t.Errorf("worker %d is still there", pid)
 				}
 			}
-			if a := i.ask(); a.SHA != "two" {
-				t.Errorf("a worker serves %s", a.SHA)
-			}
+			i.until("the new configuration served", func(*ipc.StatusAll) bool { return i.ask().SHA == "two" })
 		})
 	}
 }
