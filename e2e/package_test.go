@@ -27,6 +27,7 @@ func TestPackage(t *testing.T) {
 	t.Run("deb", func(t *testing.T) { packageDeb(t, dir) })
 	t.Run("rpm", func(t *testing.T) { packageRPM(t, dir) })
 	t.Run("port taken", func(t *testing.T) { packagePortTaken(t, dir) })
+	t.Run("socket unit", func(t *testing.T) { packageSocketUnit(t, dir) })
 	t.Run("leftovers", func(t *testing.T) { packageLeftovers(t, dir) })
 }
 
@@ -43,16 +44,6 @@ func packages(t *testing.T) (dir string) {
 		}
 	}
 	return dir
-}
-
-// early lets a build that does not speak to systemd yet run under the unit, and says whether it does.
-func (b *box) early() (speaks bool) {
-	b.t.Helper()
-	if strings.Contains(read(b.t, os.Getenv(binaryPath)), "READY=1") {
-		return true
-	}
-	b.dropIn("early", "Type=exec\nNotifyAccess=none\nWatchdogSec=0\nRestartKillSignal=SIGTERM")
-	return false
 }
 
 // dropIn changes the unit in the box.
@@ -80,9 +71,11 @@ func (b *box) answers(text string) {
 // The life of the Debian package, from a fresh installation to the purge.
 func packageDeb(t *testing.T, dir string) {
 	b := newBox(t, dir)
-	speaks := b.early()
 	b.run("dpkg -i /packages/1.0.0/pingap_*.deb")
 	b.answers(welcome)
+	if text := b.run("systemctl status pingap --no-pager"); !strings.Contains(text, "\n     Status: ") {
+		t.Errorf("systemctl status has no line of ours:\n%s", text)
+	}
 	if text := b.run("systemctl is-enabled pingap; systemctl is-active pingap"); text != "enabled\nactive" {
 		t.Errorf("after the installation the service is %q", text)
 	}
@@ -93,10 +86,12 @@ func packageDeb(t *testing.T, dir string) {
 
 	b.run("sed -i 's/" + welcome + "/" + own + "/' /etc/pingap/pingap.toml && systemctl reload pingap")
 	b.answers(own)
-	if log := b.upgraded("dpkg -i /packages/1.0.1/pingap_*.deb", speaks); strings.Contains(log, "previous version") {
-		t.Errorf("the upgrade: %s", log)
-	}
+	b.oneWorker()
+	b.underLoad("systemctl restart pingap")
+	b.underLoad("dpkg -i /packages/1.0.1/pingap_*.deb")
+	b.runs("1.0.1")
 	b.answers(own)
+	b.crashWhileUnpacked()
 
 	b.run("dpkg -r pingap")
 	b.nothingRuns()
@@ -112,7 +107,6 @@ func packageDeb(t *testing.T, dir string) {
 // The rpm, with Debian's rpm: its scripts are what is tested.
 func packageRPM(t *testing.T, dir string) {
 	b := newBox(t, dir)
-	speaks := b.early()
 	b.run("rpm -i --nodeps /packages/1.0.0/pingap-*.rpm")
 	b.answers(welcome)
 	if text := b.run("stat -c '%U:%G %a' /etc/pingap/pingap.toml; systemctl is-enabled pingap"); text != "root:pingap 640\nenabled" {
@@ -120,7 +114,8 @@ func packageRPM(t *testing.T, dir string) {
 	}
 	b.run("rpm -V --nodeps pingap")
 	b.run("sed -i 's/" + welcome + "/" + own + "/' /etc/pingap/pingap.toml && systemctl reload pingap")
-	b.upgraded("rpm -U --nodeps /packages/1.0.1/pingap-*.rpm", speaks)
+	b.underLoad("rpm -U --nodeps /packages/1.0.1/pingap-*.rpm")
+	b.runs("1.0.1")
 	b.answers(own)
 	b.run("rpm -e pingap")
 	b.nothingRuns()
@@ -130,7 +125,6 @@ func packageRPM(t *testing.T, dir string) {
 // A port that somebody else has does not leave the package half installed, and the reason is said.
 func packagePortTaken(t *testing.T, dir string) {
 	b := newBox(t, dir)
-	b.early()
 	// A socket unit holds the port; what it would start is of no interest.
 	b.run(`cd /etc/systemd/system && printf '[Socket]\nListenStream=0.0.0.0:80\n' >taken.socket && printf '[Service]\nExecStart=/bin/sleep 1h\n' >taken.service
 systemctl daemon-reload && systemctl start taken.socket`)
@@ -141,14 +135,33 @@ systemctl daemon-reload && systemctl start taken.socket`)
 	b.answers(welcome) // it is tried again
 }
 
+// With the socket unit the service serves a low port without any capability, and connections wait while it is away.
+func packageSocketUnit(t *testing.T, dir string) {
+	b := newBox(t, dir)
+	b.dropIn("socket", "AmbientCapabilities=\nCapabilityBoundingSet=\n[Unit]\nRequires=pingap.socket\nAfter=pingap.socket")
+	b.run("dpkg -i /packages/1.0.0/pingap_*.deb")
+	b.answers(welcome)
+	if caps := b.run("grep CapBnd /proc/$(cat /run/pingap/pingap.pid)/status"); !strings.HasSuffix(caps, "0000000000000000") {
+		t.Errorf("the supervisor may have %s", caps)
+	}
+	socket := "ss -Hltn 'sport = :80' | wc -l; ss -Hltne 'sport = :80' | grep -o 'ino:[0-9]*'"
+	before := b.run(socket)
+	b.underLoad("systemctl stop pingap.service; systemctl start pingap.service")
+	if now := b.run(socket); now != before {
+		t.Errorf("the socket is %q, it was %q", now, before)
+	}
+	b.run("systemctl disable --now pingap.socket && systemctl stop pingap.service")
+	b.nothingRuns()
+}
+
 // After a stop nothing is left, even of a supervisor that hung; after its crash the workers are.
 func packageLeftovers(t *testing.T, dir string) {
 	b := newBox(t, dir)
-	b.early()
 	// The supervisor never hears of a stop, as if it hung.
 	b.dropIn("short", "TimeoutStopSec=2\nRestartSec=1h\nKillSignal=SIGCONT")
 	b.run("dpkg -i /packages/1.0.0/pingap_*.deb")
 	b.answers(welcome)
+	b.oneWorker()
 	b.run("systemctl stop pingap")
 	b.nothingRuns()
 	if log := b.run("journalctl -u pingap --no-pager -o cat"); !strings.Contains(log, "ending what was left: ") {
@@ -157,10 +170,10 @@ func packageLeftovers(t *testing.T, dir string) {
 
 	b.run("systemctl reset-failed pingap; systemctl start pingap")
 	b.answers(welcome)
-	worker := b.run("pgrep -f '^pingap: worker'")
+	worker := b.worker()
 	b.run("kill -KILL $(cat /run/pingap/pingap.pid)")
 	b.eventually("systemctl show -p ActiveState --value pingap | grep -q activating")
-	if now := b.run("pgrep -f '^pingap: worker'"); now != worker {
+	if now := b.worker(); now != worker {
 		t.Errorf("after the crash the worker is %q, it was %q", now, worker)
 	}
 	b.answers(welcome)
@@ -231,10 +244,47 @@ func (b *box) logsRotate() {
 	b.run("grep -q 'GET /before ' /var/log/pingap/access.log.1 && ! grep -q 'GET /before ' /var/log/pingap/access.log")
 }
 
-// upgraded runs an upgrade under load, and returns its output. Where this build can, no request may fail, and the new one must run.
-func (b *box) upgraded(line string, speaks bool) string {
+// crashWhileUnpacked kills a worker after the package has replaced the file and before anybody was told: it comes back as the build
+// that runs, not as the one that lies there.
+func (b *box) crashWhileUnpacked() {
 	b.t.Helper()
-	can := speaks && b.try("pingap help upgrade").code == 0
+	b.run("dpkg --unpack /packages/1.0.0/pingap_*.deb")
+	worker := b.worker()
+	b.run("kill -KILL " + worker)
+	b.eventually("! test -e /proc/" + worker)
+	b.answers(own)
+	if exe := b.run("readlink /proc/" + b.worker() + "/exe"); !strings.HasSuffix(exe, " (deleted)") {
+		b.t.Errorf("the worker executes %s", exe)
+	}
+	b.runs("1.0.1")
+	b.run("dpkg --configure pingap")
+	b.runs("1.0.0")
+	b.answers(own)
+}
+
+// worker is the process id of the only worker, once there is only one; oneWorker sees to it on larger machines.
+func (b *box) worker() string {
+	b.t.Helper()
+	b.eventually("test $(pgrep -fc '^pingap: worker') = 1")
+	return b.run("pgrep -f '^pingap: worker'")
+}
+
+// oneWorker is for tests that look at it.
+func (b *box) oneWorker() {
+	b.t.Helper()
+	b.run("printf '\\n[basic]\\nworkers = 1\\n' >>/etc/pingap/pingap.toml && pingap reload --wait")
+}
+
+// runs says which build the instance must be, and that systemd knows its process.
+func (b *box) runs(version string) {
+	b.t.Helper()
+	b.eventually("pingap status --json | grep -q '\"build\": \"pingap-e2e-test-of-packages/" + version + "\"'")
+	b.eventually("test $(systemctl show -p MainPID --value pingap) = $(cat /run/pingap/pingap.pid) && systemctl is-active pingap")
+}
+
+// underLoad runs a line while requests go on, of which none may fail.
+func (b *box) underLoad(line string) {
+	b.t.Helper()
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
 	var served atomic.Int64
@@ -260,9 +310,8 @@ func (b *box) upgraded(line string, speaks bool) string {
 			}
 		})
 	}
-	before := served.Load()
 	if err := within(patience, func() error {
-		if served.Load() < before+100 {
+		if served.Load() < 100 {
 			return errors.New("no load")
 		}
 		return nil
@@ -272,16 +321,12 @@ func (b *box) upgraded(line string, speaks bool) string {
 	out := b.run(line)
 	close(stop)
 	wg.Wait()
-	b.t.Logf("%d requests; %s", served.Load(), out)
+	b.t.Logf("%s: %d requests; %s", line, served.Load(), out)
 	select {
 	case err := <-failures:
-		if can {
-			b.t.Errorf("during the upgrade: %v", err)
-		}
+		b.t.Errorf("%s: %v", line, err)
 	default:
 	}
-	b.eventually("pingap status --json | grep -q '\"build\": \"pingap-e2e-test-of-packages/1.0.1\"'")
-	return out
 }
 
 // nothingRuns is what a removal must leave.
