@@ -180,3 +180,25 @@ func TestRunNeedsItsArguments(t *testing.T) {
 		t.Error("a description of nothing was taken")
 	}
 }
+
+// Whose code is in the binary is in the copyright file that goes with it.
+func TestCopyrightNamesEveryModule(t *testing.T) {
+	const self = "pingap"
+	text, err := os.ReadFile("../../copyright")
+	if err != nil {
+		t.Fatal(err)
+	}
+	modules := map[string]bool{}
+	for name := range strings.FieldsSeq(output(t, ".", "go", "list", "-deps", "-f", "{{with .Module}}{{.Path}}{{end}}", self+"/cmd/pingap")) {
+		modules[name] = true
+	}
+	if !modules[self] || len(modules) < 4 {
+		t.Fatalf("modules: %v", modules)
+	}
+	delete(modules, self)
+	for name := range modules {
+		if !strings.Contains(string(text), "\nFiles: "+name+"\nCopyright: ") {
+			t.Errorf("packaging/copyright does not name %s", name)
+		}
+	}
+}
