@@ -36,7 +36,7 @@ date=$(date -d "@$SOURCE_DATE_EPOCH" +%Y-%m-%d)
 "$work/pingap" describe | $go run ./packaging/internal/gendist -date "$date" "$work/documents"
 sed "s/@VERSION@/$PACKAGE_VERSION-1/; s/@DATE@/$(date -d "@$SOURCE_DATE_EPOCH" +%Y-%m-%dT%H:%M:%SZ)/" packaging/changelog.yaml >"$work/changelog.yaml"
 ln -s "$top" "$work/top"
-GOBIN="$work/bin" GOFLAGS=-mod=mod $go install $nfpm
+GOBIN="$work/bin" GOFLAGS='' $go install $nfpm
 
 rm -f "$out"/pingap*.deb "$out"/pingap*.rpm "$out"/pingap*.tar.gz "$out/SHA256SUMS"
 for arch in ${PACKAGE_ARCHS:-amd64 arm64}; do

@@ -37,7 +37,7 @@ inside() {
 }
 
 start() {
-	local state= i
+	local state='' i
 	make_tree || return 1
 	exec 9>&-
 	umount "$box/mnt" 2>/dev/null
