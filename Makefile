@@ -7,11 +7,12 @@ RUN_FLAGS ?= --sample
 FUZZTIME  ?= 20s
 SOAK      ?= 10m
 BENCH     ?=
+DESTDIR   ?=
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Tools and tests of the tree gain nothing from the race detector.
 RACE_SKIP := ^pingap/(bench$$|internal/|e2e)
 
-.PHONY: all build run test lint bench bench-quick fuzz soak clean
+.PHONY: all build run test lint bench bench-quick fuzz soak clean packages packages-check install uninstall container
 
 all: build
 
@@ -56,6 +57,32 @@ fuzz:
 # Mixed load and reloads on one instance for SOAK; fails on any error, and on memory, descriptors or threads that keep growing.
 soak:
 	$(GO) run ./bench -soak $(SOAK)
+
+# deb, rpm and tar.gz for amd64 and arm64 with their checksums, in bin/packages; packaging/README.md.
+packages:
+	packaging/build.sh bin/packages
+
+# What must hold of them: built again they have the same bytes, lintian and rpmlint find no error, the arm64 binary runs.
+packages-check: packages
+	packaging/build.sh bin/packages-again >/dev/null
+	cmp bin/packages/SHA256SUMS bin/packages-again/SHA256SUMS
+	packaging/lint.sh bin/packages
+	packaging/test-arm64.sh bin/packages
+
+# Without a package manager: the same files, below DESTDIR. Then: systemd-sysusers, systemctl enable --now pingap.
+install: build bin/documents
+	packaging/install.sh install "$(DESTDIR)" $(BIN) bin/documents
+
+uninstall:
+	packaging/install.sh uninstall "$(DESTDIR)" $(BIN) bin/documents
+
+.PHONY: bin/documents
+bin/documents: build
+	$(BIN) describe | $(GO) run ./packaging/internal/gendist -date "$$(date -u +%Y-%m-%d)" $@
+
+# A folder that packaging/Dockerfile makes an image of, for this machine's architecture: docker build -f packaging/Dockerfile bin/container
+container: build
+	packaging/container.sh bin/container $(BIN)
 
 clean:
 	rm -rf bin bench.json

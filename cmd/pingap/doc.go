@@ -4,7 +4,8 @@
 //
 // The supervisor executes the same binary again in roles that are not for
 // people: worker, control and validate, named by the first argument; and
-// detached, the part of --daemon that stays. This package is the only one that
+// detached, the part of --daemon that stays. describe prints the command line
+// as data, for manual page and completions. This package is the only one that
 // reads flags and environment, handles signals at the top, or ends the process.
 // It runs, for a moment, in every process, and does no work of its own in any.
 package main

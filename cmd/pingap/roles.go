@@ -6,7 +6,7 @@ import "fmt"
 const handoffFlag = "--handoff-version"
 
 // roles are the parts that this binary plays when pingap itself executes it.
-// They are named by the first argument and are not for people.
+// They are named by the first argument and are not for people. describe is for the build of packages.
 func roles() map[string]func(args []string, s surroundings) int {
 	return map[string]func([]string, surroundings) int{
 		"control":         controlRole,
@@ -18,5 +18,6 @@ func roles() map[string]func(args []string, s surroundings) int {
 			fmt.Fprintln(s.stdout, handoffVersion())
 			return exitDone
 		},
+		"describe": describeRole,
 	}
 }

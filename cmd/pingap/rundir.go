@@ -134,16 +134,31 @@ func (d dirs) trusted(path string) error {
 	return nil
 }
 
-// reachable is trusted for the sake of verbs: root may also speak to the
-// instance of another user, in a directory that it names.
+// reachable is trusted for the sake of verbs. They may also speak to the instance of another user in two places: the
+// well-known directory, since only root can have put it where it is, and a directory that root names.
 func (d dirs) reachable(path string) error {
 	err := d.trusted(path)
-	if err != nil && d.uid == 0 && d.run != "" {
-		if info, serr := os.Stat(path); serr == nil && info.IsDir() && info.Mode().Perm()&0o002 == 0 {
-			return nil
-		}
+	if err == nil {
+		return nil
+	}
+	look := os.Lstat
+	switch {
+	case d.uid == 0 && d.run != "":
+		look = os.Stat
+	case path != d.systemRun() || !rootsOwn(filepath.Dir(path)):
+		return err
+	}
+	if info, lerr := look(path); lerr == nil && info.IsDir() && info.Mode().Perm()&0o002 == 0 {
+		return nil
 	}
 	return err
+}
+
+// rootsOwn says whether nobody but root can have put names into a directory.
+func rootsOwn(path string) bool {
+	owner, err := ownerOf(path)
+	info, serr := os.Lstat(path)
+	return err == nil && serr == nil && owner == 0 && info.Mode().Perm()&0o022 == 0
 }
 
 // followed accepts a link only where the user asked for that very path.

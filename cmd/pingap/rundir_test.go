@@ -128,6 +128,48 @@ func TestRootReachesTheDirectoriesOfOthers(t *testing.T) {
 	}
 }
 
+// The package's instance runs as its own user in /run/pingap: root and the group speak to it without naming the directory.
+func TestTheSystemDirectoryIsReachableWhoeverItBelongsTo(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root to give a directory away")
+	}
+	const daemon, member = 65533, 65534
+	top := mkdir(t, filepath.Join(t.TempDir(), "run"), 0o755)
+	system := mkdir(t, filepath.Join(top, "pingap"), 0o750)
+	if err := os.Chown(system, daemon, daemon); err != nil {
+		t.Fatal(err)
+	}
+	for _, uid := range []int{0, daemon, member} {
+		d := dirs{getenv: env(nil), uid: uid, system: system}
+		if err := d.reachable(system); err != nil {
+			t.Errorf("uid %d: %v", uid, err)
+		}
+		if (d.trusted(system) == nil) != (uid == daemon) {
+			t.Errorf("uid %d and starting there: %v", uid, d.trusted(system))
+		}
+	}
+	d := dirs{getenv: env(nil), uid: 0, system: system}
+	mkdir(t, top, 0o777)
+	if err := d.reachable(system); err == nil {
+		t.Error("reachable where everybody could have put it")
+	}
+	mkdir(t, top, 0o755)
+	mkdir(t, system, 0o777)
+	if err := d.reachable(system); err == nil {
+		t.Error("reachable where everybody may write")
+	}
+	if err := os.Rename(system, system+".real"); err != nil {
+		t.Fatal(err)
+	}
+	mkdir(t, system+".real", 0o750)
+	if err := os.Symlink(system+".real", system); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.reachable(system); err == nil {
+		t.Error("reachable by a link")
+	}
+}
+
 func TestStateDirectoryDefaultsBelowTheRunDirectory(t *testing.T) {
 	run := t.TempDir()
 	d := dirs{getenv: env(nil), uid: os.Geteuid(), system: filepath.Join(run, "x")}

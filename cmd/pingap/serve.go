@@ -50,6 +50,9 @@ func serve(o *options, s surroundings, ready func()) int {
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, unix.SIGHUP, unix.SIGUSR1, unix.SIGUSR2, unix.SIGTERM, unix.SIGQUIT, unix.SIGINT, unix.SIGPIPE, unix.SIGWINCH,
 		supervisor.HandOff)
+	if os.Getpid() == 1 {
+		defer reapOrphans()()
+	}
 	opt := supervisor.Options{
 		RunDir: run, StateDir: state, ControlArgs: o.controlArgs(job),
 		WorkerEnv: workerEnv(s.getenv, o.log), Env: os.LookupEnv, LookUpUser: lookUpUser,

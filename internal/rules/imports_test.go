@@ -39,6 +39,7 @@ func arrows() []arrow {
 		{from: "cmd/pingap", to: []string{"*"}},
 		{from: "bench"},
 		{from: "e2e"},
+		{from: "packaging", to: []string{"config"}},
 		{from: "internal/*"},
 	}
 }
