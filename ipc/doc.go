@@ -88,7 +88,7 @@
 //	Listener.FD    supervisor   Start, ListenerAdd           accepts; never unlinks, never shutdown(2); O_NONBLOCK is shared
 //	Snapshot       control      Propose, Prepare, Start,     ReadMemfd; sealed against everything
 //	                            ControlStart
-//	LogTarget.FD   supervisor   Start, ControlStart,         whole lines in one write (O_APPEND); closes the old
+//	LogTarget.FD   supervisor   Start, ControlStart,         whole lines in one write (O_APPEND), or entries; closes the old
 //	                            Prepare, LogFDs
 //	Start.Arena    supervisor   Start                        arena.Map; writes its own column only
 //	ControlStart.  supervisor   ControlStart                 AcceptorFromFD; Close does not unlink

@@ -95,9 +95,7 @@ func (s *supervisor) begin(p *proposal) {
 		return
 	}
 	// Figures of the processes themselves need fresh ones: those in use stay.
-	grace := op.next.settings.GracePeriod
-	op.next.settings = s.live.settings
-	op.next.settings.GracePeriod = grace
+	op.next.settings = hotSettings(s.live.settings, op.next.settings)
 	op.next.runAs = s.live.runAs
 	s.prepare(members)
 }

@@ -126,12 +126,9 @@ func (s *supervisor) open() error {
 	if s.o.AppLog != nil {
 		target := *s.o.AppLog
 		target.ID = ipc.IDAppLog
-		file, err := openLog(target, s.o.Now())
-		if err != nil {
+		if err := s.openAppLog(target); err != nil {
 			return err
 		}
-		s.logs[target.ID] = file
-		s.useAppLog(file, 0)
 	}
 	s.spawner = newSpawner(&s.wg)
 	return nil

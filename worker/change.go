@@ -204,6 +204,7 @@ func (w *worker) goLive(next *site) {
 	w.sockets.Store(&next.sockets)
 	w.gate.setMax(next.basic.MaxConnections, len(w.listeners))
 	w.setLevel(next.basic.LogLevel)
+	w.appLog.SetJSON(next.basic.LogFormatJSON)
 	w.build.retire(next)
 	w.live = next
 	w.logs.keep(next)

@@ -34,7 +34,7 @@ func controlRole(args []string, s surroundings) int {
 	}
 	opt := control.Options{
 		Conn: conn, Job: job, Watch: o.watch(), Build: buildID(),
-		Log: log.logger(), LogFile: log.take, SetLevel: log.setLevel,
+		Log: log.logger(), LogFile: log.take, LogSettings: log.settings, LogDropped: log.log.Lost,
 	}
 	if s.uid == 0 {
 		opt.Become = become

@@ -28,7 +28,7 @@ func serve(o *options, s surroundings, ready func()) int {
 	if err != nil {
 		return s.fail(err)
 	}
-	target, err := o.logTarget(source.Base{Home: job.Home, Dir: job.Dir})
+	target, err := s.logTarget(o, source.Base{Home: job.Home, Dir: job.Dir})
 	if err != nil {
 		return s.fail(err)
 	}
@@ -50,7 +50,8 @@ func serve(o *options, s surroundings, ready func()) int {
 	err = supervisor.Run(context.Background(), supervisor.Options{
 		RunDir: run, StateDir: state, ControlArgs: o.controlArgs(job),
 		WorkerEnv: workerEnv(s.getenv, o.log), Env: os.LookupEnv, LookUpUser: lookUpUser,
-		AppLog: target, OnAppLog: log.follow(), Signals: signals, OnReady: ready, Log: log.logger(), Build: buildID(),
+		AppLog: target, OnAppLog: log.follow(target), OnLogSettings: log.obey, LogDropped: log.log.Lost,
+		Signals: signals, OnReady: ready, Log: log.logger(), Build: buildID(),
 	})
 	if err != nil {
 		return s.fail(err)

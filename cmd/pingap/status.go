@@ -107,6 +107,7 @@ type processLine struct {
 	Restarts    int     `json:"restarts"`
 	LastExit    string  `json:"last_exit,omitempty"`
 	SHA         string  `json:"sha,omitempty"`
+	LogDropped  uint64  `json:"log_dropped"` // log lines lost since start
 }
 
 type listenerLine struct {
@@ -123,7 +124,11 @@ func newStatus(a *ipc.StatusAll) status {
 		st.Config.LastApply = &applyStatus{At: l.At, SHA: l.SHA, RequestedBy: l.RequestedBy, Error: l.Error}
 	}
 	for _, p := range a.Processes {
-		st.Processes = append(st.Processes, newProcessLine(p))
+		line := newProcessLine(p)
+		st.Processes = append(st.Processes, line)
+		if line.LogDropped > 0 {
+			st.Notes = append(st.Notes, fmt.Sprintf("%s (pid %d) has lost %d log lines since its start", p.Kind, p.PID, line.LogDropped))
+		}
 	}
 	for _, l := range a.Listeners {
 		st.Listeners = append(st.Listeners, listenerLine{l.ID, l.Network, l.Address, l.Server})
@@ -151,7 +156,7 @@ func newProcessLine(p ipc.Process) processLine {
 		for _, n := range s.Connections {
 			line.Connections += n
 		}
-		line.Requests, line.Memory, line.SHA = s.Requests, s.RSS, s.SHA
+		line.Requests, line.Memory, line.SHA, line.LogDropped = s.Requests, s.RSS, s.SHA, s.LogDropped
 	}
 	return line
 }

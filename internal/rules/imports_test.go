@@ -23,7 +23,8 @@ func arrows() []arrow {
 		{from: "ipc"},
 		{from: "message"},
 		{from: "arena"},
-		{from: "telemetry", to: []string{"config"}},
+		{from: "telemetry", to: []string{"config", "telemetry/*"}},
+		{from: "telemetry/*"},
 		{from: "worker/http1", to: []string{"message"}},
 		{from: "worker/http2/*", to: []string{"message", "worker/http2/*"}},
 		{from: "worker/proxy", to: []string{"worker/*", "plugins", "message", "config", "telemetry"}},
@@ -34,7 +35,8 @@ func arrows() []arrow {
 		{from: "plugins", to: []string{"message", "config", "arena"}},
 		{from: "control/*", to: []string{"config", "telemetry", "arena"}},
 		{from: "control", to: []string{"control/*", "ipc", "arena", "config", "telemetry"}},
-		{from: "supervisor", to: []string{"ipc", "arena", "telemetry", "config"}},
+		{from: "supervisor/*", to: []string{"ipc", "telemetry"}},
+		{from: "supervisor", to: []string{"supervisor/*", "ipc", "arena", "telemetry", "config"}},
 		{from: "cmd/pingap", to: []string{"*"}},
 		{from: "bench"},
 		{from: "e2e"},
@@ -149,7 +151,7 @@ func TestExternalPackagesStayInTheirFolders(t *testing.T) {
 		"github.com/BurntSushi/toml":   {"config", "plugins/plugintest"},
 		"github.com/fsnotify/fsnotify": {"control/source"},
 		"go.uber.org/zap":              {"telemetry", "supervisor", "control", "control/*", "worker", "worker/*", "cmd/pingap"},
-		"golang.org/x/sys":             {"ipc", "arena", "supervisor", "control", "control/*", "worker", "worker/*", "cmd/pingap", "telemetry"},
+		"golang.org/x/sys":             {"ipc", "arena", "supervisor", "supervisor/*", "control", "control/*", "worker", "worker/*", "cmd/pingap", "telemetry", "telemetry/*"},
 	}
 	for _, s := range readTree(t).sources {
 		for _, imp := range s.imports {
