@@ -266,6 +266,11 @@ func TestStandardStreamsThatTakeNothingCostNoRequest(t *testing.T) {
 			if dies {
 				f.eventually("lost lines of the supervisor", func() error { return atLeast(int64(f.status().of("supervisor")[0].LogDropped), 1) })
 				f.load.mustBeClean(t)
+				before := f.status().of("supervisor")[0].LogDropped
+				time.Sleep(time.Second) // nothing is done, so there is nothing to say
+				if now := f.status().of("supervisor")[0].LogDropped; now > before+10 {
+					t.Errorf("the supervisor lost %d lines in a second of rest", now-before)
+				}
 			} else {
 				copied := filepath.Join(dir, "copied")
 				collect(t, fmt.Sprintf("/proc/self/fd/%d", r.Fd()), copied)

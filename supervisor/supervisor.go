@@ -187,7 +187,6 @@ func (s *supervisor) signal(sig os.Signal) {
 		s.beginReopen(nil)
 	case unix.SIGTERM, unix.SIGQUIT, unix.SIGINT:
 		s.beginStop(s.stop != nil, sig.String())
-	case unix.SIGPIPE:
 	default:
 		s.log.Warn("signal without effect", zap.Stringer("signal", sig))
 	}

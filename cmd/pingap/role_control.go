@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"os/signal"
 	"strconv"
+
+	"golang.org/x/sys/unix"
 
 	"pingap/control"
 	"pingap/ipc"
@@ -15,6 +18,7 @@ const parentFD = 3
 // supervisor was started with.
 func controlRole(args []string, s surroundings) int {
 	control.GiveWay()
+	signal.Ignore(unix.SIGPIPE) // of a standard error that nobody reads any more
 	o, _, err := serveOptions(args, s.getenv)
 	if err != nil {
 		return s.fail(err)

@@ -46,7 +46,9 @@ func serve(o *options, s surroundings, ready func()) int {
 	}
 	// Registered before anything is started: a TERM must never find none.
 	signals := make(chan os.Signal, 16)
-	signal.Notify(signals, unix.SIGHUP, unix.SIGUSR1, unix.SIGTERM, unix.SIGQUIT, unix.SIGINT, unix.SIGPIPE)
+	signal.Notify(signals, unix.SIGHUP, unix.SIGUSR1, unix.SIGTERM, unix.SIGQUIT, unix.SIGINT)
+	// Ignored, not caught: a signal that is logged to a pipe without a reader would be the next signal.
+	signal.Ignore(unix.SIGPIPE)
 	err = supervisor.Run(context.Background(), supervisor.Options{
 		RunDir: run, StateDir: state, ControlArgs: o.controlArgs(job),
 		WorkerEnv: workerEnv(s.getenv, o.log), Env: os.LookupEnv, LookUpUser: lookUpUser,
