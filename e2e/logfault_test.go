@@ -240,22 +240,45 @@ func collect(t *testing.T, pipe, to string) {
 	})
 }
 
+// fill leaves no room in a pipe for a single byte.
+func fill(t *testing.T, pipe *os.File) {
+	t.Helper()
+	// Opened anew, so that it does not block only here.
+	fd, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", pipe.Fd()), unix.O_WRONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	for size := 4096; size > 0; {
+		if _, err = unix.Write(fd, make([]byte, size)); err != nil {
+			size /= 2
+		}
+	}
+	if err != unix.EAGAIN {
+		t.Fatal(err)
+	}
+}
+
 // Standard output and standard error are one pipe, as in a container whose collector hangs, or dies. It is the access log and the
 // application log of all processes.
 func TestStandardStreamsThatTakeNothingCostNoRequest(t *testing.T) {
 	t.Parallel()
-	for name, dies := range map[string]bool{"blocked": false, "dead": true} {
+	for _, name := range []string{"blocked for a while", "blocked for ever", "dead"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r, w, err := os.Pipe()
-			if err != nil {
+			var ends [2]int // a pipe whose writing end blocks, as those of shells do
+			if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
 				t.Fatal(err)
 			}
+			r, w := os.NewFile(uintptr(ends[0]), "reading end"), os.NewFile(uintptr(ends[1]), "writing end")
 			defer r.Close()
 			dir := workDir(t)
 			f := startFaulty(t, dir, "stdout?channel_buffer=10", func(c *exec.Cmd) { c.Stdout, c.Stderr = w, w })
+			if name == "blocked for ever" {
+				fill(t, w)
+			}
 			w.Close()
-			if dies {
+			if name == "dead" {
 				r.Close()
 			}
 			f.suffers()
@@ -263,7 +286,10 @@ func TestStandardStreamsThatTakeNothingCostNoRequest(t *testing.T) {
 				f.signal(syscall.SIGUSR1)
 			}
 			supervisor := f.status().of("supervisor")[0]
-			if dies {
+			switch name {
+			case "blocked for ever":
+				f.load.mustBeClean(t)
+			case "dead":
 				f.eventually("lost lines of the supervisor", func() error { return atLeast(int64(f.status().of("supervisor")[0].LogDropped), 1) })
 				f.load.mustBeClean(t)
 				before := f.status().of("supervisor")[0].LogDropped
@@ -271,7 +297,7 @@ func TestStandardStreamsThatTakeNothingCostNoRequest(t *testing.T) {
 				if now := f.status().of("supervisor")[0].LogDropped; now > before+10 {
 					t.Errorf("the supervisor lost %d lines in a second of rest", now-before)
 				}
-			} else {
+			default:
 				copied := filepath.Join(dir, "copied")
 				collect(t, fmt.Sprintf("/proc/self/fd/%d", r.Fd()), copied)
 				f.recovers()
@@ -281,8 +307,11 @@ func TestStandardStreamsThatTakeNothingCostNoRequest(t *testing.T) {
 			if now := f.status().of("supervisor")[0]; now.PID != supervisor.PID || now.State != "running" {
 				t.Errorf("the supervisor is %+v", now)
 			}
-			if r := f.verb("stop"); r.code != 0 {
+			if r := f.verb("stop", "--timeout", "60s"); r.code != 0 {
 				t.Errorf("stop: %s", r.all())
+			}
+			if !f.endsWithin(5 * time.Second) { // its processes have ended when stop returns
+				t.Error("the supervisor waits for its log")
 			}
 		})
 	}

@@ -61,8 +61,12 @@ func appendJournalEntry(dst []byte, e zapcore.Entry, from origin, groups ...[]za
 	dst = journal.AppendField(dst, fieldPriority, strconv.Itoa(int(severityOf(e.Level))))
 	dst = journal.AppendField(dst, fieldSyslog, "pingap")
 	dst = journal.AppendField(dst, fieldMessage, string(appendTextEntry(nil, e, true, groups...)))
+	event := clipTo(e.Message, maxMessage)
+	if e.LoggerName == "" {
+		event = "" // the line of a request: nothing in it is constant
+	}
 	for _, f := range []struct{ name, value string }{
-		{fieldProcess, from.process}, {fieldVersion, from.version}, {fieldEvent, clipTo(e.Message, maxMessage)},
+		{fieldProcess, from.process}, {fieldVersion, from.version}, {fieldEvent, event},
 		{fieldComponent, e.LoggerName}, {fieldStack, e.Stack},
 	} {
 		if f.value != "" {
@@ -70,7 +74,17 @@ func appendJournalEntry(dst []byte, e zapcore.Entry, from origin, groups ...[]za
 		}
 	}
 	eachField(groups, func(key string, value any) {
-		dst = journal.AppendField(dst, journal.Name(fieldPrefix, key), clipTo(textOf(value), maxMessage))
+		dst = journal.AppendField(dst, fieldName(key), clipTo(textOf(value), maxMessage))
 	})
 	return dst
+}
+
+// fieldName is the name of an entry's own field. Those that would be taken for ours have a longer one.
+func fieldName(key string) string {
+	name := journal.Name(fieldPrefix, key)
+	switch name {
+	case fieldProcess, fieldVersion, fieldEvent, fieldComponent, fieldStack:
+		return journal.Name(fieldPrefix+"_FIELD", key)
+	}
+	return name
 }

@@ -85,9 +85,8 @@ func (a *appLog) close() {
 	if a.stop != nil {
 		a.stop()
 	}
-	if err := a.log.Close(); err != nil {
-		fmt.Fprintf(os.Stderr, "pingap: application log: %v\n", err)
-	}
+	// An error is not said: a standard error that takes nothing would keep this process from ending.
+	_ = a.log.Close()
 }
 
 // journalSocket names the variable with the path of the journal's socket where

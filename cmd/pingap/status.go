@@ -127,7 +127,7 @@ func newStatus(a *ipc.StatusAll) status {
 		line := newProcessLine(p)
 		st.Processes = append(st.Processes, line)
 		if line.LogDropped > 0 {
-			st.Notes = append(st.Notes, fmt.Sprintf("%s (pid %d) has lost %d log lines since its start", p.Kind, p.PID, line.LogDropped))
+			st.Notes = append(st.Notes, fmt.Sprintf("%s has lost %d log lines since its start", line.name(), line.LogDropped))
 		}
 	}
 	for _, l := range a.Listeners {
@@ -159,6 +159,14 @@ func newProcessLine(p ipc.Process) processLine {
 		line.Requests, line.Memory, line.SHA, line.LogDropped = s.Requests, s.RSS, s.SHA, s.LogDropped
 	}
 	return line
+}
+
+// name tells the process apart from others in a sentence.
+func (p processLine) name() string {
+	if p.Kind == ipc.RoleWorker {
+		return fmt.Sprintf("%s %d (pid %d)", p.Kind, p.Slot, p.PID)
+	}
+	return fmt.Sprintf("%s (pid %d)", p.Kind, p.PID)
 }
 
 // orEmpty makes JSON show [] where there is nothing.
