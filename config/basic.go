@@ -23,7 +23,7 @@ type Basic struct {
 	PidFile                   string   `toml:"pid_file" class:"roll" help:"File that gets the process id of the supervisor; empty is pingap.pid in the run directory."`
 	ErrorLog                  string   `toml:"error_log" class:"roll" help:"File that gets standard error when running as a daemon."`
 	LogLevel                  string   `toml:"log_level" class:"hot" help:"Level of the application log: debug, info, warn or error, or a comma list of these and module=level. Empty is RUST_LOG, else info."`
-	LogFormatJSON             bool     `toml:"log_format_json" class:"roll" help:"Write the application log as JSON."`
+	LogFormatJSON             bool     `toml:"log_format_json" class:"hot" help:"Write the application log as JSON. The journal gets fields in any case."`
 	LogBufferedSize           Size     `toml:"log_buffered_size" class:"roll" help:"Buffer of the application log; below 4096 bytes it is not buffered."`
 	LogCompressAlgorithm      string   `toml:"log_compress_algorithm" class:"hot" help:"Compress old log files: gzip, any other word is zstd, empty is off." later:"log compression"`
 	LogCompressLevel          int      `toml:"log_compress_level" class:"hot" range:"0..255" help:"Compression level, at most 9 for gzip and 22 for zstd; 0 is 9." later:"log compression"`

@@ -227,7 +227,7 @@ func (c *checker) logTarget(s *config.Server) (ipc.LogTarget, error) {
 func (c *checker) settings(cfg *config.Config) {
 	b := &cfg.Basic
 	s := ipc.Settings{Workers: b.Workers, Threads: b.Threads, GracePeriod: b.GracePeriod.Std(), User: b.User,
-		Group: b.Group, AllowRoot: b.AllowRoot, PIDFile: b.PidFile, Drain: ipc.DrainSettings{
+		Group: b.Group, AllowRoot: b.AllowRoot, PIDFile: b.PidFile, LogLevel: b.LogLevel, LogJSON: b.LogFormatJSON, Drain: ipc.DrainSettings{
 			IdleGrace: b.DrainIdleGrace.Std(), Spread: b.DrainSpread.Std(), LongTimeout: b.DrainLongTimeout.Std(),
 			MaxGenerations: b.MaxDrainingGenerations, MaxMemory: int64(b.MaxDrainingMemory), Orphan: b.OrphanGrace.Std()}}
 	if c.job.Threads >= 0 {
@@ -237,7 +237,7 @@ func (c *checker) settings(cfg *config.Config) {
 		s.Workers = c.job.Workers
 	}
 	c.verdict.Settings = s
-	c.verdict.LogLevel, c.verdict.LogJSON, c.verdict.ErrorLog = b.LogLevel, b.LogFormatJSON, b.ErrorLog
+	c.verdict.ErrorLog = b.ErrorLog
 }
 
 func sorted[T any](m map[string]T) []string {

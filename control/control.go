@@ -33,11 +33,13 @@ type Options struct {
 	// Executable runs validate children; default /proc/self/exe.
 	Executable string
 	// Log is this process's logger. LogFile gets the application log's file
-	// at the start and after each reopen, SetLevel the level of each
-	// configuration; both may be nil.
-	Log      *zap.Logger
-	LogFile  func(*os.File) error
-	SetLevel func(string) error
+	// at the start and after each reopen, LogSettings the level and the form
+	// that each configuration wants, LogDropped tells how many lines are lost;
+	// all may be nil.
+	Log         *zap.Logger
+	LogFile     func(ipc.LogTarget, *os.File) error
+	LogSettings func(level string, json bool) error
+	LogDropped  func() uint64
 	// Become makes this process, root until now, run as a user for good. nil
 	// where there is nothing to give up.
 	Become func(uid, gid int) error
@@ -120,6 +122,9 @@ func start(ctx context.Context, opt Options) (*process, error) {
 	if opt.Executable == "" {
 		opt.Executable = "/proc/self/exe"
 	}
+	if opt.LogDropped == nil {
+		opt.LogDropped = func() uint64 { return 0 }
+	}
 	if opt.Beat <= 0 {
 		opt.Beat = defaultBeat
 	}
@@ -179,7 +184,7 @@ func (p *process) takeLogs(m *ipc.Message, logs []ipc.LogTarget) error {
 		if err != nil {
 			return fmt.Errorf("application log: %w", err)
 		}
-		if err := p.opt.LogFile(os.NewFile(uintptr(fd), l.Path)); err != nil {
+		if err := p.opt.LogFile(l, os.NewFile(uintptr(fd), l.Path)); err != nil {
 			return fmt.Errorf("application log: %w", err)
 		}
 	}

@@ -152,8 +152,8 @@ func (p *process) answered(ctx context.Context, batch []*request, lead *request,
 	p.live = live{version: a.Version, sha: a.SHA, snapshot: r.snapshot, digest: r.Digest}
 	p.remember(lead.by, r, a)
 	p.root.as = a.RunAs
-	if p.opt.SetLevel != nil {
-		if err := p.opt.SetLevel(r.LogLevel); err != nil {
+	if p.opt.LogSettings != nil {
+		if err := p.opt.LogSettings(r.Settings.LogLevel, r.Settings.LogJSON); err != nil {
 			p.log.Warn("log level", zap.Error(err))
 		}
 	}

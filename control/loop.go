@@ -62,7 +62,7 @@ func (p *process) loop(ctx context.Context) {
 
 // beat does not wait for a supervisor that does not read.
 func (p *process) beat() {
-	if err := p.opt.Conn.TrySend(0, ipc.Status{State: ipc.StateActive, Dropped: p.root.dropped}); err != nil {
+	if err := p.opt.Conn.TrySend(0, ipc.Status{State: ipc.StateActive, Dropped: p.root.dropped, LogDropped: p.opt.LogDropped()}); err != nil {
 		p.logSend(err)
 	}
 }
@@ -100,11 +100,12 @@ func (p *process) message(ctx context.Context, m *ipc.Message) {
 	case *ipc.Reload:
 		p.ask(ctx, &request{by: orElse(b.RequestedBy, "SIGHUP"), limit: ipc.ClassRoll})
 	case *ipc.LogFDs:
+		var taken ipc.LogsTaken
 		if err := p.takeLogs(m, b.Logs); err != nil {
 			p.log.Error("new log file not taken", zap.Error(err))
-			return // no LogsTaken: the supervisor reports it
+			taken.Errors = []string{err.Error()}
 		}
-		p.logSend(p.send(ctx, m.Txn, ipc.LogsTaken{}))
+		p.logSend(p.send(ctx, m.Txn, taken))
 	default:
 		if a, ok := p.answers[m.Txn]; ok && m.Txn != 0 {
 			a.timer.Stop()

@@ -38,8 +38,6 @@ type Verdict struct {
 	Logs      []ipc.LogTarget `json:"logs"`
 	Settings  ipc.Settings    `json:"settings"`
 	Env       []string        `json:"env,omitempty"` // names of variables
-	LogLevel  string          `json:"log_level,omitempty"`
-	LogJSON   bool            `json:"log_json,omitempty"`
 	ErrorLog  string          `json:"error_log,omitempty"`
 }
 

@@ -65,6 +65,12 @@ func startIn(t *testing.T, dir, path string, flags ...string) *instance {
 // launch starts the supervisor and sees to its end. It does not wait.
 func launch(t *testing.T, dir string, flags ...string) *instance {
 	t.Helper()
+	return launchAs(t, dir, func(*exec.Cmd) {}, flags...)
+}
+
+// launchAs is launch with a command that the test changes before it is started.
+func launchAs(t *testing.T, dir string, change func(*exec.Cmd), flags ...string) *instance {
+	t.Helper()
 	i := &instance{t: t, dir: dir, runDir: filepath.Join(dir, "run"), output: filepath.Join(dir, "output"),
 		ended: make(chan struct{}), seen: map[int]bool{}}
 	out, err := os.OpenFile(i.output, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
@@ -78,6 +84,7 @@ func launch(t *testing.T, dir string, flags ...string) *instance {
 	i.cmd.Stdout, i.cmd.Stderr = out, out
 	// Its own group, so that a signal for the test is not one for it; gone when the test process is.
 	i.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	change(i.cmd)
 	if err := i.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -256,6 +263,7 @@ func (i *instance) eventually(what string, try func() error) {
 type status struct {
 	State    string   `json:"state"`
 	Degraded []string `json:"degraded"`
+	Notes    []string `json:"notes"`
 	Config   struct {
 		Version uint64 `json:"version"`
 		SHA     string `json:"sha"`
@@ -285,6 +293,7 @@ type process struct {
 	Restarts    int     `json:"restarts"`
 	LastExit    string  `json:"last_exit"`
 	SHA         string  `json:"sha"`
+	LogDropped  uint64  `json:"log_dropped"`
 }
 
 func (s status) of(kind string) []process {

@@ -100,7 +100,7 @@
 //	Listener.FD    supervisor   Start, Prepare, Orphan       accepts; never unlinks, never shutdown(2); O_NONBLOCK is shared
 //	Snapshot       control      Propose, Prepare, Start,     ReadMemfd; sealed against everything
 //	                            ControlStart
-//	LogTarget.FD   supervisor   Start, ControlStart,         whole lines in one write (O_APPEND); closes the old
+//	LogTarget.FD   supervisor   Start, ControlStart,         whole lines in one write (O_APPEND), or entries; closes the old
 //	                            Prepare, LogFDs
 //	Start.Arena    supervisor   Start, Orphan                arena.Map; writes its own column only
 //	Start.Rescue   supervisor   Start                        accepts on it while there is no supervisor; checks the peer's user

@@ -50,14 +50,18 @@ type Listener struct {
 }
 
 // LogTarget is a file that the supervisor opens for others: append only, mode 0640, parents created; or a datagram
-// socket (syslog) that it connects. ID is LogTargetID(target), or IDAppLog.
+// socket (syslog, journal) that it connects. ID is LogTargetID(target), or IDAppLog.
 type LogTarget struct {
 	ID      string `json:"id"`
 	Network string `json:"network,omitempty"` // "" for a file, unixgram for a socket
 	Path    string `json:"path"`              // absolute; the date suffix is the supervisor's business
 	Rolling string `json:"rolling,omitempty"` // daily, hourly, minutely; "" or never: plain name
+	Format  string `json:"format,omitempty"`  // "" for lines, FormatJournal
 	FD      Slot   `json:"fd,omitempty"`      // set where the message carries the open file
 }
+
+// FormatJournal is the LogTarget.Format of an application log that goes to the journal, as entries of its native protocol.
+const FormatJournal = "journal"
 
 // IDAppLog is the LogTarget.ID of the application log in Start, ControlStart and LogFDs.
 // When it is absent the process logs to its stderr.
@@ -218,7 +222,9 @@ type LogFDs struct {
 }
 
 // LogsTaken answers LogFDs: nothing more will be written to the old files.
-type LogsTaken struct{}
+type LogsTaken struct {
+	Errors []string `json:"errors,omitempty"` // those of which that is not true
+}
 
 // LogLevel overrides the level of the application log until the next configuration.
 type LogLevel struct {
@@ -229,7 +235,7 @@ type LogLevel struct {
 type Dump struct{}
 
 // Status is a worker's heartbeat, sent each second by the serving path, and the answer to StatusRequest. Control's, sent every
-// 5 s, has a state and Dropped only.
+// 5 s, has a state, LogDropped and Dropped only; the supervisor's in StatusAll has LogDropped only.
 type Status struct {
 	State       string           `json:"state"`
 	SHA         string           `json:"sha"`

@@ -44,7 +44,9 @@ type Settings struct {
 	User        string        `json:"user,omitempty"`
 	Group       string        `json:"group,omitempty"`
 	AllowRoot   bool          `json:"allow_root,omitempty"`
-	PIDFile     string        `json:"pid_file,omitempty"` // besides <run-dir>/pingap.pid
+	PIDFile     string        `json:"pid_file,omitempty"`  // besides <run-dir>/pingap.pid
+	LogLevel    string        `json:"log_level,omitempty"` // of the supervisor's own lines; empty: as it was started
+	LogJSON     bool          `json:"log_json,omitempty"`  // likewise
 
 	Drain DrainSettings `json:"drain"`
 }

@@ -242,6 +242,9 @@ func (s *supervisor) adopted() {
 	}
 	a.timer.cancel()
 	s.adopting = nil
+	if s.live != nil {
+		s.keepLogs(s.live)
+	}
 	kept := 0
 	for _, sl := range s.workers {
 		if sl.current != nil {

@@ -96,9 +96,7 @@ func (s *supervisor) begin(p *proposal) {
 	}
 	s.begun(p, ipc.RecordApply)
 	// Figures of the processes themselves need fresh ones: those in use stay.
-	fresh := op.next.settings
-	op.next.settings = s.live.settings
-	op.next.settings.GracePeriod, op.next.settings.Drain = fresh.GracePeriod, fresh.Drain
+	op.next.settings = hotSettings(s.live.settings, op.next.settings)
 	op.next.runAs = s.live.runAs
 	s.prepare(members)
 }

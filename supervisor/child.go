@@ -135,7 +135,7 @@ func (s *supervisor) workerMessage(c *child, m *ipc.Message) error {
 	case *ipc.Committed:
 		s.committed(c, m.Txn, b.SHA)
 	case *ipc.LogsTaken:
-		s.logsTaken(c, m.Txn)
+		s.logsTaken(c, m.Txn, b.Errors...)
 	case *ipc.Gone:
 		s.log.Info("drained", c.fields(), zap.Uint64("requests", b.Requests), zap.Int64("cut", b.Cut))
 		c.gone = b

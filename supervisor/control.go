@@ -49,7 +49,7 @@ func (s *supervisor) controlMessage(c *child, m *ipc.Message) error {
 		s.beginStop(b.Fast, clip(b.Who))
 		asks.answer(s, ipc.Stopping{Timeout: s.stop.timeout})
 	case *ipc.LogsTaken:
-		s.logsTaken(c, m.Txn)
+		s.logsTaken(c, m.Txn, b.Errors...)
 	case *ipc.Unknown:
 		s.log.Warn("does not know a message", c.fields(), zap.Stringer("type", b.Of))
 	default:

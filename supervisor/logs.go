@@ -1,68 +1,45 @@
 package supervisor
 
 import (
-	"fmt"
 	"os"
-	"path/filepath"
-	"strings"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
 
 	"pingap/ipc"
-	"pingap/telemetry"
+	"pingap/supervisor/logfile"
 )
-
-// maxRollWait bounds how late a new period is noticed after the clock was set.
-const maxRollWait = time.Minute
 
 // logFile is an open log target. The descriptor is passed to those who write; here it is only kept.
 type logFile struct {
 	target ipc.LogTarget
-	path   string // what is open now, with the date
+	path   string // with the date
 	fd     int
 }
 
 func (f *logFile) close() { unix.Close(f.fd) }
 
-// logPath returns the file that lines of time t belong to.
-func logPath(t ipc.LogTarget, now time.Time) string {
-	if t.Network != "" {
-		return t.Path
-	}
-	path := t.Path
-	if info, err := os.Stat(path); err == nil && info.IsDir() && !strings.HasSuffix(path, "/") {
-		path += "/"
-	}
-	return telemetry.RollingName(path, t.Rolling, now)
+func openLog(t ipc.LogTarget, now time.Time) (*logFile, error) {
+	fd, path, err := logfile.Open(t, now)
+	return &logFile{target: t, path: path, fd: fd}, err
 }
 
-// openLog opens a target as it is called at this time. O_NONBLOCK keeps a FIFO without reader from stopping the
-// loop; files do not know it.
-func openLog(t ipc.LogTarget, now time.Time) (*logFile, error) {
-	path := logPath(t, now)
-	if !filepath.IsAbs(path) {
-		return nil, fmt.Errorf("log %s: not an absolute path", path)
-	}
-	var fd int
-	var err error
-	switch t.Network {
-	case "":
-		if err = os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
-			return nil, fmt.Errorf("log %s: %w", path, err)
-		}
-		const flags = unix.O_WRONLY | unix.O_APPEND | unix.O_CREAT | unix.O_CLOEXEC | unix.O_NONBLOCK | unix.O_NOCTTY
-		fd, err = unix.Open(path, flags, 0o640)
-	case "unixgram":
-		fd, err = dialDatagram(path)
+// openAppLog opens the application log at the start. Without the journal's socket it stays at standard error, which the
+// journal reads as well.
+func (s *supervisor) openAppLog(target ipc.LogTarget) error {
+	f, err := openLog(target, s.o.Now())
+	switch {
+	case err == nil:
+		s.logs[target.ID] = f
+		s.useAppLog(f, 0)
+	case target.Format == ipc.FormatJournal:
+		s.log.Warn("logging to standard error instead of the journal's socket", zap.Error(err))
 	default:
-		err = fmt.Errorf("network %q is not known", t.Network)
+		return err
 	}
-	if err != nil {
-		return nil, fmt.Errorf("log %s: %w", path, err)
-	}
-	return &logFile{target: t, path: path, fd: fd}, nil
+	return nil
 }
 
 func dialDatagram(path string) (int, error) {
@@ -101,18 +78,40 @@ func closeLogs(files []*logFile) {
 	}
 }
 
-// keepLogs closes the targets that a version does not want any more; workers close theirs with the old site.
+// keepLogs follows the version that has become live: what nobody wants any more is closed, and our own log is as it says.
 func (s *supervisor) keepLogs(v *version) {
-	wanted := map[string]bool{ipc.IDAppLog: true}
-	for _, t := range v.logs {
-		wanted[t.ID] = true
+	s.dropLogs()
+	if s.o.OnLogSettings != nil {
+		s.o.OnLogSettings(v.settings.LogLevel, v.settings.LogJSON)
+	}
+}
+
+// hotSettings are those in use once next is live in running processes: figures of the processes themselves need fresh ones.
+func hotSettings(live, next ipc.Settings) ipc.Settings {
+	live.GracePeriod, live.Drain, live.LogLevel, live.LogJSON = next.GracePeriod, next.Drain, next.LogLevel, next.LogJSON
+	return live
+}
+
+// dropLogs closes what neither the live version nor the one under way wants, nor a worker that finishes what it began on another.
+func (s *supervisor) dropLogs() {
+	inUse := []*version{s.live}
+	if s.op != nil {
+		inUse = append(inUse, s.op.next)
+	}
+	for c := range s.children {
+		inUse = append(inUse, c.version)
 	}
 	for id, f := range s.logs {
-		if !wanted[id] {
+		if id != ipc.IDAppLog && !slices.ContainsFunc(inUse, func(v *version) bool { return v.writes(id) }) {
 			f.close()
 			delete(s.logs, id)
 		}
 	}
+}
+
+// writes reports whether workers of this version write to a target. nil is that of control.
+func (v *version) writes(id string) bool {
+	return v != nil && slices.ContainsFunc(v.logs, func(t ipc.LogTarget) bool { return t.ID == id })
 }
 
 // logTargets adds open files to a message.
@@ -137,6 +136,7 @@ type reopen struct {
 
 // beginReopen opens all log files anew and replaces the old ones everywhere. A target that cannot be opened keeps its old file.
 func (s *supervisor) beginReopen(from *request) {
+	s.dropLogs()
 	var files []*logFile
 	for _, f := range s.logs {
 		files = append(files, f)
@@ -195,7 +195,7 @@ func (s *supervisor) sendLogs(c *child, txn uint32, files []*logFile) bool {
 	}
 	var mine []*logFile
 	for _, f := range files {
-		if c.role() == ipc.RoleWorker || f.target.ID == ipc.IDAppLog {
+		if id := f.target.ID; id == ipc.IDAppLog || c.version.writes(id) || s.op != nil && s.op.next.writes(id) {
 			mine = append(mine, f)
 		}
 	}
@@ -207,9 +207,12 @@ func (s *supervisor) sendLogs(c *child, txn uint32, files []*logFile) bool {
 	return s.send(c, txn, ipc.LogFDs{Logs: logs}, fds...)
 }
 
-// logsTaken is called for an ack, and for a child that has gone.
-func (s *supervisor) logsTaken(c *child, txn uint32) {
+// logsTaken is called for an ack, and for a child that has gone. errs are of files that a child could not leave.
+func (s *supervisor) logsTaken(c *child, txn uint32, errs ...string) {
 	if r := s.reopens[txn]; r != nil {
+		for _, e := range errs {
+			r.errors = append(r.errors, c.name()+": "+clip(e))
+		}
 		delete(r.waiting, c)
 		s.reopenProgress(txn)
 	}
@@ -243,16 +246,15 @@ func (s *supervisor) reopenProgress(txn uint32) {
 // there are other targets.
 func (s *supervisor) rollLogs() {
 	s.rollTimer.cancel()
+	s.dropLogs()
 	now := s.o.Now()
-	wait := maxRollWait
+	wait := logfile.MaxWait
 	var old []*logFile
 	for _, f := range s.logs {
-		if logPath(f.target, now) != f.path {
+		if logfile.Path(f.target, now) != f.path {
 			old = append(old, f)
 		}
-		if next, rolls := telemetry.NextRoll(f.target.Rolling, now); rolls {
-			wait = min(wait, next.Sub(now))
-		}
+		wait = min(wait, logfile.Wait(f.target, now))
 	}
 	if len(old) > 0 {
 		s.replaceLogs(old, nil)

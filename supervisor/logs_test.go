@@ -127,23 +127,6 @@ func TestRollingGoesOnInTheNextFile(t *testing.T) {
 	})
 }
 
-func TestLogNames(t *testing.T) {
-	dir := t.TempDir()
-	at := time.Date(2026, 3, 1, 23, 30, 0, 0, time.FixedZone("", -3600)) // 00:30 of the next day in UTC
-	for _, c := range []struct{ path, rolling, want string }{
-		{"/x/a.log", "daily", "/x/a.log.2026-03-02"},
-		{"/x/a.log", "minutely", "/x/a.log.2026-03-02-00-30"},
-		{"/x/a.log", "never", "/x/a.log"},
-		{"/x/a.log", "", "/x/a.log"},
-		{dir, "daily", dir + "/2026-03-02"},
-		{dir, "never", dir + "/2026-03-02"},
-	} {
-		if got := logPath(ipc.LogTarget{Path: c.path, Rolling: c.rolling}, at); got != c.want {
-			t.Errorf("%s %s: %s, want %s", c.path, c.rolling, got, c.want)
-		}
-	}
-}
-
 func TestASyslogSocketIsALogTarget(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
@@ -160,15 +143,29 @@ func TestASyslogSocketIsALogTarget(t *testing.T) {
 	}
 }
 
+// A pipe that nobody reads is a log like any other: lines wait in it, and whoever comes reads them.
 func TestAFifoWithoutReaderStopsNobody(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "fifo")
 	if err := unix.Mkfifo(path, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	i := boot(t, nil)
-	p := i.proposal("one", "two")
-	p.Logs = []ipc.LogTarget{{Path: path}}
-	i.mustRefuse(p, ipc.CodeLog)
+	i := withLog(t, ipc.LogTarget{Path: path}, nil)
+	reader, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	if err := reader.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 1000)
+	if n, err := reader.Read(buf); err != nil || !strings.HasPrefix(string(buf[:n]), "worker ") {
+		t.Errorf("%q, %v", buf[:n], err)
+	}
+	i.send(ipc.Reopen{})
+	if b := i.receive(ipc.TypeReopened).Body.(*ipc.Reopened); len(b.Errors) != 0 || !slices.Equal(b.Paths, []string{path}) {
+		t.Errorf("%+v", b)
+	}
 }
 
 func TestTheApplicationLogGoesToAll(t *testing.T) {

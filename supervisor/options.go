@@ -32,10 +32,13 @@ type Options struct {
 	// OnAppLog gets that file, for Log, when it is opened and each time it is replaced. It must not block; it calls taken,
 	// from any goroutine, once nothing goes to the old file any more. nil leaves Log where it is.
 	OnAppLog func(file *os.File, taken func())
-	Signals  <-chan os.Signal // HUP, USR1, TERM, QUIT, INT, as package os/signal delivers them
-	OnReady  func()           // called once, when all workers accept; must not block
-	Log      *zap.Logger      // nil = none
-	Build    string           // Go build id of this image
+	// OnLogSettings gets what a configuration wants of Log when it has become live; must not block. nil leaves Log as it is.
+	OnLogSettings func(level string, json bool)
+	LogDropped    func() uint64    // lines that Log has lost, for status; nil = 0
+	Signals       <-chan os.Signal // HUP, USR1, TERM, QUIT, INT, as package os/signal delivers them
+	OnReady       func()           // called once, when all workers accept; must not block
+	Log           *zap.Logger      // nil = none
+	Build         string           // Go build id of this image
 
 	Manager     *systemd.Notifier // nil without a service manager
 	Stored      []systemd.FD      // what the service manager gave; owned by Run
@@ -136,6 +139,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.LookUpUser == nil && os.Geteuid() == 0 {
 		o.LookUpUser = func(string, string) (ipc.Credential, error) { return ipc.Credential{}, nil } // root: refused
+	}
+	if o.LogDropped == nil {
+		o.LogDropped = func() uint64 { return 0 }
 	}
 	if o.OnReady == nil {
 		o.OnReady = func() {}

@@ -19,6 +19,7 @@ func (s *supervisor) status() ipc.StatusAll {
 	}
 	all.Processes = append(all.Processes, ipc.Process{
 		Kind: ipc.RoleSupervisor, PID: os.Getpid(), State: all.State, Build: s.o.Build, Uptime: time.Since(s.started),
+		Status: &ipc.Status{LogDropped: s.o.LogDropped()},
 	})
 	for c := range s.children {
 		all.Processes = append(all.Processes, s.processOf(c))

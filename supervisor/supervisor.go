@@ -165,12 +165,9 @@ func (s *supervisor) open() error {
 	if s.o.AppLog != nil {
 		target := *s.o.AppLog
 		target.ID = ipc.IDAppLog
-		file, err := openLog(target, s.o.Now())
-		if err != nil {
+		if err := s.openAppLog(target); err != nil {
 			return err
 		}
-		s.logs[target.ID] = file
-		s.useAppLog(file, 0)
 	}
 	s.spawner = newSpawner(&s.wg)
 	if in.State != nil {
@@ -267,7 +264,6 @@ func (s *supervisor) signal(sig os.Signal) {
 		s.askUpgrade(nil, sig.String())
 	case HandOff:
 		s.handOff()
-	case unix.SIGPIPE:
 	default:
 		s.log.Warn("signal without effect", zap.Stringer("signal", sig))
 	}

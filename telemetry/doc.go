@@ -9,7 +9,11 @@
 //
 // Whoever logs only copies its line under a mutex. A disk or a pipe that does not take what it is
 // given stops the writer's goroutine and nobody else: the buffer fills to its limit, then lines are
-// dropped and counted. A process that ends calls Close, which brings out what is buffered.
+// dropped and counted, and the beginning and the end of that are reported. A process that ends calls Close, which
+// brings out what is buffered.
+//
+// For the journal (package journal) a line is an entry made of fields. Writer and encoder agree on that
+// for each line, because the target may change at any time.
 //
 // # Process
 //

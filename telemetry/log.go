@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"os"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -18,6 +19,11 @@ type Options struct {
 	// Syslog, if set, is used instead of File and taken over. Its lines have no time and level of
 	// their own: the message has them.
 	Syslog *Syslog
+	// Journal, if set, is the path of the journal's socket, and File a datagram socket connected to it.
+	// Entries are sent as fields, whatever JSON says.
+	Journal string
+	// Process and Version say in the journal who logs.
+	Process, Version string
 	// JSON writes JSON instead of text.
 	JSON bool
 	// Level as ParseLevel reads it; empty is info.
@@ -32,8 +38,12 @@ type Log struct {
 	// Logger writes to it. Components use Logger.Named.
 	Logger *zap.Logger
 	level  zap.AtomicLevel
+	json   *atomic.Bool
 	out    *Writer
 }
+
+// origin is what an entry says of the process that it comes from.
+type origin struct{ process, version string }
 
 // New opens the application log. An unknown level is an error.
 func New(o Options) (*Log, error) {
@@ -41,17 +51,18 @@ func New(o Options) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, err := openWriter(o)
-	if err != nil {
+	l := &Log{level: zap.NewAtomicLevelAt(level), json: new(atomic.Bool)}
+	l.json.Store(o.JSON)
+	if l.out, err = openWriter(o, l.lost); err != nil {
 		return nil, err
 	}
-	l := &Log{level: zap.NewAtomicLevelAt(level), out: out}
-	l.Logger = zap.New(&logCore{LevelEnabler: l.level, out: out, json: o.JSON, bare: o.Syslog != nil})
+	l.Logger = zap.New(&logCore{LevelEnabler: l.level, out: l.out, json: l.json, bare: o.Syslog != nil,
+		from: origin{o.Process, o.Version}})
 	return l, nil
 }
 
-func openWriter(o Options) (*Writer, error) {
-	w := WriterOptions{Batch: 1}
+func openWriter(o Options, report func(Loss)) (*Writer, error) {
+	w := WriterOptions{Batch: 1, Report: report}
 	if o.BufferedSize >= minBuffered {
 		w.Batch = o.BufferedSize
 		w.MaxBytes = max(DefaultMaxBytes, 4*o.BufferedSize)
@@ -59,10 +70,25 @@ func openWriter(o Options) (*Writer, error) {
 	if o.Syslog != nil {
 		return NewSyslogWriter(o.Syslog, w), nil
 	}
+	if o.Journal != "" {
+		s, err := newJournalSink(o.File, o.Journal)
+		if err != nil {
+			return nil, err
+		}
+		return newWriter(s, w, fileOver), nil
+	}
 	if o.File == nil {
 		o.File = os.Stderr
 	}
 	return NewFileWriter(o.File, w)
+}
+
+// lost says in the log itself that some of it is missing. While its target takes nothing there is no place to say it, and
+// Lost counts.
+func (l *Log) lost(loss Loss) {
+	if loss.Over {
+		l.Logger.Warn("lines of this log were lost", zap.Uint64("lost", loss.Lost), zap.Error(loss.Err))
+	}
 }
 
 // SetLevel changes the level of all loggers at once; after an error it is what it was.
@@ -75,8 +101,14 @@ func (l *Log) SetLevel(text string) error {
 	return nil
 }
 
+// SetJSON makes all loggers write JSON, or text, from the next line on.
+func (l *Log) SetJSON(on bool) { l.json.Store(on) }
+
 // Reopen makes file the target and takes it over; see Writer.SetFile.
 func (l *Log) Reopen(file *os.File) error { return l.out.SetFile(file) }
+
+// ReopenJournal makes the journal the target; see Writer.SetJournal.
+func (l *Log) ReopenJournal(file *os.File, path string) error { return l.out.SetJournal(file, path) }
 
 // Flush starts the writing of what is buffered; call it once a second if BufferedSize buffers.
 func (l *Log) Flush() { l.out.Flush() }
@@ -100,8 +132,9 @@ func (l *Log) Line(at time.Time, _ Severity, line []byte) {
 type logCore struct {
 	zapcore.LevelEnabler
 	out  *Writer
-	json bool
+	json *atomic.Bool
 	bare bool // without time and level
+	from origin
 	with []zapcore.Field
 }
 
@@ -122,13 +155,8 @@ func (c *logCore) Check(e zapcore.Entry, checked *zapcore.CheckedEntry) *zapcore
 
 // Write encodes and queues one line. Entries that end the process are waited for.
 func (c *logCore) Write(e zapcore.Entry, fields []zapcore.Field) error {
-	line := make([]byte, 0, 256)
-	if c.json {
-		line = appendJSONEntry(line, e, c.with, fields)
-	} else {
-		line = appendTextEntry(line, e, c.bare, c.with, fields)
+	for !c.queue(e, fields, c.out.entries()) { // the target became one of another kind meanwhile
 	}
-	c.out.Line(e.Time, severityOf(e.Level), line)
 	switch {
 	case e.Level > zapcore.ErrorLevel:
 		return c.out.Sync()
@@ -136,6 +164,19 @@ func (c *logCore) Write(e zapcore.Entry, fields []zapcore.Field) error {
 		c.out.Flush()
 	}
 	return nil
+}
+
+func (c *logCore) queue(e zapcore.Entry, fields []zapcore.Field, entry bool) bool {
+	line := make([]byte, 0, 256)
+	switch {
+	case entry:
+		line = appendJournalEntry(line, e, c.from, c.with, fields)
+	case c.json.Load():
+		line = appendJSONEntry(line, e, c.with, fields)
+	default:
+		line = appendTextEntry(line, e, c.bare, c.with, fields)
+	}
+	return c.out.put(e.Time, severityOf(e.Level), line, entry)
 }
 
 // Sync waits until what is buffered is written.

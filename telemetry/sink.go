@@ -3,7 +3,9 @@ package telemetry
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"syscall"
 	"time"
@@ -16,10 +18,22 @@ import (
 type sink interface {
 	// write returns how many lines were lost, and the first error that lost one.
 	write(batch []byte) (lost int, err error)
-	// stamped tells that each line begins with its stamp.
-	stamped() bool
+	// form is what it wants lines to look like.
+	form() form
+	// until bounds how long a write waits, also one that is waiting, where that is possible; zero is no bound. Any
+	// goroutine may call it.
+	until(limit time.Time)
 	close() error
 }
+
+// form is how lines stand in the buffer of a Writer.
+type form uint8
+
+const (
+	plain   form = iota // as they will stand in the file
+	stamped             // each behind its stamp
+	entries             // likewise, and made of fields for the journal
+)
 
 // pipeAtomic is the most that a pipe takes in one piece (PIPE_BUF): what several processes write into
 // one pipe or stream socket is not mixed up to there.
@@ -28,10 +42,10 @@ const pipeAtomic = 4096
 // fileSink writes to a file, pipe or stream socket, whole lines only.
 type fileSink struct {
 	file *os.File
+	raw  syscall.RawConn
 	// regular files take a batch in one write, whatever its size.
 	regular bool
-	// torn says that the last write ended inside a line: the next begins with a newline.
-	torn bool
+	end     lineEnd
 }
 
 // newFileSink takes file over. Descriptors 0 to 2 are duplicated: a Writer never closes them, and the
@@ -46,7 +60,14 @@ func newFileSink(file *os.File) (*fileSink, error) {
 		file.Close()
 		return nil, fmt.Errorf("log file: %w", err)
 	}
-	return &fileSink{file: file, regular: info.Mode().IsRegular()}, nil
+	raw, err := file.SyscallConn()
+	if err != nil {
+		file.Close()
+		return nil, fmt.Errorf("log file: %w", err)
+	}
+	s := &fileSink{file: file, raw: raw, regular: info.Mode().IsRegular()}
+	s.end = newLineEnd(s)
+	return s, nil
 }
 
 // aboveStandard returns file, or a duplicate where it is a standard descriptor. It does not use Fd,
@@ -74,40 +95,60 @@ func aboveStandard(file *os.File) (*os.File, error) {
 	return os.NewFile(uintptr(duplicate), file.Name()), nil
 }
 
-func (s *fileSink) stamped() bool { return false }
-func (s *fileSink) close() error  { return s.file.Close() }
+func (s *fileSink) form() form   { return plain }
+func (s *fileSink) close() error { return s.file.Close() }
 
-func (s *fileSink) write(batch []byte) (int, error) {
-	if !s.torn {
+// until works where the runtime polls: pipes and sockets that do not block.
+func (s *fileSink) until(limit time.Time) { _ = s.file.SetWriteDeadline(limit) }
+
+// write brings out the batch. What is cut in the middle of a line counts as lost, and the next thing to be written is
+// the newline that ends it.
+func (s *fileSink) write(batch []byte) (lost int, err error) {
+	torn := s.end.torn()
+	if !torn {
 		batch = batch[1:]
 	}
 	for len(batch) > 0 {
-		piece := batch
-		if !s.regular {
-			piece = wholeLines(batch, pipeAtomic)
+		n, err := s.some(batch)
+		if n == 0 && torn {
+			batch = batch[1:] // only ends a line that was counted before
 		}
-		n, err := s.file.Write(piece)
+		if n > 0 {
+			s.end.wrote(batch[n-1])
+			torn = batch[n-1] != '\n'
+		}
+		batch = batch[n:]
 		if err != nil {
-			return s.failed(batch, n), err
+			return lost + bytes.Count(batch, newline), err
 		}
-		s.torn = false
-		batch = batch[len(piece):]
+		if torn {
+			lost++
+			batch = batch[bytes.IndexByte(batch, '\n'):]
+		}
 	}
-	return 0, nil
+	return lost, nil
 }
 
-// failed notes that only n bytes of batch were written, and returns the number of lines lost: a line
-// that was cut is one of them.
-func (s *fileSink) failed(batch []byte, n int) int {
-	lost := bytes.Count(batch[n:], newline)
-	if n == 0 {
-		if s.torn {
-			lost-- // the newline that would have ended the cut line
-		}
-		return lost
+// some writes the beginning of batch. A regular file gets all of it at once, and is asked once: the rest of a line that a full disk
+// cut may not follow behind the line of another process. Pipes get as many lines as they take in one piece.
+func (s *fileSink) some(batch []byte) (n int, err error) {
+	if !s.regular {
+		return s.file.Write(wholeLines(batch, pipeAtomic))
 	}
-	s.torn = batch[n-1] != '\n'
-	return lost
+	rawErr := s.raw.Write(func(fd uintptr) bool {
+		for {
+			if n, err = unix.Write(int(fd), batch); !errors.Is(err, unix.EINTR) {
+				return true
+			}
+		}
+	})
+	if rawErr != nil {
+		return 0, rawErr
+	}
+	if n <= 0 && err == nil {
+		err = io.ErrShortWrite
+	}
+	return max(n, 0), err
 }
 
 var newline = []byte{'\n'} // never changed
@@ -126,8 +167,9 @@ func wholeLines(batch []byte, limit int) []byte {
 // syslogSink sends each line as a message.
 type syslogSink struct{ to *Syslog }
 
-func (s syslogSink) stamped() bool { return true }
-func (s syslogSink) close() error  { return s.to.close() }
+func (s syslogSink) form() form      { return stamped }
+func (s syslogSink) until(time.Time) {} // waits for syslogWait only
+func (s syslogSink) close() error    { return s.to.close() }
 
 func (s syslogSink) write(batch []byte) (lost int, first error) {
 	deadline := time.Now().Add(syslogWait)
@@ -149,30 +191,30 @@ func (s syslogSink) write(batch []byte) (lost int, first error) {
 // funcSink hands each line to a function.
 type funcSink func(at time.Time, severity Severity, line []byte)
 
-func (f funcSink) stamped() bool { return true }
-func (f funcSink) close() error  { return nil }
+func (f funcSink) form() form      { return stamped }
+func (f funcSink) until(time.Time) {}
+func (f funcSink) close() error    { return nil }
 
 func (f funcSink) write(batch []byte) (int, error) {
 	eachStamped(batch[1:], f)
 	return 0, nil
 }
 
-// stampSize is the length of a stamp: nanoseconds since 1970 and severity.
-const stampSize = 9
+// stampSize is the length of a stamp: nanoseconds since 1970, severity, and the length of the line.
+const stampSize = 8 + 1 + 4
 
-func appendStamp(dst []byte, at time.Time, severity Severity) []byte {
+func appendStamp(dst []byte, at time.Time, severity Severity, length int) []byte {
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(at.UnixNano()))
-	return append(dst, byte(severity))
+	return binary.LittleEndian.AppendUint32(append(dst, byte(severity)), uint32(length))
 }
 
 // eachStamped takes a batch of stamped lines apart.
 func eachStamped(batch []byte, use func(time.Time, Severity, []byte)) {
 	for len(batch) > stampSize {
 		at := time.Unix(0, int64(binary.LittleEndian.Uint64(batch)))
-		severity := Severity(batch[stampSize-1])
+		severity, length := Severity(batch[8]), int(binary.LittleEndian.Uint32(batch[9:]))
 		batch = batch[stampSize:]
-		end := bytes.IndexByte(batch, '\n')
-		use(at, severity, batch[:end])
-		batch = batch[end+1:]
+		use(at, severity, batch[:length])
+		batch = batch[length+1:] // with its newline
 	}
 }

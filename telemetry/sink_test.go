@@ -1,7 +1,7 @@
 package telemetry
 
 import (
-	"fmt"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const childEnv = "TELEMETRY_TEST_CHILD"
@@ -74,8 +76,8 @@ func TestFullDiskCountsAndReports(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	reports := make(chan error, 10)
-	w, err := NewFileWriter(full, WriterOptions{Report: func(_ uint64, err error) { reports <- err }})
+	reports := make(chan Loss, 10)
+	w, err := NewFileWriter(full, WriterOptions{Report: func(l Loss) { reports <- l }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,8 +87,97 @@ func TestFullDiskCountsAndReports(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := <-reports; w.Lost() != 3 || !strings.Contains(fmt.Sprint(err), "no space") {
-		t.Errorf("%d lost, %v", w.Lost(), err)
+	if l := <-reports; w.Lost() != 3 || l.Lost != 3 || l.Over || !errors.Is(l.Err, syscall.ENOSPC) {
+		t.Errorf("%d lost, %+v", w.Lost(), l)
+	}
+}
+
+// Two processes share an open file, as workers do. Who writes next after a line was cut begins a line, whoever it is.
+func TestALineThatOneProcessCutIsNotContinuedByAnother(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.log")
+	file := openLog(t, path)
+	sinks := make([]*fileSink, 2)
+	for i := range sinks {
+		fd, err := unix.FcntlInt(file.Fd(), unix.F_DUPFD_CLOEXEC, 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sinks[i], err = newFileSink(os.NewFile(uintptr(fd), path)); err != nil {
+			t.Fatal(err)
+		}
+		defer sinks[i].close()
+	}
+	file.Close()
+	var old syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &old); err != nil {
+		t.Fatal(err)
+	}
+	limited := old
+	limited.Cur = 9
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limited); err != nil {
+		t.Fatal(err)
+	}
+	lost, err := sinks[0].write([]byte("\nfirst\nsecond\n"))
+	if restore := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &old); restore != nil {
+		t.Fatal(restore)
+	}
+	if lost != 1 || !errors.Is(err, syscall.EFBIG) {
+		t.Fatalf("%d lost, %v", lost, err)
+	}
+	for i, text := range []string{"\nother\n", "\nown\n", "\nother\n"} {
+		if lost, err := sinks[(i+1)%2].write([]byte(text)); lost != 0 || err != nil {
+			t.Errorf("%d lost, %v", lost, err)
+		}
+	}
+	if got := readLog(t, path); got != "first\nsec\nother\nown\nother\n" {
+		t.Errorf("file has %q", got)
+	}
+}
+
+func TestALineThatWasLeftUnfinishedIsNotContinued(t *testing.T) {
+	for before, want := range map[string]string{"": "next\n", "whole\n": "whole\nnext\n", "half": "half\nnext\n"} {
+		path := filepath.Join(t.TempDir(), "a.log")
+		if err := os.WriteFile(path, []byte(before), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		file := openLog(t, path)
+		if err := Continue(int(file.Fd())); err != nil {
+			t.Fatal(err)
+		}
+		s, err := newFileSink(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if lost, err := s.write([]byte("\nnext\n")); lost != 0 || err != nil {
+			t.Errorf("%d lost, %v", lost, err)
+		}
+		s.close()
+		if got := readLog(t, path); got != want {
+			t.Errorf("after %q the file has %q", before, got)
+		}
+	}
+}
+
+// A file that was not opened for appending has a position of its own, which stays what it is.
+func TestAFileThatIsNotAppendedToKeepsItsPlace(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.log")
+	file, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := newFileSink(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	s.end.wrote('x')
+	for range 2 {
+		if lost, err := s.write([]byte("\nline\n")); lost != 0 || err != nil {
+			t.Errorf("%d lost, %v", lost, err)
+		}
+	}
+	if got := readLog(t, path); got != "\nline\nline\n" {
+		t.Errorf("file has %q", got)
 	}
 }
 

@@ -137,15 +137,15 @@ func TestSyslogRefusesAFile(t *testing.T) {
 }
 
 func TestSyslogWithoutDaemonLosesLinesAndSaysSo(t *testing.T) {
-	reports := make(chan error, 10)
+	reports := make(chan Loss, 10)
 	w := NewSyslogWriter(NewSyslog(SyslogOptions{Dial: DialSyslog(filepath.Join(t.TempDir(), "none"))}),
-		WriterOptions{Report: func(_ uint64, err error) { reports <- err }})
+		WriterOptions{Report: func(l Loss) { reports <- l }})
 	w.Line(time.Now(), SeverityInfo, []byte("lost"))
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := <-reports; w.Lost() != 1 || !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("%d lost, %v", w.Lost(), err)
+	if l := <-reports; w.Lost() != 1 || !errors.Is(l.Err, os.ErrNotExist) {
+		t.Errorf("%d lost, %+v", w.Lost(), l)
 	}
 }
 

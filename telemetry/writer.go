@@ -2,7 +2,6 @@ package telemetry
 
 import (
 	"errors"
-	"math/bits"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -38,10 +37,9 @@ type WriterOptions struct {
 	// Batch is how many bytes start a write without waiting for Flush; 0 is DefaultBatch. 1 starts
 	// one for each line.
 	Batch int
-	// Report is told that lines were lost, when their total passes a power of two; err is what the
-	// target last answered, nil when the buffer was full. It must not wait for this Writer. nil
-	// tells nobody.
-	Report func(lost uint64, err error)
+	// Report is told when lines begin to be lost and when that is over. It must not wait for this
+	// Writer. nil tells nobody.
+	Report func(Loss)
 }
 
 // Writer brings the lines of many goroutines to one target. Those who log never wait for the target:
@@ -52,10 +50,11 @@ type Writer struct {
 	stall   time.Duration                // stallLimit but in tests
 	over    func(*os.File) (sink, error) // makes the sink of SetFile
 
-	mu      sync.Mutex // guards filling, lines, stamped and closed
+	mu      sync.Mutex // guards all down to closed
 	filling []byte     // a newline, then whole lines; see fileSink for the newline
 	lines   int        // in filling
-	stamped bool       // what the sink wants
+	form    form       // of lines in filling: what the sink wants
+	present sink       // for SetFile
 	closed  bool
 
 	wake     chan struct{} // one token: there is something to write
@@ -63,9 +62,8 @@ type Writer struct {
 	quit     chan struct{}
 	done     chan struct{} // closed by the writer's goroutine at its end
 
-	lost     atomic.Uint64
-	reported atomic.Uint64
-	trouble  atomic.Pointer[error]
+	lost   atomic.Uint64
+	losses losses
 
 	// Owned by the writer's goroutine.
 	sink  sink
@@ -128,10 +126,10 @@ func newWriter(s sink, o WriterOptions, over func(*os.File) (sink, error)) *Writ
 		o.Batch = DefaultBatch
 	}
 	w := &Writer{
-		options: o, limit: o.MaxBytes / 2, stall: stallLimit, over: over, sink: s, stamped: s.stamped(),
+		options: o, limit: o.MaxBytes / 2, stall: stallLimit, over: over, sink: s, present: s, form: s.form(),
 		filling: []byte{'\n'}, spare: []byte{'\n'},
 		wake: make(chan struct{}, 1), commands: make(chan command),
-		quit: make(chan struct{}), done: make(chan struct{}),
+		quit: make(chan struct{}), done: make(chan struct{}), losses: losses{calm: calmTime},
 	}
 	go w.run() // ends when Close closes quit
 	return w
@@ -140,15 +138,33 @@ func newWriter(s sink, o WriterOptions, over func(*os.File) (sink, error)) *Writ
 // Line logs one line, given without its newline and with none inside. at and severity reach the
 // targets that have a place for them. It never waits for the target.
 func (w *Writer) Line(at time.Time, severity Severity, line []byte) {
+	if !w.put(at, severity, line, false) {
+		w.lost.Add(1)
+	}
+}
+
+// entries reports whether lines have to be made of fields.
+func (w *Writer) entries() bool {
 	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.form == entries
+}
+
+// put queues a line, an entry for the journal or not. It returns false when lines have to be of the other kind now.
+func (w *Writer) put(at time.Time, severity Severity, line []byte, entry bool) bool {
+	w.mu.Lock()
+	if entry != (w.form == entries) && !w.closed {
+		w.mu.Unlock()
+		return false
+	}
 	before := len(w.filling)
 	if w.closed || before+stampSize+len(line)+1 > w.limit || w.options.MaxLines > 0 && w.lines >= w.options.MaxLines {
 		w.mu.Unlock()
 		w.lost.Add(1)
-		return
+		return true
 	}
-	if w.stamped {
-		w.filling = appendStamp(w.filling, at, severity)
+	if w.form != plain {
+		w.filling = appendStamp(w.filling, at, severity, len(line))
 	}
 	w.filling = append(append(w.filling, line...), '\n')
 	w.lines++
@@ -157,6 +173,7 @@ func (w *Writer) Line(at time.Time, severity Severity, line []byte) {
 	if full {
 		w.signal()
 	}
+	return true
 }
 
 // Flush starts the writing of what is buffered, without waiting for it. Call it once a second.
@@ -172,11 +189,20 @@ func (w *Writer) Lost() uint64 { return w.lost.Load() }
 func (w *Writer) Sync() error { return w.command(nil) }
 
 // SetFile makes file the target: what was logged before goes to the old one, which is then closed. For
-// a Writer to syslog, file is a connected datagram socket. It
-// takes file over and returns when that is done. After 5 s it returns ErrStalled; then the old target
-// may still be written to, and the change may still happen once it lets go.
+// a Writer to syslog, file is a connected datagram socket. It takes file over and returns when that is
+// done. An old pipe that takes nothing for half of that time is given up, with what was meant for it. After 5 s it
+// returns ErrStalled; then the old target may still be written to, and the change may still happen once it lets go.
 func (w *Writer) SetFile(file *os.File) error {
 	s, err := w.over(file)
+	if err != nil {
+		return err
+	}
+	return w.command(s)
+}
+
+// SetJournal makes the journal the target, over a datagram socket connected to path; see SetFile.
+func (w *Writer) SetJournal(file *os.File, path string) error {
+	s, err := newJournalSink(file, path)
 	if err != nil {
 		return err
 	}
@@ -205,6 +231,13 @@ func (w *Writer) signal() {
 }
 
 func (w *Writer) command(next sink) error {
+	if next != nil {
+		w.mu.Lock()
+		old := w.present
+		w.mu.Unlock()
+		late := time.AfterFunc(w.stall/2, func() { old.until(time.Now()) })
+		defer late.Stop()
+	}
 	c := command{next: next, done: make(chan struct{})}
 	timer := time.NewTimer(w.stall)
 	defer timer.Stop()
@@ -218,10 +251,13 @@ func (w *Writer) command(next sink) error {
 	}
 }
 
-// refuse closes a sink that was not taken.
+// refuse closes a sink that was not taken: the old one stays, and may wait again.
 func (w *Writer) refuse(next sink, err error) error {
 	if next != nil {
 		next.close()
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.present.until(time.Time{})
 	}
 	return err
 }
@@ -239,16 +275,23 @@ func (w *Writer) await(done <-chan struct{}) error {
 
 func (w *Writer) run() {
 	defer close(w.done)
+	calm := time.NewTimer(w.losses.calm)
+	defer calm.Stop()
 	for {
 		select {
 		case <-w.wake:
 			w.drain(w.sink)
 		case c := <-w.commands:
 			w.obey(c)
+		case <-calm.C:
+			w.report()
 		case <-w.quit:
 			w.drain(w.sink)
 			w.sink.close()
 			return
+		}
+		if w.losses.open() {
+			calm.Reset(w.losses.calm)
 		}
 	}
 }
@@ -271,14 +314,16 @@ func (w *Writer) drain(next sink) {
 	batch := w.filling
 	w.filling, w.spare = w.spare, nil
 	w.lines = 0
-	w.stamped = next.stamped()
+	w.form = next.form()
 	w.mu.Unlock()
 	if len(batch) > 1 {
-		if lost, err := w.sink.write(batch); lost > 0 {
-			w.trouble.Store(&err)
-			w.lost.Add(uint64(lost))
-		}
+		lost, err := w.sink.write(batch)
+		w.lost.Add(uint64(lost))
+		w.losses.wrote(err)
 	}
+	w.mu.Lock()
+	w.present = next
+	w.mu.Unlock()
 	w.spare = batch[:1]
 	if cap(batch) > keepBytes {
 		w.spare = []byte{'\n'}
@@ -286,15 +331,9 @@ func (w *Writer) drain(next sink) {
 	w.report()
 }
 
-// report tells how many lines were lost when that passed a power of two since it was last told.
+// report tells when lines have begun to be lost and when that is over.
 func (w *Writer) report() {
-	lost, told := w.lost.Load(), w.reported.Load()
-	if bits.Len64(lost) == bits.Len64(told) || w.options.Report == nil || !w.reported.CompareAndSwap(told, lost) {
-		return
+	if loss, ok := w.losses.look(w.lost.Load(), time.Now()); ok && w.options.Report != nil {
+		w.options.Report(loss)
 	}
-	var err error
-	if p := w.trouble.Swap(nil); p != nil {
-		err = *p
-	}
-	w.options.Report(lost, err)
 }

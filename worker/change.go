@@ -227,6 +227,7 @@ func (w *worker) goLive(next *site, listeners int) {
 	w.sockets.Store(&next.sockets)
 	w.gate.SetMax(next.basic.MaxConnections, listeners)
 	w.setLevel(next.basic.LogLevel)
+	w.appLog.SetJSON(next.basic.LogFormatJSON)
 	w.build.retire(next)
 	w.live = next
 	w.logs.keep(next)

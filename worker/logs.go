@@ -1,9 +1,11 @@
 package worker
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -32,6 +34,9 @@ func (w *worker) openLog(m *ipc.Message, logs []ipc.LogTarget, basic *config.Bas
 			return refuse(ipc.CodeInvalid, "", err)
 		}
 		o.File = os.NewFile(uintptr(fd), l.Path)
+		if l.Format == ipc.FormatJournal {
+			o.Journal = l.Path
+		}
 	}
 	log, err := telemetry.New(o)
 	if err != nil {
@@ -163,8 +168,9 @@ func (o *outlets) shut(l *outlet) error {
 }
 
 // replace brings a new file to all writers of a target. It may wait for the disk.
-func (o *outlets) replace(id string, file *os.File) {
+func (o *outlets) replace(id string, file *os.File) error {
 	o.put(id, file)
+	var errs []error
 	for _, l := range o.all() {
 		if l.file != id {
 			continue
@@ -173,10 +179,11 @@ func (o *outlets) replace(id string, file *os.File) {
 		if err == nil {
 			err = l.out.SetFile(next)
 		}
-		if err != nil {
-			o.log.Error("access log not reopened", zap.String("path", file.Name()), zap.Error(err))
+		if err != nil && !errors.Is(err, telemetry.ErrClosed) { // nobody logs to it any more
+			errs = append(errs, err)
 		}
 	}
+	return errors.Join(errs...)
 }
 
 // keep closes the files that a site does not want. Writers to them go on as long as requests do.
@@ -227,37 +234,59 @@ func (o *outlets) lost() uint64 {
 // close closes the files; writers are closed by their owners.
 func (o *outlets) close() { o.keep(&site{}) }
 
+// newLog is an open file that takes the place of an old one.
+type newLog struct {
+	ipc.LogTarget
+	file *os.File
+}
+
 // takeLogs has the log goroutine take new files, and tells the supervisor when nothing goes to the old ones any more.
 func (w *worker) takeLogs(m *ipc.Message, b *ipc.LogFDs) {
-	files := map[string]*os.File{}
+	var files []newLog
 	for _, l := range b.Logs {
 		fd, err := m.Take(l.FD)
 		if err != nil {
 			w.log.Error("log file", zap.String("path", l.Path), zap.Error(err))
 			continue
 		}
-		files[l.ID] = os.NewFile(uintptr(fd), l.Path)
+		files = append(files, newLog{l, os.NewFile(uintptr(fd), l.Path)})
 	}
 	select {
 	case w.jobs <- func() { w.replaceLogs(m.Txn, files) }:
 	default: // the disk hangs since long ago; the supervisor says that there was no answer
 		for _, f := range files {
-			f.Close()
+			f.file.Close()
 		}
 	}
 }
 
-func (w *worker) replaceLogs(txn uint32, files map[string]*os.File) {
-	for id, f := range files {
-		if id != ipc.IDAppLog {
-			w.logs.replace(id, f)
-		} else if w.o.Log.Syslog != nil {
-			f.Close() // syslog has no file
-		} else if err := w.appLog.Reopen(f); err != nil {
-			w.log.Error("application log not reopened", zap.Error(err))
-		}
+// replaceLogs takes all files at once: one that has to be waited for does not hold up the others.
+func (w *worker) replaceLogs(txn uint32, files []newLog) {
+	errs := make([]string, len(files))
+	var wg sync.WaitGroup
+	for i, f := range files {
+		wg.Go(func() { // ends within the bound of telemetry.Writer.SetFile
+			if err := w.replaceLog(f); err != nil {
+				w.log.Error("log not reopened", zap.String("path", f.Path), zap.Error(err))
+				errs[i] = fmt.Sprintf("%s: %v", f.Path, err)
+			}
+		})
 	}
-	w.post(func() { w.reply(txn, ipc.LogsTaken{}) })
+	wg.Wait()
+	errs = slices.DeleteFunc(errs, func(e string) bool { return e == "" })
+	w.post(func() { w.reply(txn, ipc.LogsTaken{Errors: errs}) })
+}
+
+func (w *worker) replaceLog(f newLog) error {
+	switch {
+	case f.ID != ipc.IDAppLog:
+		return w.logs.replace(f.ID, f.file)
+	case w.o.Log.Syslog != nil:
+		return f.file.Close() // syslog has no file
+	case f.Format == ipc.FormatJournal:
+		return w.appLog.ReopenJournal(f.file, f.Path)
+	}
+	return w.appLog.Reopen(f.file)
 }
 
 // runJobs does one after the other what may have to wait for a disk.

@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"os/signal"
 	"strconv"
+
+	"golang.org/x/sys/unix"
 
 	"pingap/control"
 	"pingap/ipc"
@@ -15,6 +18,7 @@ const parentFD = 3
 // supervisor was started with.
 func controlRole(args []string, s surroundings) int {
 	control.GiveWay()
+	signal.Ignore(unix.SIGPIPE) // of a standard error that nobody reads any more
 	o, _, err := serveOptions(args, s.getenv)
 	if err != nil {
 		return s.fail(err)
@@ -34,7 +38,7 @@ func controlRole(args []string, s surroundings) int {
 	}
 	opt := control.Options{
 		Conn: conn, Job: job, Watch: o.watch(), Build: buildID(),
-		Log: log.logger(), LogFile: log.take, SetLevel: log.setLevel,
+		Log: log.logger(), LogFile: log.take, LogSettings: log.settings, LogDropped: log.log.Lost,
 	}
 	if s.uid == 0 {
 		opt.Become = become

@@ -39,5 +39,5 @@ func workerRole(_ []string, s surroundings) int {
 // workerLog is where a worker logs if the supervisor hands no file over: what --log says, which the supervisor passes on.
 func (s surroundings) workerLog() telemetry.Options {
 	target, _ := telemetry.ParseTarget(s.getenv("PINGAP_LOG")) // the supervisor has told the warnings
-	return logOptions(target)
+	return logOptions(target, ipc.RoleWorker)
 }

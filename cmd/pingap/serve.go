@@ -30,7 +30,7 @@ func serve(o *options, s surroundings, ready func()) int {
 	if err != nil {
 		return s.fail(err)
 	}
-	target, err := o.logTarget(source.Base{Home: job.Home, Dir: job.Dir})
+	target, err := s.logTarget(o, source.Base{Home: job.Home, Dir: job.Dir})
 	if err != nil {
 		return s.fail(err)
 	}
@@ -48,15 +48,18 @@ func serve(o *options, s surroundings, ready func()) int {
 	}
 	// Registered before anything is started: a TERM must never find none.
 	signals := make(chan os.Signal, 16)
-	signal.Notify(signals, unix.SIGHUP, unix.SIGUSR1, unix.SIGUSR2, unix.SIGTERM, unix.SIGQUIT, unix.SIGINT, unix.SIGPIPE, unix.SIGWINCH,
+	signal.Notify(signals, unix.SIGHUP, unix.SIGUSR1, unix.SIGUSR2, unix.SIGTERM, unix.SIGQUIT, unix.SIGINT, unix.SIGWINCH,
 		supervisor.HandOff)
+	// Ignored, not caught: a signal that is logged to a pipe without a reader would be the next signal.
+	signal.Ignore(unix.SIGPIPE)
 	if os.Getpid() == 1 {
 		defer reapOrphans()()
 	}
 	opt := supervisor.Options{
 		RunDir: run, StateDir: state, ControlArgs: o.controlArgs(job),
 		WorkerEnv: workerEnv(s.getenv, o.log), Env: os.LookupEnv, LookUpUser: lookUpUser,
-		AppLog: target, OnAppLog: log.follow(), Signals: signals, OnReady: ready, Log: log.logger(), Build: buildID(),
+		AppLog: target, OnAppLog: log.follow(target), OnLogSettings: log.obey, LogDropped: log.log.Lost,
+		Signals: signals, OnReady: ready, Log: log.logger(), Build: buildID(),
 		Memory: share.Memory(),
 	}
 	if err := s.succession(o, &opt); err != nil {

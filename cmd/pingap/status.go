@@ -107,6 +107,7 @@ type processLine struct {
 	Restarts    int     `json:"restarts"`
 	LastExit    string  `json:"last_exit,omitempty"`
 	SHA         string  `json:"sha,omitempty"`
+	LogDropped  uint64  `json:"log_dropped"` // log lines lost since start
 }
 
 type listenerLine struct {
@@ -123,7 +124,11 @@ func newStatus(a *ipc.StatusAll) status {
 		st.Config.LastApply = &applyStatus{At: l.At, SHA: l.SHA, RequestedBy: l.RequestedBy, Error: l.Error}
 	}
 	for _, p := range a.Processes {
-		st.Processes = append(st.Processes, newProcessLine(p))
+		line := newProcessLine(p)
+		st.Processes = append(st.Processes, line)
+		if line.LogDropped > 0 {
+			st.Notes = append(st.Notes, fmt.Sprintf("%s has lost %d log lines since its start", line.name(), line.LogDropped))
+		}
 	}
 	for _, l := range a.Listeners {
 		st.Listeners = append(st.Listeners, listenerLine{l.ID, l.Network, l.Address, l.Server})
@@ -151,9 +156,17 @@ func newProcessLine(p ipc.Process) processLine {
 		for _, n := range s.Connections {
 			line.Connections += n
 		}
-		line.Requests, line.Memory, line.SHA = s.Requests, s.RSS, s.SHA
+		line.Requests, line.Memory, line.SHA, line.LogDropped = s.Requests, s.RSS, s.SHA, s.LogDropped
 	}
 	return line
+}
+
+// name tells the process apart from others in a sentence.
+func (p processLine) name() string {
+	if p.Kind == ipc.RoleWorker {
+		return fmt.Sprintf("%s %d (pid %d)", p.Kind, p.Slot, p.PID)
+	}
+	return fmt.Sprintf("%s (pid %d)", p.Kind, p.PID)
 }
 
 // orEmpty makes JSON show [] where there is nothing.

@@ -23,7 +23,8 @@ func arrows() []arrow {
 		{from: "ipc"},
 		{from: "message"},
 		{from: "arena"},
-		{from: "telemetry", to: []string{"config"}},
+		{from: "telemetry", to: []string{"config", "telemetry/*"}},
+		{from: "telemetry/*"},
 		{from: "worker/http1", to: []string{"message"}},
 		{from: "worker/http2/*", to: []string{"message", "worker/http2/*"}},
 		{from: "worker/proxy", to: []string{"worker/*", "plugins", "message", "config", "telemetry"}},
@@ -152,7 +153,7 @@ func TestExternalPackagesStayInTheirFolders(t *testing.T) {
 		"github.com/fsnotify/fsnotify":    {"control/source"},
 		"go.uber.org/zap":                 {"telemetry", "supervisor", "supervisor/*", "control", "control/*", "worker", "worker/*", "cmd/pingap"},
 		"github.com/cloudflare/tableflip": {"cmd/pingap"},
-		"golang.org/x/sys":                {"ipc", "arena", "supervisor", "supervisor/*", "control", "control/*", "worker", "worker/*", "cmd/pingap", "telemetry"},
+		"golang.org/x/sys":                {"ipc", "arena", "supervisor", "supervisor/*", "control", "control/*", "worker", "worker/*", "cmd/pingap", "telemetry", "telemetry/*"},
 	}
 	for _, s := range readTree(t).sources {
 		for _, imp := range s.imports {

@@ -70,15 +70,19 @@ func openSyslog(target telemetry.Target, file *os.File, options telemetry.Writer
 	return telemetry.NewSyslogWriter(telemetry.NewSyslog(o), options), nil
 }
 
-func reporter(target telemetry.Target, log *zap.Logger) func(uint64, error) {
+func reporter(target telemetry.Target, log *zap.Logger) func(telemetry.Loss) {
 	if log == nil {
 		return nil
 	}
-	return func(lost uint64, err error) {
-		if err != nil {
-			log.Error("access log cannot be written, dropping lines", zap.String("path", target.Path), zap.Uint64("lost", lost), zap.Error(err))
-			return
+	return func(l telemetry.Loss) {
+		path := zap.String("path", target.Path)
+		switch {
+		case l.Over:
+			log.Warn("access log is written again", path, zap.Uint64("lost", l.Lost), zap.Error(l.Err))
+		case l.Err != nil:
+			log.Error("access log cannot be written, dropping lines", path, zap.Error(l.Err))
+		default:
+			log.Error("access log channel full, dropping lines", path)
 		}
-		log.Error("access log channel full, dropping lines", zap.String("path", target.Path), zap.Uint64("lost", lost))
 	}
 }
