@@ -72,7 +72,7 @@ func TestContextValueOfWhatDidNotHappen(t *testing.T) {
 	r.Reset()
 	present := map[string]string{"connection_id": "0", "connection_reused": "true",
 		"upstream_reused": "false", "upstream_status": "-", "processing": "0",
-		"connection_time": "0", "service_time": "0"}
+		"connection_time": "0", "service_time": "0", "config_version": "0"}
 	for key := noContext + 1; key < contextCount; key++ {
 		name := contextNames[key]
 		want, exists := present[name]
