@@ -74,6 +74,8 @@ type Propose struct {
 	Settings    Settings    `json:"settings"`
 	Env         []string    `json:"env,omitempty"`    // names of the environment variables that the snapshot refers to
 	Number      uint64      `json:"number,omitempty"` // the lowest number this version may get
+
+	Fallback bool `json:"fallback,omitempty"` // at boot: a refusal does not end the start, control proposes another one then
 }
 
 // Applied answers Propose: all workers run it. Also control's answer to a client's Reload.
@@ -145,6 +147,8 @@ type Source struct {
 	Loaded   time.Time `json:"loaded"`            // the last load by control; zero before the first
 	By       string    `json:"by,omitempty"`      // who asked for that
 	Refused  string    `json:"refused,omitempty"` // why it came to nothing
+
+	Rollback uint64 `json:"rollback_to,omitempty"` // version that was rolled back to and is live in place of the source; 0 for none
 }
 
 // AppliedVersion is a configuration that was made live.
