@@ -23,6 +23,7 @@ type process struct {
 	reading  sync.Mutex // held while a client's status reads the source
 	wg       *sync.WaitGroup
 	replaced func() // ends Run: another supervisor has taken over
+	stateDir string // empty: nothing is kept
 
 	// loop
 	live     live
@@ -36,6 +37,7 @@ type process struct {
 	versions []ipc.AppliedVersion // newest last, at most maxVersions
 	lastLoad loadResult
 	root     root
+	kept     kept
 }
 
 // pending is an answer of the supervisor that is waited for.
@@ -158,6 +160,7 @@ func (p *process) changed(ctx context.Context, c source.Change) {
 	case c.Err != nil:
 		p.log.Warn("the configuration cannot be read, what is live stays", zap.Error(c.Err))
 	case c.Digest == p.live.digest || c.Digest == p.seen:
+		p.seen = c.Digest
 	case p.seen == "":
 		// The look after a crash has failed: this is where changes count from.
 		p.seen = c.Digest

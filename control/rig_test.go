@@ -97,6 +97,8 @@ type rigOptions struct {
 	limits Limits
 	start  *ipc.ControlStart // what is live; nil at boot
 	live   []byte            // its snapshot
+	state  string            // the state directory; none where empty
+	conf   string            // an existing configuration, in place of a new one
 }
 
 // newRig starts control on a configuration; text is its first content.
@@ -107,7 +109,11 @@ func newRig(t *testing.T, text string, o rigOptions) *rig {
 		t.Fatal(err)
 	}
 	r := &rig{t: t, conf: filepath.Join(dir, "p.toml"), sock: filepath.Join(dir, "s"), ended: make(chan struct{})}
-	r.write(text)
+	if o.conf != "" {
+		r.conf = o.conf
+	} else {
+		r.write(text)
+	}
 	ours, theirs, err := ipc.Pair()
 	if err != nil {
 		t.Fatal(err)
@@ -151,6 +157,7 @@ func (r *rig) greet(listener *net.UnixListener, o rigOptions) {
 	if o.start != nil {
 		start = *o.start
 	}
+	start.StateDir = o.state
 	var fds ipc.FDs
 	start.Listener = fds.Add(int(file.Fd()))
 	if o.live != nil {
