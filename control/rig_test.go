@@ -98,7 +98,7 @@ type rigOptions struct {
 	start  *ipc.ControlStart // what is live; nil at boot
 	live   []byte            // its snapshot
 	state  string            // the state directory; none where empty
-	conf   string            // an existing configuration, in place of a new one
+	conf   string            // path of the configuration; an empty text leaves it as it is
 }
 
 // newRig starts control on a configuration; text is its first content.
@@ -111,7 +111,8 @@ func newRig(t *testing.T, text string, o rigOptions) *rig {
 	r := &rig{t: t, conf: filepath.Join(dir, "p.toml"), sock: filepath.Join(dir, "s"), ended: make(chan struct{})}
 	if o.conf != "" {
 		r.conf = o.conf
-	} else {
+	}
+	if text != "" {
 		r.write(text)
 	}
 	ours, theirs, err := ipc.Pair()
@@ -195,7 +196,10 @@ func (r *rig) send(txn uint32, body ipc.Body, fds ...int) {
 // receive takes the next message that is not a sign of life.
 func (r *rig) receive() *ipc.Message {
 	r.t.Helper()
-	for {
+	for begun := time.Now(); ; {
+		if time.Since(begun) > patience {
+			r.t.Fatal("nothing but signs of life")
+		}
 		m := r.receiveAny()
 		if _, beat := m.Body.(*ipc.Status); !beat {
 			return m
