@@ -75,6 +75,7 @@ func (s *supervisor) controlHello(c *child, b *ipc.Hello) error {
 		start.Snapshot = fds.Add(s.live.snapshot)
 		start.RunAs = s.live.runAs
 	}
+	defer s.openKept(&start, &fds)()
 	s.send(c, 0, start, fds...)
 	return nil
 }
