@@ -156,7 +156,10 @@ func newProcess(opt Options, m *ipc.Message, given *ipc.ControlStart) (*process,
 		p.acceptor.Close()
 		return nil, err
 	}
-	p.stateDir = given.StateDir
+	if err := p.takeVersions(m, given); err != nil {
+		p.acceptor.Close()
+		return nil, err
+	}
 	p.live = live{version: given.Version, sha: given.SHA}
 	p.load = given.Load
 	p.root.as = given.RunAs

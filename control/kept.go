@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
 
 	"pingap/config"
 	"pingap/control/history"
@@ -45,6 +46,34 @@ func (k *kept) notes() []string {
 	return notes
 }
 
+// takeVersions takes what the supervisor opened in the state directory.
+func (p *process) takeVersions(m *ipc.Message, given *ipc.ControlStart) error {
+	p.stateDir = given.StateDir
+	if given.Versions == 0 {
+		return nil
+	}
+	// The key is for this process: nobody else with its user may look into its memory, workers least of all.
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return fmt.Errorf("kept versions: %w", err)
+	}
+	for i, slot := range []ipc.Slot{given.Versions, given.VersionsKey} {
+		fd, err := m.Take(slot)
+		if err != nil {
+			return fmt.Errorf("kept versions: %w", err)
+		}
+		p.given[i] = os.NewFile(uintptr(fd), "versions")
+	}
+	return nil
+}
+
+// openStore opens what is kept, in whichever way this process may.
+func (p *process) openStore() (*history.Store, error) {
+	if p.given[0] != nil {
+		return history.Adopt(p.given[0], p.given[1], p.log)
+	}
+	return history.New(p.stateDir, p.log)
+}
+
 // recall looks at what is kept, before anything is loaded.
 func (p *process) recall(ctx context.Context) {
 	if p.stateDir == "" {
@@ -55,7 +84,7 @@ func (p *process) recall(ctx context.Context) {
 	p.wg.Go(func() {
 		var k kept
 		var err error
-		if k.store, err = history.New(p.stateDir, p.log); err == nil {
+		if k.store, err = p.openStore(); err == nil {
 			k.newest, k.highest, err = k.store.Newest()
 		}
 		p.post(ctx, func(ctx context.Context) {

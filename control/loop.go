@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"fmt"
+	"os"
 	"sync"
 	"time"
 
@@ -22,8 +23,9 @@ type process struct {
 	events   chan func(context.Context)
 	reading  sync.Mutex // held while a client's status reads the source
 	wg       *sync.WaitGroup
-	replaced func() // ends Run: another supervisor has taken over
-	stateDir string // empty: nothing is kept
+	replaced func()      // ends Run: another supervisor has taken over
+	stateDir string      // empty: nothing is kept
+	given    [2]*os.File // the folder in it and its key, opened by the supervisor; nil where this process may do so itself
 
 	// loop
 	live     live

@@ -108,6 +108,8 @@
 //	Start.Rescue   supervisor   Start                        accepts on it while there is no supervisor; checks the peer's user
 //	ControlStart.  supervisor   ControlStart                 AcceptorFromFD; Close does not unlink
 //	Listener
+//	ControlStart.  supervisor   ControlStart                 reads and writes versions there, and reads the key; once control is
+//	Versions, -Key                                           not root any more
 //
 // Everything received is CLOEXEC and belongs to the Message until Message.Take.
 package ipc

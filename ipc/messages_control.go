@@ -22,6 +22,11 @@ type ControlStart struct {
 	// fails then leaves everything as it is. With SHA empty nothing that this build understands is live, but workers of
 	// another build may be serving: that load is proposed as at boot, and its failure is no reason to give up.
 	Load string `json:"load,omitempty"`
+
+	// For a control process that is started without root below a root supervisor: the folder of kept versions, and the key
+	// to them, which it may not open by itself. None otherwise.
+	Versions    Slot `json:"versions,omitempty"`
+	VersionsKey Slot `json:"versions_key,omitempty"`
 }
 
 // Credential is a user and a group; there are no supplementary groups.

@@ -15,7 +15,8 @@
 // Snapshots hold secrets as they were: folder and files are closed to all other users (0700, 0600). A control process that
 // was started as root gives root up and has to go on writing, but may not even enter a state directory of root's then. So
 // the folder is opened before (os.Root: everything goes through its descriptor, and nothing leads out of it) and given,
-// with what is in it, to the user who follows.
+// with what is in it, to the user who follows. When such a process dies, its successor starts without root, and the supervisor
+// opens folder and key for it (Adopt).
 //
 // Workers run as that user as well. One that was taken over could put a version of its own there, which a root supervisor
 // would open log files for after a restart. Hence the HMAC: its key is in versions.key in the state directory itself, which is

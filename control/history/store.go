@@ -42,6 +42,28 @@ func New(state string, log *zap.Logger) (*Store, error) {
 	return s, s.prepare()
 }
 
+// Adopt makes the store of descriptors of its folder and its key, for a process that may not enter the state directory. It
+// closes both.
+func Adopt(dir, key *os.File, log *zap.Logger) (*Store, error) {
+	defer dir.Close()
+	defer key.Close()
+	s := &Store{log: log, warned: map[uint64]bool{}}
+	secret := make([]byte, keySize)
+	if _, err := io.ReadFull(key, secret); err != nil {
+		return s, fmt.Errorf("%s: %w", keyName, err)
+	}
+	raw, err := dir.SyscallConn()
+	if err != nil {
+		return s, fmt.Errorf("versions: %w", err)
+	}
+	cerr := raw.Control(func(fd uintptr) { s.dir, err = os.OpenRoot(fmt.Sprintf("/proc/self/fd/%d", fd)) })
+	if err = errors.Join(cerr, err); err != nil {
+		return s, fmt.Errorf("versions: %w", err)
+	}
+	s.key = secret
+	return s, nil
+}
+
 // prepare opens the folder, made where it was missing.
 func (s *Store) prepare() error {
 	if s.dir != nil {

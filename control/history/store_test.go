@@ -342,6 +342,38 @@ func TestAnotherUserIsGivenWhatIsOurs(t *testing.T) {
 	add(t, s, 3, 20)
 }
 
+// The folder is closed to whoever follows, who gets it by descriptor and without a path.
+func TestAStoreIsAdoptedByItsDescriptors(t *testing.T) {
+	state := t.TempDir()
+	s, _ := newStore(t, state)
+	add(t, s, 1, 20)
+	var files [2]*os.File
+	for i, name := range []string{folder, keyName} {
+		var err error
+		if files[i], err = os.Open(filepath.Join(state, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Rename(state, state+".away"); err != nil {
+		t.Fatal(err)
+	}
+	next, err := Adopt(files[0], files[1], zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer next.Close()
+	add(t, next, 2, 20)
+	expect(t, next, 1, 2)
+	expect(t, s, 1, 2)
+	empty, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, err := Adopt(empty, empty, zap.NewNop()); err == nil || s.Close() != nil {
+		t.Error("adopted without a key")
+	}
+}
+
 func TestChangesAreBounded(t *testing.T) {
 	many := make([]Change, 10*maxObjects)
 	for i := range many {
