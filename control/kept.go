@@ -49,14 +49,14 @@ func (k *kept) notes() []string {
 // takeVersions takes what the supervisor opened in the state directory.
 func (p *process) takeVersions(m *ipc.Message, given *ipc.ControlStart) error {
 	p.stateDir = given.StateDir
-	if given.Versions == 0 {
+	if len(given.Versions) != len(p.given) {
 		return nil
 	}
 	// The key is for this process: nobody else with its user may look into its memory, workers least of all.
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
 		return fmt.Errorf("kept versions: %w", err)
 	}
-	for i, slot := range []ipc.Slot{given.Versions, given.VersionsKey} {
+	for i, slot := range given.Versions {
 		fd, err := m.Take(slot)
 		if err != nil {
 			return fmt.Errorf("kept versions: %w", err)

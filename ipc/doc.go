@@ -108,8 +108,8 @@
 //	Start.Rescue   supervisor   Start                        accepts on it while there is no supervisor; checks the peer's user
 //	ControlStart.  supervisor   ControlStart                 AcceptorFromFD; Close does not unlink
 //	Listener
-//	ControlStart.  supervisor   ControlStart                 reads and writes versions there, and reads the key; once control is
-//	Versions, -Key                                           not root any more
+//	ControlStart.  supervisor   ControlStart                 a folder, which it reads and writes, and the key to what is in it
+//	Versions
 //
 // Everything received is CLOEXEC and belongs to the Message until Message.Take.
 package ipc

@@ -23,10 +23,9 @@ type ControlStart struct {
 	// another build may be serving: that load is proposed as at boot, and its failure is no reason to give up.
 	Load string `json:"load,omitempty"`
 
-	// For a control process that is started without root below a root supervisor: the folder of kept versions, and the key
-	// to them, which it may not open by itself. None otherwise.
-	Versions    Slot `json:"versions,omitempty"`
-	VersionsKey Slot `json:"versions_key,omitempty"`
+	// Versions are the folder of kept versions and the key to them, for a control process that is started without root below a
+	// root supervisor: it may not open them by itself. None otherwise.
+	Versions []Slot `json:"versions,omitempty"`
 }
 
 // Credential is a user and a group; there are no supplementary groups.

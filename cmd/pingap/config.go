@@ -3,11 +3,8 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"strconv"
-	"strings"
-	"text/tabwriter"
 	"time"
 
 	"pingap/control/history"
@@ -48,11 +45,11 @@ func runConfig(ctx context.Context, c *call) int {
 	b := ipc.ConfigRead{What: what, Version: numbers[0], Other: numbers[1], Secrets: c.secrets}
 	switch what {
 	case ipc.ConfigShow:
-		return printDocument(ctx, c, b, printText)
+		return printDocument[history.Text](ctx, c, b)
 	case ipc.ConfigDiff:
-		return printDocument(ctx, c, b, printDiff)
+		return printDocument[history.Diff](ctx, c, b)
 	}
-	return printDocument(ctx, c, b, printList)
+	return printDocument[history.List](ctx, c, b)
 }
 
 // configArguments understands the words behind the verb; numbers that are not given are 0.
@@ -91,7 +88,7 @@ func versionNumber(word string) (uint64, error) {
 }
 
 // printDocument reads a document and prints it, as it came or for people.
-func printDocument[T any](ctx context.Context, c *call, b ipc.ConfigRead, text func(io.Writer, T) error) int {
+func printDocument[T interface{ Print(io.Writer) error }](ctx context.Context, c *call, b ipc.ConfigRead) int {
 	data, refused, err := c.document(ctx, b)
 	if refused != nil {
 		return c.unexpected(refused)
@@ -105,7 +102,7 @@ func printDocument[T any](ctx context.Context, c *call, b ipc.ConfigRead, text f
 		enc.SetIndent("", "  ")
 		err = enc.Encode(value)
 	} else if err == nil {
-		err = text(c.stdout, value)
+		err = value.Print(c.stdout)
 	}
 	if err != nil {
 		return c.failed(err)
@@ -137,68 +134,4 @@ func (c *call) document(ctx context.Context, b ipc.ConfigRead) (data []byte, ref
 			return data, nil, nil
 		}
 	}
-}
-
-func printList(w io.Writer, l history.List) error {
-	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(t, "VERSION\tSHA\tSINCE\tBY\tCHANGES")
-	for _, v := range l.Versions {
-		number := num(v.Number)
-		if v.Number == l.Live {
-			number += " live"
-		}
-		fmt.Fprintln(t, strings.Join([]string{number, short(v.SHA), v.At.Local().Format(time.RFC3339), v.By, summary(v)}, "\t"))
-	}
-	return t.Flush()
-}
-
-// summary names the first objects that a version changed.
-func summary(v history.Version) string {
-	const most = 3
-	var words []string
-	for i, c := range v.Changes {
-		if i == most {
-			words = append(words, fmt.Sprintf("%d more", len(v.Changes)-most+v.More))
-			break
-		}
-		words = append(words, c.Object)
-	}
-	return strings.Join(words, ", ")
-}
-
-func printText(w io.Writer, t history.Text) error {
-	copyOf := ""
-	if t.CopyOf != 0 {
-		copyOf = fmt.Sprintf(", a copy of version %d", t.CopyOf)
-	}
-	_, err := fmt.Fprintf(w, "# version %d (%s)%s, live since %s, by %s\n# loaded from %s\n\n%s",
-		t.Number, t.SHA, copyOf, t.At.Local().Format(time.RFC3339), comment(t.By), comment(t.Source), t.Config)
-	return err
-}
-
-// comment keeps a text within its line.
-func comment(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return '?'
-		}
-		return r
-	}, text)
-}
-
-func printDiff(w io.Writer, d history.Diff) error {
-	for _, c := range d.Changes {
-		if _, err := fmt.Fprintf(w, "%s %s (%s)\n", c.Op, c.Object, c.Class); err != nil {
-			return err
-		}
-		for _, k := range c.Keys {
-			if k.Old != "" {
-				fmt.Fprintf(w, "  - %s = %s\n", k.Key, k.Old)
-			}
-			if k.New != "" {
-				fmt.Fprintf(w, "  + %s = %s\n", k.Key, k.New)
-			}
-		}
-	}
-	return nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"pingap/control/history"
 	"pingap/control/source"
 	"pingap/ipc"
 	"pingap/supervisor"
@@ -51,7 +52,7 @@ func serve(o *options, s surroundings, ready func()) int {
 	signal.Notify(signals, unix.SIGHUP, unix.SIGUSR1, unix.SIGUSR2, unix.SIGTERM, unix.SIGQUIT, unix.SIGINT, unix.SIGPIPE, unix.SIGWINCH,
 		supervisor.HandOff)
 	opt := supervisor.Options{
-		RunDir: run, StateDir: state, ControlArgs: o.controlArgs(job),
+		RunDir: run, StateDir: state, ControlArgs: o.controlArgs(job), OpenVersions: func() []*os.File { return history.Files(state) },
 		WorkerEnv: workerEnv(s.getenv, o.log), Env: os.LookupEnv, LookUpUser: lookUpUser,
 		AppLog: target, OnAppLog: log.follow(), Signals: signals, OnReady: ready, Log: log.logger(), Build: buildID(),
 		Memory: share.Memory(),

@@ -16,7 +16,7 @@
 // was started as root gives root up and has to go on writing, but may not even enter a state directory of root's then. So
 // the folder is opened before (os.Root: everything goes through its descriptor, and nothing leads out of it) and given,
 // with what is in it, to the user who follows. When such a process dies, its successor starts without root, and the supervisor
-// opens folder and key for it (Adopt).
+// opens folder and key for it (Files, Adopt).
 //
 // Workers run as that user as well. One that was taken over could put a version of its own there, which a root supervisor
 // would open log files for after a restart. Hence the HMAC: its key is in versions.key in the state directory itself, which is

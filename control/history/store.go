@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"sync"
@@ -40,6 +41,20 @@ type Store struct {
 func New(state string, log *zap.Logger) (*Store, error) {
 	s := &Store{state: state, log: log, warned: map[uint64]bool{}}
 	return s, s.prepare()
+}
+
+// Files opens the folder and the key of a state directory for Adopt; nil where they are not there, or may not be opened.
+func Files(state string) []*os.File {
+	dir, err := os.Open(filepath.Join(state, folder))
+	if err != nil {
+		return nil
+	}
+	key, err := os.Open(filepath.Join(state, keyName))
+	if err != nil {
+		dir.Close()
+		return nil
+	}
+	return []*os.File{dir, key}
 }
 
 // Adopt makes the store of descriptors of its folder and its key, for a process that may not enter the state directory. It

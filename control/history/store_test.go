@@ -347,12 +347,9 @@ func TestAStoreIsAdoptedByItsDescriptors(t *testing.T) {
 	state := t.TempDir()
 	s, _ := newStore(t, state)
 	add(t, s, 1, 20)
-	var files [2]*os.File
-	for i, name := range []string{folder, keyName} {
-		var err error
-		if files[i], err = os.Open(filepath.Join(state, name)); err != nil {
-			t.Fatal(err)
-		}
+	files := Files(state)
+	if len(files) != 2 || Files(t.TempDir()) != nil {
+		t.Fatalf("files %v", files)
 	}
 	if err := os.Rename(state, state+".away"); err != nil {
 		t.Fatal(err)
