@@ -323,7 +323,7 @@ func TestARestartOfControlKnowsOfTheRollback(t *testing.T) {
 	u = r.dial()
 	r.kept(u, 3)
 	s := r.status(u).Source
-	for s.By != "control restart" { // the look comes first
+	for begun := time.Now(); s.By != "control restart" && time.Since(begun) < patience; { // the look comes first
 		s = r.status(u).Source
 	}
 	if !s.Differs || s.Rollback != 1 {
