@@ -11,6 +11,7 @@ type Basic struct {
 	MaxConnections            int      `toml:"max_connections" class:"hot" range:"0.." help:"Client connections at once per worker; 0 derives it from the limit of open descriptors. At the limit accepting pauses."`
 	ErrorTemplate             string   `toml:"error_template" class:"hot" help:"Body of error pages with {{version}}, {{content}} and {{error_type}}; a text that starts with { is sent as JSON. Empty is a built-in HTML page."`
 	TrustedProxies            []string `toml:"trusted_proxies" class:"hot" help:"Addresses and networks whose X-Forwarded-For and X-Real-IP are believed; empty believes nobody."`
+	ConfigHistory             int      `toml:"config_history" class:"hot" default:"20" range:"0..1000" help:"Applied configurations that are kept in the state directory, secrets included, for pingap config and pingap rollback; 0 keeps none."`
 	GracePeriod               Duration `toml:"grace_period" class:"hot" default:"5m" help:"How long requests in flight may take after a stop is asked for."`
 	GracefulShutdownTimeout   Duration `toml:"graceful_shutdown_timeout" class:"hot" default:"5s" help:"How long closing may take after grace_period is over." later:"rolls"`
 	DrainIdleGrace            Duration `toml:"drain_idle_grace" class:"hot" default:"2s" help:"How long a connection that is idle when its worker is to end, or its listener is removed, stays usable; the next answer on it closes it."`

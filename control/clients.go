@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"pingap/ipc"
 )
@@ -63,7 +64,10 @@ func pause(ctx context.Context, d time.Duration) {
 type client struct {
 	p    *process
 	conn *ipc.Conn
+	uid  int
 	who  string // "uid 0 pid 4711"
+
+	reading document
 }
 
 func (p *process) serveClient(ctx context.Context, conn *ipc.Conn) {
@@ -72,18 +76,14 @@ func (p *process) serveClient(ctx context.Context, conn *ipc.Conn) {
 		p.log.Warn("control client refused", zap.Error(err))
 		return
 	}
-	c := client{p: p, conn: conn, who: fmt.Sprintf("uid %d pid %d", uid, pid)}
+	c := client{p: p, conn: conn, uid: uid, who: fmt.Sprintf("uid %d pid %d", uid, pid)}
 	for {
 		m, err := c.next(ctx)
 		if err != nil {
 			return // hung up, silent for too long, or not our protocol
 		}
 		m.Close()
-		level := zap.InfoLevel
-		if _, ok := m.Body.(*ipc.StatusRequest); ok {
-			level = zap.DebugLevel // asked by monitoring, all the time
-		}
-		p.log.Log(level, "control request", zap.Stringer("request", m.Body.Type()), zap.Int("uid", uid), zap.Int("pid", pid))
+		p.log.Log(levelOf(m.Body), "control request", zap.Stringer("request", m.Body.Type()), zap.Int("uid", uid), zap.Int("pid", pid))
 		answer := c.answer(ctx, m.Body)
 		if ctx.Err() != nil || c.send(ctx, m.Txn, answer) != nil {
 			return
@@ -97,6 +97,19 @@ func (p *process) serveClient(ctx context.Context, conn *ipc.Conn) {
 			return
 		}
 	}
+}
+
+// levelOf is what a request is logged at.
+func levelOf(body ipc.Body) zapcore.Level {
+	switch b := body.(type) {
+	case *ipc.StatusRequest:
+		return zap.DebugLevel // asked by monitoring, all the time
+	case *ipc.ConfigRead:
+		if b.Offset > 0 {
+			return zap.DebugLevel // the first part was told
+		}
+	}
+	return zap.InfoLevel
 }
 
 func (c *client) next(ctx context.Context) (*ipc.Message, error) {
@@ -123,6 +136,10 @@ func (c *client) answer(ctx context.Context, body ipc.Body) ipc.Body {
 		return c.await(ctx, func(ctx context.Context, done func(ipc.Body)) {
 			c.p.ask(ctx, &request{by: by, limit: ipc.ClassRoll, done: done})
 		})
+	case *ipc.Rollback:
+		return c.rollback(ctx, b)
+	case *ipc.ConfigRead:
+		return c.read(ctx, *b)
 	case *ipc.StatusRequest:
 		return c.status(ctx)
 	case *ipc.Reopen:

@@ -10,27 +10,41 @@ import (
 // compare fills in what changes against the live configuration. Only objects
 // whose hash differs are decoded: one change among 10,000 costs one.
 func (v *Verdict) compare(live *config.Snapshot, cfg *config.Config, encoded []byte) error {
-	var before *config.Config
-	after := cfg
-	if live != nil {
+	var changes config.Changes
+	if live == nil {
+		changes = config.Diff(nil, cfg)
+	} else {
 		next, err := config.OpenSnapshot(encoded)
 		if err == nil {
-			before, err = without(live, next)
-		}
-		if err == nil {
-			after, err = without(next, live)
+			changes, err = difference(live, next)
 		}
 		if err != nil {
 			return fmt.Errorf("compare with the live configuration: %w", err)
 		}
 	}
-	changes := config.Diff(before, after)
 	for _, c := range changes {
 		v.Changes = append(v.Changes, ipc.Change{Object: c.Object(), Class: ipc.Class(c.Class)})
 	}
 	v.Class = ipc.Class(changes.Class())
 	v.Heavy = changes.Needs(config.Listeners)
 	return nil
+}
+
+// difference is what changed from one snapshot to another; nil before is an empty configuration.
+func difference(before, after *config.Snapshot) (config.Changes, error) {
+	if before == nil {
+		cfg, err := after.Config()
+		return config.Diff(nil, cfg), err
+	}
+	was, err := without(before, after)
+	if err != nil {
+		return nil, err
+	}
+	is, err := without(after, before)
+	if err != nil {
+		return nil, err
+	}
+	return config.Diff(was, is), nil
 }
 
 // without decodes the objects of s that other does not hold in the same form,

@@ -94,6 +94,7 @@ func Run(ctx context.Context, opt Options) error {
 		return err
 	}
 	defer p.live.close()
+	defer p.kept.close()
 	defer p.acceptor.Close()
 
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -109,7 +110,7 @@ func Run(ctx context.Context, opt Options) error {
 	if err := p.send(ctx, 0, ipc.Ready{SHA: p.live.sha}); err != nil {
 		return err
 	}
-	p.begin(ctx)
+	p.recall(ctx)
 	p.loop(ctx)
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) && !errors.Is(cause, errStopped) && !errors.Is(cause, io.EOF) {
 		return cause
@@ -160,6 +161,10 @@ func newProcess(opt Options, m *ipc.Message, given *ipc.ControlStart) (*process,
 		p.acceptor.Close()
 		return nil, err
 	}
+	if err := p.takeVersions(m, given); err != nil {
+		p.acceptor.Close()
+		return nil, err
+	}
 	p.live = live{version: given.Version, sha: given.SHA}
 	p.load = given.Load
 	p.root.as = given.RunAs
@@ -199,6 +204,8 @@ type live struct {
 	// digest of the documents it was made from, or that were found to mean
 	// the same; empty while not known.
 	digest string
+	// copyOf is the version that was rolled back to, 0 where it was loaded from the source.
+	copyOf uint64
 }
 
 func (l *live) close() {
@@ -209,15 +216,15 @@ func (l *live) close() {
 
 // begin is the first thing to do: load at boot and after a restart of the supervisor, only look after a crash.
 func (p *process) begin(ctx context.Context) {
-	if p.live.sha == "" {
-		p.ask(ctx, &request{by: orElse(p.load, "start"), limit: ipc.ClassRoll, boot: true})
-		return
+	first := &request{by: orElse(p.load, "start"), limit: ipc.ClassRoll, boot: true, start: true}
+	if p.live.sha != "" {
+		first = &request{by: orElse(p.load, "control restart"), limit: ipc.ClassRoll, start: p.load != "", look: p.load == ""}
+		if n := p.kept.newest; n != nil && n.Number == p.live.version && n.SHA == p.live.sha {
+			p.live.digest, p.live.copyOf = n.Digest, n.CopyOf
+		}
 	}
-	if p.load != "" {
-		p.ask(ctx, &request{by: p.load, limit: ipc.ClassRoll})
-		return
-	}
-	p.ask(ctx, &request{by: "control restart", look: true})
+	p.queue = append([]*request{first}, p.queue...)
+	p.next(ctx)
 }
 
 // watch starts the watcher, after the first load: there is something to compare

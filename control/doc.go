@@ -1,6 +1,6 @@
 // Package control is the process for what must happen once per host: it loads
 // and watches the configuration and proposes it to the supervisor, and serves
-// the control socket (reload, status, reopen, stop).
+// the control socket (reload, rollback, status, kept versions, reopen, stop).
 //
 // It runs in the control process, below the supervisor, and for Validate in a
 // short-lived child of it. The supervisor restarts control when it dies; no
@@ -19,6 +19,14 @@
 // Boot is the same path with nothing live. After a crash of control the
 // supervisor says what is live, and control only looks whether the source
 // differs; it applies nothing by itself.
+//
+// # Versions
+//
+// What was applied is kept (package history, kept.go). A rollback is a load of a kept version in place of the source
+// (rollback.go). Held is what a start finds rolled back to; the source is loaded first, for its digest:
+//
+//	start ──> source ──> digest is the held one's ──> held version ──> Applied
+//	             └─ another digest ──> propose it          └─ refused ──> the source after all, and an error
 //
 // # The validate child
 //

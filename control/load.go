@@ -21,7 +21,11 @@ type request struct {
 	by    string
 	limit ipc.Class // the heaviest change it may make
 	boot  bool      // nothing is live: failing ends the start
+	start bool      // of control after one of the supervisor: what was rolled back to is held
 	look  bool      // learn whether the source differs, apply nothing
+	// version is a kept one to be loaded, 0 for the source.
+	version uint64
+	fallen  bool // at boot: the version that was to be held cannot be, so it is the source
 	// done gets *ipc.Applied or *ipc.Refused, in the loop; nil where nobody waits.
 	done func(ipc.Body)
 }
@@ -49,40 +53,72 @@ func (p *process) ask(ctx context.Context, r *request) {
 	p.next(ctx)
 }
 
-// next starts a load for all that wait.
+// next starts a load for all that wait, up to one that wants something else loaded.
 func (p *process) next(ctx context.Context) {
 	if p.loading || len(p.queue) == 0 {
 		return
 	}
-	batch := p.queue
-	p.queue = nil
+	n := 1
+	for n < len(p.queue) && p.queue[n].version == p.queue[0].version {
+		n++
+	}
+	batch := p.queue[:n:n]
+	p.queue = p.queue[n:]
+	p.loadFor(ctx, batch, batch[0].version)
+}
+
+// loadFor has a kept version, or with 0 the source, read and judged.
+func (p *process) loadFor(ctx context.Context, batch []*request, version uint64) {
 	p.loading = true
-	job, live := p.opt.Job, p.live.snapshot
+	job, live, store := p.opt.Job, p.live.snapshot, p.kept.store
 	p.wg.Go(func() {
-		r, err := p.check.run(ctx, job, live, nil)
-		p.post(ctx, func(ctx context.Context) { p.judged(ctx, batch, r, err) })
+		var r *result
+		var err error
+		if version == 0 {
+			r, err = p.check.run(ctx, job, live, nil)
+		} else {
+			r, err = p.loadKept(ctx, store, version, job, live)
+		}
+		p.post(ctx, func(ctx context.Context) { p.judged(ctx, batch, version, r, err) })
 	})
 }
 
 // judged decides what happens with a verdict.
-func (p *process) judged(ctx context.Context, batch []*request, r *result, err error) {
+func (p *process) judged(ctx context.Context, batch []*request, version uint64, r *result, err error) {
 	lead := leader(batch)
 	refuse := func(body *ipc.Refused) {
 		r.close()
+		if lead.boot && version != 0 {
+			p.fallBack(ctx, batch, lead, version, strings.Join(append([]string{body.Reason}, body.Errors...), "; "))
+			return
+		}
 		p.finish(ctx, batch, lead, body)
 	}
 	if err != nil {
-		refuse(&ipc.Refused{Code: ipc.CodeResources, Reason: err.Error()})
+		refuse(failure(err))
 		return
 	}
-	p.seen, p.root.sha = r.Digest, r.SHA
+	if version == 0 {
+		p.seen, p.root.sha = r.Digest, r.SHA
+	}
+	if number := p.held(batch, r); number != 0 {
+		r.close()
+		if p.kept.newest.SHA == p.live.sha {
+			p.finish(ctx, batch, lead, &ipc.Applied{Version: p.live.version, SHA: p.live.sha, Unchanged: true})
+			return
+		}
+		p.loadFor(ctx, batch, number)
+		return
+	}
 	r.Warnings, r.Changes = clip(r.Warnings, maxAllLines/2), clipChanges(r.Changes, maxChanges)
 	switch {
 	case len(r.Errors) > 0:
 		refuse(invalid(r.Verdict))
 	case r.SHA == p.live.sha:
 		r.close()
-		p.live.digest = r.Digest
+		if version == 0 {
+			p.live.digest, p.live.copyOf = r.Digest, 0
+		}
 		p.finish(ctx, batch, lead, &ipc.Applied{Version: p.live.version, SHA: p.live.sha, Unchanged: true, Warnings: r.Warnings})
 	case lead.look:
 		r.close()
@@ -123,7 +159,10 @@ func invalid(v Verdict) *ipc.Refused {
 // propose hands a snapshot to the supervisor.
 func (p *process) propose(ctx context.Context, batch []*request, lead *request, r *result) {
 	body := ipc.Propose{Base: p.live.sha, SHA: r.SHA, Who: "file", RequestedBy: lead.by, Class: r.Class,
-		Changes: r.Changes, Listeners: r.Listeners, Logs: r.Logs, Settings: r.Settings, Env: r.Env}
+		Changes: r.Changes, Listeners: r.Listeners, Logs: r.Logs, Settings: r.Settings, Env: r.Env, Number: p.lowest(r.SHA)}
+	if r.kept != nil {
+		body.Who, body.Fallback = "history", lead.boot
+	}
 	var fds ipc.FDs
 	fd, err := number(r.snapshot)
 	if err != nil {
@@ -145,11 +184,22 @@ func (p *process) answered(ctx context.Context, batch []*request, lead *request,
 	a, ok := answer.(*ipc.Applied)
 	if !ok {
 		r.close()
-		p.finish(ctx, batch, lead, refused(answer, r.Heavy))
+		why := refused(answer, r.Heavy)
+		if lead.boot && r.kept != nil {
+			p.fallBack(ctx, batch, lead, r.kept.Number, why.Reason)
+			return
+		}
+		p.finish(ctx, batch, lead, why)
 		return
 	}
 	p.live.close()
 	p.live = live{version: a.Version, sha: a.SHA, snapshot: r.snapshot, digest: r.Digest}
+	if r.kept != nil {
+		p.rolledBack(lead, r)
+	}
+	if !lead.boot {
+		p.kept.fallen = ""
+	}
 	p.remember(lead.by, r, a)
 	p.root.as = a.RunAs
 	if p.opt.LogSettings != nil {
@@ -158,7 +208,7 @@ func (p *process) answered(ctx context.Context, batch []*request, lead *request,
 		}
 	}
 	a.Warnings, a.Changes = r.Warnings, r.Changes
-	p.finish(ctx, batch, lead, a)
+	p.keep(ctx, r, a, lead, func(ctx context.Context) { p.finish(ctx, batch, lead, a) })
 }
 
 // refused makes a refusal of whatever was not Applied; heavy are the keys that

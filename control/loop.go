@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"fmt"
+	"os"
 	"sync"
 	"time"
 
@@ -22,7 +23,9 @@ type process struct {
 	events   chan func(context.Context)
 	reading  sync.Mutex // held while a client's status reads the source
 	wg       *sync.WaitGroup
-	replaced func() // ends Run: another supervisor has taken over
+	replaced func()      // ends Run: another supervisor has taken over
+	stateDir string      // empty: nothing is kept
+	given    [2]*os.File // the folder in it and its key, opened by the supervisor; nil where this process may do so itself
 
 	// loop
 	live     live
@@ -36,6 +39,7 @@ type process struct {
 	versions []ipc.AppliedVersion // newest last, at most maxVersions
 	lastLoad loadResult
 	root     root
+	kept     kept
 }
 
 // pending is an answer of the supervisor that is waited for.
@@ -159,6 +163,7 @@ func (p *process) changed(ctx context.Context, c source.Change) {
 	case c.Err != nil:
 		p.log.Warn("the configuration cannot be read, what is live stays", zap.Error(c.Err))
 	case c.Digest == p.live.digest || c.Digest == p.seen:
+		p.seen = c.Digest
 	case p.seen == "":
 		// The look after a crash has failed: this is where changes count from.
 		p.seen = c.Digest

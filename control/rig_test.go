@@ -97,6 +97,8 @@ type rigOptions struct {
 	limits Limits
 	start  *ipc.ControlStart // what is live; nil at boot
 	live   []byte            // its snapshot
+	state  string            // the state directory; none where empty
+	conf   string            // path of the configuration; an empty text leaves it as it is
 }
 
 // newRig starts control on a configuration; text is its first content.
@@ -107,7 +109,12 @@ func newRig(t *testing.T, text string, o rigOptions) *rig {
 		t.Fatal(err)
 	}
 	r := &rig{t: t, conf: filepath.Join(dir, "p.toml"), sock: filepath.Join(dir, "s"), ended: make(chan struct{})}
-	r.write(text)
+	if o.conf != "" {
+		r.conf = o.conf
+	}
+	if text != "" {
+		r.write(text)
+	}
 	ours, theirs, err := ipc.Pair()
 	if err != nil {
 		t.Fatal(err)
@@ -151,6 +158,7 @@ func (r *rig) greet(listener *net.UnixListener, o rigOptions) {
 	if o.start != nil {
 		start = *o.start
 	}
+	start.StateDir = o.state
 	var fds ipc.FDs
 	start.Listener = fds.Add(int(file.Fd()))
 	if o.live != nil {
@@ -188,7 +196,10 @@ func (r *rig) send(txn uint32, body ipc.Body, fds ...int) {
 // receive takes the next message that is not a sign of life.
 func (r *rig) receive() *ipc.Message {
 	r.t.Helper()
-	for {
+	for begun := time.Now(); ; {
+		if time.Since(begun) > patience {
+			r.t.Fatal("nothing but signs of life")
+		}
 		m := r.receiveAny()
 		if _, beat := m.Body.(*ipc.Status); !beat {
 			return m

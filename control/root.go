@@ -71,6 +71,11 @@ func (p *process) become(as ipc.Credential, v *result, err error) string {
 	case v.SHA != p.root.sha:
 		return "it reads otherwise, or has been changed meanwhile (reload tries again)"
 	}
+	if p.kept.store != nil {
+		if err := p.kept.store.Give(int(as.UID), int(as.GID)); err != nil {
+			p.keepFailed(err)
+		}
+	}
 	if err := p.opt.Become(int(as.UID), int(as.GID)); err != nil {
 		return err.Error()
 	}

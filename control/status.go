@@ -46,9 +46,9 @@ type ownStatus struct {
 func (p *process) ownStatus() ownStatus {
 	return ownStatus{
 		source: ipc.Source{Location: p.opt.Job.Location.String(), Watch: p.opt.Watch.String(),
-			Loaded: p.lastLoad.at, By: p.lastLoad.by, Refused: p.lastLoad.err},
+			Loaded: p.lastLoad.at, By: p.lastLoad.by, Refused: p.lastLoad.err, Rollback: p.live.copyOf},
 		versions: slices.Clone(p.versions),
-		notes:    p.root.notes(),
+		notes:    append(p.root.notes(), p.kept.notes()...),
 		digest:   p.live.digest,
 	}
 }
@@ -62,7 +62,9 @@ func (c *client) compare(s *ipc.Source, digest string) {
 		s.Error = err.Error()
 		return
 	}
-	s.Differs = source.Digest(docs) != digest
+	if s.Differs = source.Digest(docs) != digest; !s.Differs {
+		s.Rollback = 0 // the source is the same as what was rolled back to
+	}
 }
 
 // addMemory fills in the resident memory of a process that does not report it

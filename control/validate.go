@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"pingap/control/history"
 	"pingap/ipc"
 )
 
@@ -34,6 +35,9 @@ type validator struct {
 type result struct {
 	Verdict
 	snapshot *os.File // sealed memfd; nil where the verdict has errors
+
+	kept *history.Version // that was loaded, nil for the source
+	held string           // with kept: digest of the source meanwhile, empty where it could not be read
 }
 
 func (r *result) close() {

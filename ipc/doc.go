@@ -67,6 +67,8 @@
 //	Roll {wait}                     Applied | Refused  without wait: Ready at once
 //	Upgrade                         Upgraded | Refused EOF after Upgraded: the new supervisor starts its own control
 //	HistoryRequest                  History
+//	ConfigRead {list, show, diff}   ConfigPart | Refused  kept versions; asked again until all parts are there
+//	Rollback {version, wait}        Applied | Refused  make a kept version live, as Reload does with the source
 //
 //	anyone -> anyone
 //	Unknown {of}                    -                  I do not know messages of this type
@@ -106,6 +108,8 @@
 //	Start.Rescue   supervisor   Start                        accepts on it while there is no supervisor; checks the peer's user
 //	ControlStart.  supervisor   ControlStart                 AcceptorFromFD; Close does not unlink
 //	Listener
+//	ControlStart.  supervisor   ControlStart                 a folder, which it reads and writes, and the key to what is in it
+//	Versions
 //
 // Everything received is CLOEXEC and belongs to the Message until Message.Take.
 package ipc

@@ -22,6 +22,10 @@ type ControlStart struct {
 	// fails then leaves everything as it is. With SHA empty nothing that this build understands is live, but workers of
 	// another build may be serving: that load is proposed as at boot, and its failure is no reason to give up.
 	Load string `json:"load,omitempty"`
+
+	// Versions are the folder of kept versions and the key to them, for a control process that is started without root below a
+	// root supervisor: it may not open them by itself. None otherwise.
+	Versions []Slot `json:"versions,omitempty"`
 }
 
 // Credential is a user and a group; there are no supplementary groups.
@@ -76,6 +80,8 @@ type Propose struct {
 	Settings    Settings    `json:"settings"`
 	Env         []string    `json:"env,omitempty"`    // names of the environment variables that the snapshot refers to
 	Number      uint64      `json:"number,omitempty"` // the lowest number this version may get
+
+	Fallback bool `json:"fallback,omitempty"` // at boot: a refusal does not end the start, control proposes another one then
 }
 
 // Applied answers Propose: all workers run it. Also control's answer to a client's Reload.
@@ -147,6 +153,8 @@ type Source struct {
 	Loaded   time.Time `json:"loaded"`            // the last load by control; zero before the first
 	By       string    `json:"by,omitempty"`      // who asked for that
 	Refused  string    `json:"refused,omitempty"` // why it came to nothing
+
+	Rollback uint64 `json:"rollback_to,omitempty"` // version that was rolled back to and is live in place of the source; 0 for none
 }
 
 // AppliedVersion is a configuration that was made live.

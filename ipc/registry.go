@@ -44,3 +44,6 @@ func (HistoryRequest) Type() Type  { return TypeHistoryRequest }
 func (History) Type() Type         { return TypeHistory }
 func (HandoverRequest) Type() Type { return TypeHandoverRequest }
 func (Handover) Type() Type        { return TypeHandover }
+func (ConfigRead) Type() Type      { return TypeConfigRead }
+func (ConfigPart) Type() Type      { return TypeConfigPart }
+func (Rollback) Type() Type        { return TypeRollback }

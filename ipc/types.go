@@ -58,6 +58,10 @@ const (
 	TypeHistoryRequest Type = 172
 	TypeHistory        Type = 173
 
+	TypeConfigRead Type = 224
+	TypeConfigPart Type = 225
+	TypeRollback   Type = 226
+
 	TypeHandoverRequest Type = 256
 	TypeHandover        Type = 257
 )
@@ -72,7 +76,8 @@ var known = index(Unknown{}, Hello{}, Ready{}, Stop{}, StatusRequest{}, LogFDs{}
 	Resync{}, MetricsPull{}, LogLevel{}, Dump{},
 	Active{}, Prepared{}, Nack{}, Committed{}, Aborted{}, Status{}, Draining{}, Gone{}, Metrics{}, Orphan{},
 	ControlStart{}, Propose{}, Applied{}, Refused{}, StatusAll{}, Reload{}, Reopen{}, Reopened{}, Stopping{},
-	Roll{}, Upgrade{}, Upgraded{}, HistoryRequest{}, History{}, HandoverRequest{}, Handover{})
+	Roll{}, Upgrade{}, Upgraded{}, HistoryRequest{}, History{}, HandoverRequest{}, Handover{},
+	ConfigRead{}, ConfigPart{}, Rollback{})
 
 func index(all ...Body) map[Type]reflect.Type {
 	m := make(map[Type]reflect.Type, len(all))

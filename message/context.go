@@ -24,6 +24,7 @@ const (
 	ctxUpstreamReused
 	ctxUpstreamConnected
 	ctxCompressionRatio
+	ctxConfigVersion
 	ctxConnectionTime
 	ctxTLSHandshakeTime
 	ctxServiceTime
@@ -53,6 +54,7 @@ var contextNames = [contextCount]string{
 	ctxProcessing: "processing", ctxUpstreamAddr: "upstream_addr",
 	ctxUpstreamStatus: "upstream_status", ctxUpstreamReused: "upstream_reused",
 	ctxUpstreamConnected: "upstream_connected", ctxCompressionRatio: "compression_ratio",
+	ctxConfigVersion:  "config_version",
 	ctxConnectionTime: "connection_time", ctxTLSHandshakeTime: "tls_handshake_time",
 	ctxServiceTime: "service_time", ctxUpstreamConnectTime: "upstream_connect_time",
 	ctxUpstreamTCPConnectTime:   "upstream_tcp_connect_time",
@@ -106,6 +108,8 @@ func AppendContextAt(dst []byte, key ContextKey, r *Record, now int64) ([]byte, 
 		return strconv.AppendBool(dst, r.Conn.Requests > 0), true
 	case ctxProcessing:
 		return strconv.AppendInt(dst, r.Processing, 10), true
+	case ctxConfigVersion:
+		return strconv.AppendUint(dst, r.ConfigVersion, 10), true
 	case ctxUpstreamReused:
 		return strconv.AppendBool(dst, r.UpstreamReused), true
 	case ctxUpstreamStatus:

@@ -22,7 +22,7 @@ func fullRecord(now int64) *Record {
 	r.Request.Host = []byte("example.com:8443")
 	r.Request.Fields.Add("User-Agent", []byte("curl/8"))
 	r.Start = now - int64(1299*time.Millisecond)
-	r.Location, r.Processing, r.Status = "api", 3, 200
+	r.Location, r.Processing, r.Status, r.ConfigVersion = "api", 3, 200, 12
 	r.UpstreamAddr, r.UpstreamStatus, r.UpstreamConnected = "10.0.0.1:80", 201, 8
 	r.UpstreamConnect, r.UpstreamTCPConnect, r.UpstreamTLSHandshake = 5e6, 2e6, 3e6
 	r.UpstreamConnectionAge, r.UpstreamProcessing, r.UpstreamResponse = 61e9, 120e6, 999_999_999
@@ -44,7 +44,7 @@ func TestContextValueOfEveryKey(t *testing.T) {
 		"upstream_connection_time": "61000", "upstream_connection_time_human": "1m",
 		"upstream_processing_time": "120", "upstream_processing_time_human": "120ms",
 		"upstream_response_time": "999", "upstream_response_time_human": "999ms",
-		"compression_time": "4", "compression_time_human": "4ms", "compression_ratio": "3.5",
+		"compression_time": "4", "compression_time_human": "4ms", "compression_ratio": "3.5", "config_version": "12",
 		"cache_lookup_time": "0", "cache_lookup_time_human": "0ms",
 		"cache_lock_time": "6", "cache_lock_time_human": "6ms",
 	}
@@ -72,7 +72,7 @@ func TestContextValueOfWhatDidNotHappen(t *testing.T) {
 	r.Reset()
 	present := map[string]string{"connection_id": "0", "connection_reused": "true",
 		"upstream_reused": "false", "upstream_status": "-", "processing": "0",
-		"connection_time": "0", "service_time": "0"}
+		"connection_time": "0", "service_time": "0", "config_version": "0"}
 	for key := noContext + 1; key < contextCount; key++ {
 		name := contextNames[key]
 		want, exists := present[name]

@@ -346,7 +346,7 @@ func (s *supervisor) refuse(p *proposal, why ipc.Refused) {
 	s.begun(p, ipc.RecordApply)
 	s.ledger.Refuse(p.record, clip(why.Reason))
 	p.verdict(s, why)
-	if s.live == nil && s.stop == nil {
+	if s.live == nil && s.stop == nil && !p.Fallback {
 		s.fail(fmt.Errorf("the configuration cannot be applied: %s", why.Reason))
 	}
 }

@@ -75,6 +75,12 @@ func (s *supervisor) controlHello(c *child, b *ipc.Hello) error {
 		start.Snapshot = fds.Add(s.live.snapshot)
 		start.RunAs = s.live.runAs
 	}
+	if s.control.runAs != nil && s.o.OpenVersions != nil {
+		for _, f := range s.o.OpenVersions() {
+			defer f.Close()
+			start.Versions = append(start.Versions, fds.Add(int(f.Fd())))
+		}
+	}
 	s.send(c, 0, start, fds...)
 	return nil
 }

@@ -17,13 +17,14 @@ const MaxWorkers = 8
 
 // Options of Run. RunDir is required.
 type Options struct {
-	Executable  string   // image of the children, "" = /proc/self/exe
-	RunDir      string   // holds the control socket and the pid file; made 0750 where missing
-	StateDir    string   // told to control
-	Workers     int      // number of workers, 0 = as the configuration says, or 1 up to 2 cores, else 2
-	ControlArgs []string // arguments of control after its role
-	ControlEnv  []string // environment of control, nil = this process's
-	WorkerEnv   []string // environment of workers: just this, and no secrets in it
+	Executable   string            // image of the children, "" = /proc/self/exe
+	RunDir       string            // holds the control socket and the pid file; made 0750 where missing
+	StateDir     string            // told to control
+	OpenVersions func() []*os.File // opens what a control process without root may not, for ControlStart.Versions; nil = nothing
+	Workers      int               // number of workers, 0 = as the configuration says, or 1 up to 2 cores, else 2
+	ControlArgs  []string          // arguments of control after its role
+	ControlEnv   []string          // environment of control, nil = this process's
+	WorkerEnv    []string          // environment of workers: just this, and no secrets in it
 	// Env looks up the variables that a configuration names, which workers are told. Their values must not change. nil finds none.
 	Env func(name string) (string, bool)
 	// LookUpUser finds the user and group of the configuration, or those for empty names; called only when root. Required then.

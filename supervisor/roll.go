@@ -174,7 +174,9 @@ func (s *supervisor) dropGeneration(op *apply) {
 			s.retire(c, "its generation failed")
 		}
 	}
-	s.unstage(op)
+	if !op.Fallback { // what follows wants the same sockets, most likely, and workers that are being killed still have them
+		s.unstage(op)
+	}
 	op.next.close()
 }
 

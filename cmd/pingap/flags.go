@@ -24,8 +24,8 @@ type options struct {
 	runDir, stateDir string
 
 	// Of verbs.
-	wait, json, fast bool
-	timeout          time.Duration
+	wait, json, fast, secrets bool
+	timeout                   time.Duration
 
 	later    []string // flags given whose feature is not built yet
 	warnings []string

@@ -12,8 +12,9 @@ const exitHelp = `Exit codes: 0 done, 1 rejected or failed, 2 usage, 3 no answer
 func helpVerb() verb {
 	return verb{
 		name: "help", summary: "Show the help of a command.",
-		help: "Usage: pingap help [COMMAND]\n\nShows the help of a command, or of pingap itself.\n",
-		run:  runHelp,
+		arguments: true,
+		help:      "Usage: pingap help [COMMAND]\n\nShows the help of a command, or of pingap itself.\n",
+		run:       runHelp,
 	}
 }
 

@@ -59,6 +59,17 @@ func (p *parser) parse() (rest []string, err error) {
 	return nil, nil
 }
 
+// words sets options from all args, and returns what is no flag: they may be mixed.
+func (p *parser) words() (list []string, err error) {
+	for {
+		rest, err := p.parse()
+		if err != nil || len(rest) == 0 {
+			return list, err
+		}
+		list, p.args = append(list, rest[0]), rest[1:]
+	}
+}
+
 // long handles --name, --name=value and --name value.
 func (p *parser) long(text string) error {
 	name, value, attached := strings.Cut(text, "=")

@@ -28,7 +28,12 @@ refused it and why. A refused configuration changes nothing.
 }
 
 func runReload(ctx context.Context, c *call) int {
-	answer, err := c.request(ctx, ipc.Reload{Wait: true})
+	return c.apply(ctx, ipc.Reload{Wait: true})
+}
+
+// apply asks for a configuration to be made live and prints what came of it.
+func (c *call) apply(ctx context.Context, request ipc.Body) int {
+	answer, err := c.request(ctx, request)
 	if err != nil {
 		return c.failed(err)
 	}

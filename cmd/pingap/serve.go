@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"pingap/control/history"
 	"pingap/control/source"
 	"pingap/ipc"
 	"pingap/supervisor"
@@ -56,7 +57,7 @@ func serve(o *options, s surroundings, ready func()) int {
 		defer reapOrphans()()
 	}
 	opt := supervisor.Options{
-		RunDir: run, StateDir: state, ControlArgs: o.controlArgs(job),
+		RunDir: run, StateDir: state, ControlArgs: o.controlArgs(job), OpenVersions: func() []*os.File { return history.Files(state) },
 		WorkerEnv: workerEnv(s.getenv, o.log), Env: os.LookupEnv, LookUpUser: lookUpUser,
 		AppLog: target, OnAppLog: log.follow(target), OnLogSettings: log.obey, LogDropped: log.log.Lost,
 		Signals: signals, OnReady: ready, Log: log.logger(), Build: buildID(),

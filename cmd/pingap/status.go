@@ -220,6 +220,8 @@ func (st status) writeSource(w io.Writer) {
 		return
 	case s.Error != "":
 		fmt.Fprintf(w, "source: %s\n", s.Error)
+	case s.Differs && s.Rollback != 0:
+		fmt.Fprintf(w, "source: %s, not live since a rollback to version %d: pingap reload applies it\n", s.Location, s.Rollback)
 	case s.Differs:
 		fmt.Fprintf(w, "source: %s, changed since it was loaded: pingap reload applies it\n", s.Location)
 	default:

@@ -10,6 +10,7 @@ import (
 type verb struct {
 	name, summary, help string
 	flags               []flagSpec
+	arguments           bool          // it takes some
 	timeout             time.Duration // default of --timeout; 0 leaves it to the verb
 	run                 func(ctx context.Context, c *call) int
 }
@@ -22,7 +23,7 @@ type call struct {
 }
 
 func verbs() []verb {
-	return []verb{reloadVerb(), rollVerb(), upgradeVerb(), statusVerb(), historyVerb(), reopenVerb(), stopVerb(), helpVerb()}
+	return []verb{reloadVerb(), rollbackVerb(), rollVerb(), upgradeVerb(), configVerb(), statusVerb(), historyVerb(), reopenVerb(), stopVerb(), helpVerb()}
 }
 
 func findVerb(name string) (verb, bool) {
@@ -42,11 +43,11 @@ func runVerb(o *options, rest []string, s surroundings) int {
 		return s.fail(usagef("unknown command %q", rest[0]))
 	}
 	p := parser{flags: v.allFlags(), args: rest[1:], given: map[string]bool{}, opts: o}
-	rest, err := p.parse()
+	rest, err := p.words()
 	if err == nil && o.runDir == "" {
 		err = p.environment(s.getenv)
 	}
-	if err == nil && len(rest) > 0 && v.name != "help" {
+	if err == nil && len(rest) > 0 && !v.arguments {
 		err = usagef("%s takes no argument, found %q", v.name, rest[0])
 	}
 	if err != nil {

@@ -77,6 +77,9 @@ func serveFake(ctx context.Context, conn *ipc.Conn, answer func(ipc.Body) ipc.Bo
 	}
 }
 
+// part is the only part of a document.
+func part(text string) *ipc.ConfigPart { return &ipc.ConfigPart{Data: []byte(text), Total: len(text)} }
+
 func TestVerbsReportWhatTheInstanceAnswers(t *testing.T) {
 	applied := &ipc.Applied{Version: 3, SHA: "0123456789abcdef", Workers: 2, Took: 12 * time.Millisecond, Warnings: []string{"w1"},
 		Changes: []ipc.Change{{Object: "upstream:api", Class: ipc.ClassHot}}}
@@ -103,6 +106,22 @@ func TestVerbsReportWhatTheInstanceAnswers(t *testing.T) {
 		{"reopen, silence and no pid file", []string{"reopen", "--timeout=50ms"}, nil, 3, nil, []string{"no answer"}},
 		{"status, silence", []string{"status", "--timeout=50ms"}, nil, 3, nil, []string{"no answer"}},
 		{"status, wrong answer", []string{"status"}, &ipc.Ready{}, 1, nil, []string{"unexpected"}},
+		{"rollback, applied", []string{"rollback", "1", "--wait"}, applied, 0, []string{"applied: version 3 (0123456789ab), hot"}, []string{"warning: w1"}},
+		{"rollback, refused", []string{"rollback"}, &ipc.Refused{Reason: "version 1 is not kept"}, 1, nil, []string{"refused: version 1 is not kept"}},
+		{"rollback, silence", []string{"rollback", "--timeout=50ms"}, nil, 3, nil, []string{"no answer"}},
+		{"config, silence", []string{"config", "list", "--timeout=50ms"}, nil, 3, nil, []string{"no answer"}},
+		{"config, refused", []string{"config", "show", "9"}, &ipc.Refused{Reason: "version 9 is not kept"}, 1, nil, []string{"refused: version 9"}},
+		{"config, another version", []string{"config", "list"}, &ipc.Unknown{Of: ipc.TypeConfigRead}, 1, nil, []string{"another version"}},
+		{"config list", []string{"config", "list"}, part(`{"live":2,"versions":[{"number":1,"sha":"0123456789abcdef","by":"start",
+			"changes":[{"object":"a"},{"object":"b"},{"object":"c"},{"object":"d"}],"more":2},{"number":2}]}`), 0,
+			[]string{"VERSION", "1 ", "0123456789ab ", "start", "a, b, c, 3 more", "2 live"}, nil},
+		{"config list, json", []string{"config", "--json", "list"}, part(`{"live":2,"versions":[]}`), 0, []string{`"live": 2`, `"versions": []`}, nil},
+		{"config show", []string{"config", "show", "2"}, part(`{"number":2,"sha":"ab","copy_of":1,"by":"x\ny","source":"/p.toml","config":"[basic]\n"}`), 0,
+			[]string{"# version 2 (ab), a copy of version 1, live since", "by x?y\n", "# loaded from /p.toml\n\n[basic]\n"}, nil},
+		{"config diff", []string{"config", "diff", "1", "2"}, part(`{"from":1,"to":2,"changes":[{"object":"upstream:u","op":"changed","class":"hot",
+			"keys":[{"key":"algo","new":"\"x\""},{"key":"sni","old":"\"y\""}]}]}`), 0,
+			[]string{"changed upstream:u (hot)\n  + algo = \"x\"\n  - sni = \"y\"\n"}, nil},
+		{"config diff, equal", []string{"config", "diff", "1", "2"}, part(`{"changes":[]}`), 0, []string{""}, nil},
 		{"stop, refused", []string{"stop"}, &ipc.Refused{Reason: "busy"}, 1, nil, []string{"refused: busy"}},
 	}
 	for _, c := range cases {

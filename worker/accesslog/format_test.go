@@ -99,6 +99,7 @@ func TestTags(t *testing.T) {
 		{"{:upstream_connect_time}", "1", ""},
 		{"{:upstream_processing_time_human}", "20ms", ""},
 		{"{:service_time}", "1234", "0"},
+		{"{:config_version}", "3", "0"},
 		{"{$REGION}", `eu \x22west\x22\x0a`, `eu \x22west\x22\x0a`},
 		{"{$UNSET}", "", ""},
 		{"{$hostname}", hostname, hostname},
