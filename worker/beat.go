@@ -51,7 +51,7 @@ func newBeatServer() (*proxy.Server, error) {
 		Locations: map[*route.Location]*proxy.Location{l: {Route: l, Plugins: chain}},
 		Limits:    http1.Limits{Head: 1 << 10, Fields: 8, Target: 64}, KeepAliveRequests: 1,
 		HeaderTimeout: limit, KeepAliveTimeout: limit, ReadTimeout: limit, WriteTimeout: limit,
-		Processing: new(atomic.Int64),
+		Processing: new(atomic.Int64), Uncounted: true,
 	}, nil
 }
 

@@ -11,8 +11,9 @@
 //	 exit            exit                          STOP, TERM, EOF: exit                         v
 //	                                                                                         DRAINING --> GONE, exit
 //
-// In DRAINING nothing is accepted, answers carry "Connection: close", connections idle for the idle grace are closed, and
-// what is left at the time-out is cut. A second TERM, or STOP, exits at once. The heartbeat goes on to the end.
+// In DRAINING what waits in the accept queues is taken once and then nothing is accepted, answers carry "Connection: close", and
+// connections end as package drain says. A second TERM, or STOP, exits at once. The heartbeat goes on to the end; a timer of
+// the kernel kills the process where the supervisor set one.
 //
 // # Goroutines
 //

@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"pingap/ipc"
+	"pingap/worker/drain"
 )
 
 // maxJobs bounds the log messages that wait for a slow disk.
@@ -59,14 +60,13 @@ func (w *worker) message(conn *ipc.Conn, m *ipc.Message) {
 	case *ipc.Dump:
 		w.dump()
 	case *ipc.Drain:
-		w.beginDrain(b.IdleGrace, b.Timeout, b.Reason)
+		w.beginDrain(b)
 		answer = w.left()
 	case *ipc.DrainFaster:
 		w.drainFaster(b.Timeout)
 		answer = w.left()
 	case *ipc.Stop:
-		w.log.Info("told to stop", zap.String("by", b.Who))
-		w.end(nil)
+		w.stop(b.Who)
 	default:
 		answer = ipc.Unknown{Of: m.Body.Type()}
 	}
@@ -96,6 +96,15 @@ func (w *worker) activate() ipc.Body {
 	w.addresses.list = nil
 	w.listen(list)
 	return ipc.Active{}
+}
+
+// stop ends the worker at once. One that drains says what became of it.
+func (w *worker) stop(who string) {
+	w.log.Info("told to stop", zap.String("by", who))
+	if w.drain != nil {
+		w.drained(drain.Stop.String())
+	}
+	w.end(nil)
 }
 
 // signalled drains at the first signal and ends at the second.

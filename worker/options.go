@@ -38,6 +38,7 @@ type Timings struct {
 	Resync      time.Duration // for who came to the rescue to say that it is the supervisor, 5 s
 	AcceptPause time.Duration // between looks whether accepting may go on, 100 ms
 	AcceptRest  time.Duration // for the queue of a dropped listener to be taken, 5 s
+	DrainMargin time.Duration // after the last time-out of a drain, for what was cut to end by itself, 3 s
 	Cut         time.Duration // for connections to end that were cut, 1 s
 }
 
@@ -55,6 +56,7 @@ func (t Timings) withDefaults() Timings {
 	set(&t.Resync, 5*time.Second)
 	set(&t.AcceptPause, 100*time.Millisecond)
 	set(&t.AcceptRest, 5*time.Second)
+	set(&t.DrainMargin, 3*time.Second)
 	set(&t.Cut, time.Second)
 	return t
 }

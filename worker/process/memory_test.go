@@ -1,8 +1,10 @@
 package process
 
 import (
+	"math"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"testing"
 )
 
@@ -32,5 +34,19 @@ func TestMemoryIsTheLeastLimit(t *testing.T) {
 				t.Errorf("%d bytes, want %d", got, c.want)
 			}
 		})
+	}
+}
+
+func TestSlimLowersTheLimitAndNeverRaisesIt(t *testing.T) {
+	before := debug.SetMemoryLimit(math.MaxInt64)
+	defer debug.SetMemoryLimit(before)
+	Slim()
+	limit := debug.SetMemoryLimit(-1)
+	if limit < slimMargin || limit > 1<<32 {
+		t.Errorf("the limit is %d bytes", limit)
+	}
+	debug.SetMemoryLimit(5)
+	if Slim(); debug.SetMemoryLimit(-1) != 5 {
+		t.Error("a lower limit was raised")
 	}
 }

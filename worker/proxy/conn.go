@@ -4,10 +4,12 @@ import (
 	"errors"
 	"net"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"pingap/message"
+	"pingap/worker/drain"
 )
 
 // next is what a connection does after its callback, or after a request.
@@ -34,10 +36,14 @@ type conn struct {
 	before, after *conn
 
 	s        *session
-	tunnelUp *upstreamIO // the other end, of a tunnel
-	fd       uintptr     // valid inside the callback only, 0 outside
-	server   int32       // index into Site.Servers
-	parkedFD int32       // descriptor in the parking set, -1 outside; guarded by its mutex
+	tunnelUp *upstreamIO              // the other end, of a tunnel
+	fd       uintptr                  // valid inside the callback only, 0 outside
+	long     atomic.Pointer[Location] // that of a tunnel, event stream or long download; nil for none of these
+	cutAt    atomic.Int64             // when the connection was to be cut, and
+	cutWhy   atomic.Uint32            // why: a drain.Why
+	end      drain.End                // how it ended, while draining
+	server   int32                    // index into Site.Servers
+	parkedFD int32                    // descriptor in the parking set, -1 outside; guarded by its mutex
 	next     next
 	partial  bool // the buffered bytes are an incomplete head
 	linger   bool // bytes of the client may be unread: close so that it still reads the answer
@@ -119,6 +125,10 @@ func (c *conn) afterError(err error) bool {
 			return false
 		}
 	case causeTimeout:
+		if c.s == nil && c.readable() && !c.p.cutting.Load() {
+			break // a request came in the last moment: it is served
+		}
+		c.end = drain.Idle
 		if c.s != nil && c.partial {
 			c.timeoutHead()
 		}
@@ -213,6 +223,9 @@ func (c *conn) idle(now int64) { c.enter(phaseIdle, now, c.p.keepAlive(c.server)
 
 // close ends the connection and gives everything back.
 func (c *conn) close() {
+	if c.p.draining.Load() != nil {
+		c.noteClosed()
+	}
 	c.p.remove(c)
 	if c.linger {
 		c.lingerClose()

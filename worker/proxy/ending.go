@@ -4,27 +4,17 @@ import (
 	"time"
 
 	"pingap/message"
+	"pingap/worker/drain"
 )
 
-// ending is how connections come to a soft end: answers say that the connection closes, and one that is idle stays usable for the
-// grace, and then for its own part of the spread, so that not all clients come back at once.
-type ending struct {
-	site          *Site // what connections are served from, of servers that the current site has not
-	since         int64 // on the clock of message.Now
-	grace, spread int64 // ns
-}
-
-// over reports whether a connection that has been idle since then has used up its time.
-func (e *ending) over(c *conn, since, now int64) bool {
-	// A multiplicative hash of the connection's number: any share of the connections is spread evenly.
-	const golden = 0x9e3779b97f4a7c15
-	part := int64((c.info.ID * golden) >> 32) // of 2^32
-	jitter := (e.spread >> 16) * (part >> 16)
-	return now-max(e.since, since) > e.grace+jitter
+// former is the last site that had a server, and in what time connections to that end.
+type former struct {
+	site *Site
+	plan *drain.Plan
 }
 
 // retired are servers that the current site has not any more, by the index that their connections have. Values never change.
-type retired map[int32]*ending
+type retired map[int32]*former
 
 // retire keeps what connections of servers that next has not are served from, until they have ended.
 func (p *Proxy) retire(next *Site) {
@@ -42,7 +32,7 @@ func (p *Proxy) retire(next *Site) {
 	}
 	for i := range old.Servers {
 		if i := int32(i); old.has(i) && !next.has(i) {
-			all[i] = &ending{site: old, since: message.Now(), grace: int64(next.IdleGrace), spread: int64(next.IdleSpread)}
+			all[i] = &former{old, drain.Begin(message.Now(), drain.Times{IdleGrace: next.IdleGrace, Spread: next.IdleSpread})}
 		}
 	}
 	p.retired.Store(none(all))
@@ -74,12 +64,14 @@ func (p *Proxy) siteOf(index int32) *Site {
 }
 
 // ending returns how a connection is to end; nil while it is not.
-func (p *Proxy) ending(index int32) *ending {
+func (p *Proxy) ending(index int32) *drain.Plan {
 	if e := p.draining.Load(); e != nil {
 		return e
 	}
 	if all := p.retired.Load(); all != nil {
-		return (*all)[index] // of a server that has come back there is none
+		if e := (*all)[index]; e != nil { // of a server that has come back there is none
+			return e.plan
+		}
 	}
 	return nil
 }
@@ -101,7 +93,7 @@ func (p *Proxy) forget(now int64) {
 	p.mu.Unlock()
 	left := retired{}
 	for i, e := range *all {
-		if used[i] || now-e.since < forgetAfter {
+		if used[i] || now-e.plan.Since() < forgetAfter {
 			left[i] = e
 		}
 	}

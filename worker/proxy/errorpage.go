@@ -5,6 +5,8 @@ import (
 	"html"
 	"strconv"
 	"strings"
+
+	"pingap/worker/http1"
 )
 
 // defaultPage is the error page where basic.error_template is unset.
@@ -34,7 +36,7 @@ func NewErrorPage(template, version string) *ErrorPage {
 
 // Render returns the content type and the body for an error.
 func (p *ErrorPage) Render(status int, kind, text string) (contentType, body []byte) {
-	content := strconv.Itoa(status) + " " + string(reason(status))
+	content := strconv.Itoa(status) + " " + string(http1.Reason(status))
 	if text != "" {
 		content += ": " + text
 	}

@@ -38,6 +38,12 @@ func (c *conn) finish() next {
 	if now == 0 {
 		now = message.Now()
 	}
+	if c.long.Load() != nil {
+		c.long.Store(nil)
+	}
+	if c.p.draining.Load() != nil {
+		c.noteEnd(keep)
+	}
 	s.reset()
 	if !keep {
 		return nextClose

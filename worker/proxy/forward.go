@@ -267,9 +267,10 @@ func (c *conn) interrupted(up *upstreamIO, err error) {
 	}
 	why := c.wait.peek()
 	switch {
-	case c.p.cutting.Load():
-		up.failed(503, "Stopping")
-		return
+	case c.cutting():
+		if c.interruptedByCut(up) {
+			return
+		}
 	case why == causeTimeout && !c.uploadRuns():
 		up.failed(504, "ReadTimedout")
 		return

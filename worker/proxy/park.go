@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"pingap/message"
+	"pingap/worker/drain"
 )
 
 // parking holds idle connections without goroutines in an epoll set of its own. It is level-triggered
@@ -146,6 +147,11 @@ func (k *parking) expire(c *conn) {
 	}
 	k.mu.Unlock()
 	if parked {
+		if c.readable() && !c.p.cutting.Load() {
+			go c.serve() // as in run
+			return
+		}
+		c.end = drain.Idle
 		c.close()
 	}
 }

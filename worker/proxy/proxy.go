@@ -7,7 +7,7 @@ import (
 
 	"go.uber.org/zap"
 
-	"pingap/message"
+	"pingap/worker/drain"
 )
 
 // Options configure a Proxy.
@@ -35,9 +35,10 @@ type Proxy struct {
 	done chan struct{}
 	wake chan struct{} // a connection has ended while draining
 
-	cutting  atomic.Bool             // Close has begun
-	draining atomic.Pointer[ending]  // nil for not
-	retired  atomic.Pointer[retired] // nil for none
+	cutting  atomic.Bool                // Close has begun
+	draining atomic.Pointer[drain.Plan] // nil for not
+	retired  atomic.Pointer[retired]    // nil for none
+	ends     drain.Figures              // while draining
 
 	connections atomic.Int64 // open
 	parked      atomic.Int64
@@ -148,67 +149,4 @@ func (p *Proxy) headMax(index int32) int {
 		return max(s.Limits.Head, inSize)
 	}
 	return inSize
-}
-
-// Drain stops keeping connections alive: answers carry "Connection: close", and connections that are
-// idle for idleGrace from now on are closed. It returns when all connections have ended, or ctx's
-// channel is closed; what is left then is the caller's to cut.
-func (p *Proxy) Drain(idleGrace time.Duration, stop <-chan struct{}) {
-	p.draining.CompareAndSwap(nil, &ending{since: message.Now(), grace: int64(idleGrace)})
-	for p.connections.Load() > 0 {
-		select {
-		case <-p.wake:
-		case <-stop:
-			return
-		}
-	}
-}
-
-// cutPatience bounds Close, cutAgain is the pause between two rounds of interrupting.
-const (
-	cutPatience = time.Second
-	cutAgain    = 20 * time.Millisecond
-)
-
-// Close cuts every connection, waits for their goroutines to have ended their requests, and ends the
-// proxy's own. Requests in flight end as if their time were up. It takes a second at most.
-func (p *Proxy) Close() {
-	p.cutting.Store(true)
-	p.draining.CompareAndSwap(nil, &ending{since: message.Now()})
-	for end := time.Now().Add(cutPatience); p.connections.Load() > 0 && time.Now().Before(end); {
-		p.cutAll()
-		select {
-		case <-p.wake:
-		case <-time.After(cutAgain):
-		}
-	}
-	close(p.done)
-	p.parking.close()
-}
-
-// cutAll interrupts every connection, whatever it waits for.
-func (p *Proxy) cutAll() {
-	var parked []*conn
-	p.mu.Lock()
-	for c := p.list.after; c != &p.list; c = c.after {
-		if c.cut() {
-			parked = append(parked, c)
-		}
-	}
-	p.mu.Unlock()
-	for _, c := range parked {
-		p.parking.expire(c)
-	}
-}
-
-// cut interrupts a connection, and reports whether it is parked.
-func (c *conn) cut() bool {
-	c.wait.mu.Lock()
-	defer c.wait.mu.Unlock()
-	if c.wait.phase == phaseParked {
-		return true
-	}
-	c.wait.fireLocked(causeTimeout)
-	_ = c.net.SetWriteDeadline(past) // an error is a connection that is closed
-	return false
 }

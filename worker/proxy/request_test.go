@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"pingap/config"
+	"pingap/worker/drain"
 )
 
 // readBody reads the body of a request whose head is given, and returns it decoded.
@@ -447,10 +448,8 @@ func TestDrainLetsConnectionsEnd(t *testing.T) {
 	slow.send("GET /slow HTTP/1.1\r\nHost: h\r\n\r\n")
 	r.until("waiting", func(s Stats) bool { return s.InFlight == 1 })
 	drained := make(chan struct{})
-	go func() { r.p.Drain(500*time.Millisecond, nil); close(drained) }()
-	for r.p.draining.Load() == nil {
-		time.Sleep(time.Millisecond)
-	}
+	r.p.Drain(drain.Times{IdleGrace: 500 * time.Millisecond, Timeout: patience})
+	go func() { r.p.Drained(nil); close(drained) }()
 	used.send(get) // an idle connection is still usable, and told to close
 	if head := used.head(); !strings.Contains(head, "Connection: close\r\n") {
 		t.Errorf("head %q", head)

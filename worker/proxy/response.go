@@ -5,6 +5,7 @@ import (
 
 	"pingap/message"
 	"pingap/plugins"
+	"pingap/worker/eventstream"
 	"pingap/worker/http1"
 )
 
@@ -24,8 +25,9 @@ type respState struct {
 	mode     relayMode
 	left     int64 // bytes still to come, in relayLength and in decoded bodies with a length
 	chunks   http1.Chunked
-	chunked  bool // the client gets a chunked body
-	headOnly bool // the head is written but not sent: it goes with the first bytes of the body
+	chunked  bool                // the client gets a chunked body
+	events   eventstream.Tracker // of a body that is a stream of events, and can be read
+	headOnly bool                // the head is written but not sent: it goes with the first bytes of the body
 	filters  []plugins.Filter
 	work     [2][]byte // scratch of filters and chunk framing
 	head     []byte    // the response head, when it was moved out of the read buffer
@@ -109,6 +111,7 @@ func (c *conn) frameFor(frame http1.Framing) http1.Out {
 	out := http1.Out{Length: message.LengthUnknown}
 	c.settleUpload()
 	s.chooseFilters(frame)
+	c.noteLong(frame)
 	status := s.ex.Response.Status
 	old := s.ex.Request.Version < message.HTTP11
 	switch {
@@ -117,7 +120,7 @@ func (c *conn) frameFor(frame http1.Framing) http1.Out {
 	case status == 204 || status < 200:
 	case !frame.Chunked && !frame.UntilClose && len(r.filters) == 0:
 		r.mode, r.left, out.Length = relayLength, frame.Length, frame.Length
-	case frame.Chunked && len(r.filters) == 0 && !old:
+	case frame.Chunked && len(r.filters) == 0 && !old && !r.events.Known():
 		r.mode, out.Chunked = relayChunked, true
 	default:
 		r.mode, r.left = relayDecoded, frame.Length

@@ -47,6 +47,7 @@ type session struct {
 	keepClient bool   // the client's connection may be used again
 	headSent   bool   // a final response head has been written, at least in part
 	ended      int64  // when the exchange with the upstream was over, 0 for not known
+	broken     bool   // the client did not get the whole answer, or did not because we cut it
 	clientGone bool   // a write to the client failed, or the sweeper saw it leave
 
 	up      *upstreamIO       // the exchange with the upstream in progress
@@ -110,7 +111,7 @@ func (s *session) reset() {
 	clear(s.tried)
 	s.site, s.server, s.location = nil, nil, nil
 	s.reqScan, s.reqFrame, s.reqBody, s.reqWhole = http1.Scan{}, http1.Framing{}, nil, false
-	s.held, s.counted, s.keepClient, s.headSent, s.clientGone = false, false, false, false, false
+	s.held, s.counted, s.keepClient, s.headSent, s.clientGone, s.broken = false, false, false, false, false, false
 	s.tried, s.upload, s.up, s.backend, s.ended = s.tried[:0], nil, nil, nil, 0
 	s.out = s.out[:0]
 	if s.r == s.w {

@@ -57,6 +57,8 @@ type Server struct {
 	// KeepAliveRequests is the number of requests after which a connection is closed, 0 for no limit.
 	KeepAliveRequests uint64
 
+	// Uncounted leaves its connections out of the figures of a drain.
+	Uncounted bool
 	// Processing counts requests in process in this worker. It outlives the site.
 	Processing *atomic.Int64
 }
@@ -86,6 +88,9 @@ type Location struct {
 	RetryWindow time.Duration
 	// TunnelIdle is how long an upgraded connection may be silent in both directions.
 	TunnelIdle time.Duration
+	// DrainTimeout is how long tunnels, event streams and long downloads may go on while the worker drains; 0 leaves it to
+	// the worker.
+	DrainTimeout time.Duration
 	// ChangesHeaders tells that Route.RequestHeaders has something to do.
 	ChangesHeaders bool
 }

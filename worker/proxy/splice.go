@@ -49,6 +49,10 @@ func (c *conn) splice(up *upstreamIO, readLimit time.Duration) {
 	c.wait.leave()
 	piece := int64(splicePiece)
 	for r.left > 0 {
+		if c.cutting() {
+			up.failed(503, "Stopping")
+			return
+		}
 		begin := time.Now()
 		if up.setReadLimit(begin, readLimit) != nil || to.SetWriteDeadline(begin.Add(c.s.server.WriteTimeout)) != nil {
 			up.failed(502, "ReadError")

@@ -1,11 +1,10 @@
 package proxy
 
 import (
-	"runtime"
-	"runtime/debug"
 	"time"
 
 	"pingap/message"
+	"pingap/worker/process"
 )
 
 const (
@@ -26,7 +25,7 @@ func (p *Proxy) Run() {
 	}()
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
-	var trim trimmer
+	var trim process.Trimmer
 	for n := 0; ; n++ {
 		select {
 		case <-p.done:
@@ -40,46 +39,19 @@ func (p *Proxy) Run() {
 				p.sweepUpstreams()
 			}
 			if n%5 == 0 {
-				trim.look(p.parked.Load(), message.Now())
+				trim.Look(p.parked.Load(), message.Now())
 			}
 		}
 	}
 }
 
-// trimmer gives memory back to the system when many connections have been parked: the stacks of their
-// goroutines are free then, but an idle process collects no garbage by itself.
-type trimmer struct {
-	before  int64 // parked at the last look
-	trimmed int64 // parked when memory was last given back
-	at      int64 // when that was
-}
-
-const (
-	// trimAfter is how many more connections must be parked for a collection to be worth it.
-	trimAfter = 500
-	// trimEvery is the least time between two collections.
-	trimEvery = 10 * time.Second
-)
-
-// look is called twice a second. It acts when the number of parked connections has stopped growing.
-func (t *trimmer) look(parked, now int64) {
-	settled := parked <= t.before+t.before/8
-	t.before = parked
-	t.trimmed = min(t.trimmed, parked)
-	if !settled || parked < t.trimmed+trimAfter || t.at != 0 && now-t.at < int64(trimEvery) {
-		return
-	}
-	t.trimmed, t.at = parked, now
-	runtime.GC() // pools give up what they hold only in their second collection
-	debug.FreeOSMemory()
-}
-
 // sweep looks at every connection; at the parked ones only when all is set.
 func (p *Proxy) sweep(now int64, all bool) {
 	var unpark []*conn
+	plan := p.draining.Load()
 	p.mu.Lock()
 	for c := p.list.after; c != &p.list; c = c.after {
-		if c.check(now, all) {
+		if plan != nil && c.cutOver(plan, now) || c.check(now, all) {
 			unpark = append(unpark, c)
 		}
 	}
@@ -138,7 +110,7 @@ func (c *conn) check(now int64, all bool) (expired bool) {
 // drained reports whether an idle connection is to be closed because the worker, or what it is a connection of, comes to its end.
 func (c *conn) drained(since, now int64) bool {
 	e := c.p.ending(c.server)
-	return e != nil && e.over(c, since, now)
+	return e != nil && e.IdleOver(c.info.ID, since, now)
 }
 
 // lookLocked looks at both peers of a request that waits for its upstream.

@@ -253,6 +253,10 @@ const maxResponseFields = 256
 // takeBody passes bytes of the body on.
 func (up *upstreamIO) takeBody(p []byte) bool {
 	c := up.c
+	r := &c.s.resp
+	if c.cutting() && !(r.events.Known() && c.polite()) {
+		return up.failed(503, "Stopping")
+	}
 	done, err := c.relay(up, p)
 	switch {
 	case err == errBadBody:
@@ -262,6 +266,9 @@ func (up *upstreamIO) takeBody(p []byte) bool {
 	case done:
 		up.want = wantDone
 		return true
+	}
+	if r.events.Between() && c.cutting() {
+		return c.endEvents(up)
 	}
 	if c.mayHandOver(up) {
 		up.want = wantSplice
