@@ -230,6 +230,9 @@ func (c *checker) settings(cfg *config.Config) {
 		Group: b.Group, AllowRoot: b.AllowRoot, PIDFile: b.PidFile, LogLevel: b.LogLevel, LogJSON: b.LogFormatJSON, Drain: ipc.DrainSettings{
 			IdleGrace: b.DrainIdleGrace.Std(), Spread: b.DrainSpread.Std(), LongTimeout: b.DrainLongTimeout.Std(),
 			MaxGenerations: b.MaxDrainingGenerations, MaxMemory: int64(b.MaxDrainingMemory), Orphan: b.OrphanGrace.Std()}}
+	for _, l := range cfg.Locations {
+		s.Drain.Longest = max(s.Drain.Longest, l.DrainTimeout.Std())
+	}
 	if c.job.Threads >= 0 {
 		s.Threads = c.job.Threads
 	}

@@ -19,8 +19,9 @@ func (s *supervisor) drainOf(reason string) ipc.Drain {
 	}
 	grace := s.grace()
 	long := max(grace, orDefault(d.LongTimeout, t.Long))
-	return ipc.Drain{IdleGrace: orDefault(d.IdleGrace, t.IdleGrace), Spread: orDefault(d.Spread, t.Spread), Timeout: grace,
-		LongTimeout: long, Hard: max(long, d.Longest) + t.HardMargin, Reason: reason}
+	spread := orDefault(d.Spread, t.Spread)
+	return ipc.Drain{IdleGrace: orDefault(d.IdleGrace, t.IdleGrace), Spread: spread, Timeout: grace,
+		LongTimeout: long, Hard: max(long, d.Longest) + spread + t.HardMargin, Reason: reason}
 }
 
 func orDefault(d, otherwise time.Duration) time.Duration {

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -52,6 +53,9 @@ data = "` + text + `"
 // pingap runs a command line on the home's run directory.
 func (h *home) pingap(args ...string) outcome {
 	h.t.Helper()
+	if slices.Contains(args, "-c") {
+		args = append(args, "--state-dir", filepath.Join(h.dir, "state"))
+	}
 	return command(h.t, nil, append(args, "--run-dir", h.run)...)
 }
 
