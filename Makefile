@@ -6,6 +6,8 @@ BIN       := bin/pingap
 RUN_FLAGS ?= --sample
 FUZZTIME  ?= 20s
 SOAK      ?= 10m
+SOAK_MINUTES ?= 60
+SOAK_TESTS   ?= ^TestFault
 BENCH     ?=
 DESTDIR   ?=
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -54,8 +56,10 @@ fuzz:
 			! echo "$$out" | grep -q 'Failing input'; }; then exit 1; fi; \
 	done
 
-# Mixed load and reloads on one instance for SOAK; fails on any error, and on memory, descriptors or threads that keep growing.
+# The long forms of all fault tests (hundreds of applies, restarts, kills), SOAK_MINUTES of faults drawn by lot, then full load and
+# reloads for SOAK. Fails on any request that is lost and on what keeps growing. SOAK_TESTS chooses some of the tests.
 soak:
+	SOAK_MINUTES=$(SOAK_MINUTES) $(GO) test ./e2e -count=1 -timeout 0 -v -run '$(SOAK_TESTS)'
 	$(GO) run ./bench -soak $(SOAK)
 
 # deb, rpm and tar.gz for amd64 and arm64 with their checksums, in bin/packages; packaging/README.md.

@@ -68,6 +68,15 @@ func launch(t *testing.T, dir string, flags ...string) *instance {
 	return launchAs(t, dir, func(*exec.Cmd) {}, flags...)
 }
 
+// launchLimited is launch with a limit of open descriptors.
+func launchLimited(t *testing.T, dir string, files int, flags ...string) *instance {
+	t.Helper()
+	return launchAs(t, dir, func(cmd *exec.Cmd) {
+		cmd.Args = slices.Concat([]string{"sh", "-c", fmt.Sprintf(`ulimit -n %d; exec "$0" "$@"`, files)}, cmd.Args)
+		cmd.Path = "/bin/sh"
+	}, flags...)
+}
+
 // launchAs is launch with a command that the test changes before it is started.
 func launchAs(t *testing.T, dir string, change func(*exec.Cmd), flags ...string) *instance {
 	t.Helper()

@@ -15,6 +15,7 @@ func (c *client) tunnel() {
 	r := c.load.begin(c, true)
 	err := c.upgrade()
 	c.load.end(r, time.Since(r.began), err)
+	alive := time.Now()
 	defer c.drop()
 	for n := 0; err == nil && c.load.rest(c.mix.Pause); n++ {
 		if c.endedPolitely() {
@@ -22,8 +23,11 @@ func (c *client) tunnel() {
 			return
 		}
 		m := c.load.begin(c, false)
+		written := m.began
+		m.began = alive // of a tunnel that ended meanwhile it is not known when
 		err = c.echo(fmt.Sprintf("%s message %d", c.key(), n))
-		c.load.end(m, time.Since(m.began), err)
+		c.load.end(m, time.Since(written), err)
+		alive = time.Now()
 	}
 	if err != nil {
 		c.load.rest(failurePause)
