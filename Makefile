@@ -7,6 +7,7 @@ RUN_FLAGS ?= --sample
 FUZZTIME  ?= 20s
 SOAK      ?= 10m
 SOAK_MINUTES ?= 60
+RELOADS   ?= 20
 SOAK_TESTS   ?= ^TestFault
 BENCH     ?=
 DESTDIR   ?=
@@ -14,7 +15,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Tools and tests of the tree gain nothing from the race detector.
 RACE_SKIP := ^pingap/(bench$$|internal/|e2e)
 
-.PHONY: all build run test lint bench bench-quick fuzz soak clean packages packages-check install uninstall container
+.PHONY: all build run test lint bench bench-quick bench-reload fuzz soak clean packages packages-check install uninstall container
 
 all: build
 
@@ -43,6 +44,10 @@ bench:
 
 bench-quick:
 	$(GO) run ./bench -quick $(BENCH)
+
+# Requests lost by RELOADS reloads of nginx, HAProxy and this build, counted by the same clients; fails if ours are not 0.
+bench-reload:
+	$(GO) run ./bench -reload $(RELOADS) $(BENCH)
 
 # Every fuzz target for FUZZTIME. The Go tool now and then reports its own end as "context deadline exceeded"; a finding names
 # its failing input.

@@ -40,6 +40,15 @@ func (r *Report) Total() Tally {
 	return t
 }
 
+// Sum is Total of some kinds.
+func (r *Report) Sum(of ...Kind) Tally {
+	var t Tally
+	for _, k := range of {
+		t.add(&r.Kinds[k])
+	}
+	return t
+}
+
 // Err says what is wrong: requests that failed, none that succeeded, or some whose end is not known. It is for a load that has
 // stopped.
 func (r *Report) Err() error {
