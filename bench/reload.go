@@ -117,11 +117,16 @@ func (r reloading) measure(ctx context.Context, o options, dir string) (reloaded
 		return done, err
 	}
 	defer in.stop()
-	l := load.Start(net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), load.Usual(4, reloadAnswer, reloadBody)...)
+	l := load.Start(net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), reloadClients()...)
 	err = r.keepReloading(ctx, in, o)
 	done.report = l.Stop()
 	done.arrived = up.Check(done.report)
 	return done, err
+}
+
+// reloadClients are all kinds, and some that ask again at once from a few milliseconds away.
+func reloadClients() []load.Mix {
+	return append(load.Usual(4, reloadAnswer, reloadBody), load.Mix{Kind: load.Busy, Clients: 8, Distance: 3 * time.Millisecond})
 }
 
 func (r reloading) keepReloading(ctx context.Context, in *instance, o options) error {

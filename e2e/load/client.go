@@ -16,6 +16,7 @@ type client struct {
 	number int
 	n      uint64 // number of the request that is next or runs
 	conn   *connection
+	way    time.Duration // that the request has travelled
 }
 
 // run goes on until the load is stopped.
@@ -61,6 +62,7 @@ func (c *client) key() string { return fmt.Sprintf("%d.%d", c.number, c.n) }
 
 // ready sees to a connection: a new one where there is none, or where the proxy has closed the old one.
 func (c *client) ready() error {
+	c.way = 0
 	if c.conn != nil {
 		closed, err := c.conn.closed()
 		if err != nil {
@@ -72,6 +74,9 @@ func (c *client) ready() error {
 		}
 	}
 	if c.conn != nil {
+		left := time.Now()
+		time.Sleep(c.mix.Distance)
+		c.way = time.Since(left)
 		return nil
 	}
 	var err error
@@ -92,7 +97,7 @@ func (c *client) exchange() {
 			err = judge(a, body, want)
 		}
 	}
-	c.load.end(r, time.Since(r.began)-c.takes(), err)
+	c.load.end(r, time.Since(r.began)-c.takes()-c.way, err)
 	c.after(a, err)
 }
 
@@ -160,7 +165,7 @@ const uploadPiece = 100 * time.Millisecond // between two pieces of a body
 func (c *client) upload() {
 	r := c.load.begin(c, true)
 	a, slept, err := c.sendSlowly()
-	c.load.end(r, time.Since(r.began)-slept, err)
+	c.load.end(r, time.Since(r.began)-slept-c.way, err)
 	c.after(a, err)
 }
 

@@ -4,7 +4,7 @@
 // The clients speak over plain connections. They never retry, never reconnect unseen, and each request that was begun ends as
 // exactly one Outcome; after Stop as many have ended as were begun. What a client does:
 //
-//	Busy        keep-alive, a short pause, GET and POST in turns
+//	Busy        keep-alive, a short pause or none, GET and POST in turns
 //	Idle        keep-alive, with time to think in which the proxy may close the connection
 //	Fresh       a connection for each request
 //	Slow        the answer takes long: its head comes half way, and its body in two parts

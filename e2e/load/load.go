@@ -13,6 +13,9 @@ type Mix struct {
 	Pause time.Duration
 	// Takes is what a request itself takes: a Slow answer, an Upload's body, an event stream. It is no latency.
 	Takes time.Duration
+	// Distance is how long a request travels: a client writes on a connection that it keeps without knowing what the proxy did
+	// to it in the meantime, as every client does that is further away than this machine. It is no latency.
+	Distance time.Duration
 	// Limit is what an answer may take beyond that; 0 is 30 s, which a loaded machine does not reach.
 	Limit time.Duration
 }
@@ -22,8 +25,8 @@ type Mix struct {
 func Usual(n int, answer, body time.Duration) []Mix {
 	few := max(1, n/2)
 	return []Mix{
-		{Kind: Busy, Clients: n, Pause: 2 * time.Millisecond},
-		{Kind: Idle, Clients: 2 * n, Pause: 200 * time.Millisecond},
+		{Kind: Busy, Clients: n, Pause: time.Millisecond, Distance: time.Millisecond},
+		{Kind: Idle, Clients: 2 * n, Pause: 200 * time.Millisecond, Distance: 5 * time.Millisecond},
 		{Kind: Fresh, Clients: n, Pause: 2 * time.Millisecond},
 		{Kind: Slow, Clients: n, Pause: 10 * time.Millisecond, Takes: answer},
 		{Kind: Upload, Clients: few, Pause: 10 * time.Millisecond, Takes: body},
