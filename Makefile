@@ -6,13 +6,16 @@ BIN       := bin/pingap
 RUN_FLAGS ?= --sample
 FUZZTIME  ?= 20s
 SOAK      ?= 10m
+SOAK_MINUTES ?= 60
+RELOADS   ?= 20
+SOAK_TESTS   ?= ^TestFault
 BENCH     ?=
 DESTDIR   ?=
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Tools and tests of the tree gain nothing from the race detector.
 RACE_SKIP := ^pingap/(bench$$|internal/|e2e)
 
-.PHONY: all build run test lint bench bench-quick fuzz soak clean packages packages-check install uninstall container
+.PHONY: all build run test lint bench bench-quick bench-reload fuzz soak clean packages packages-check install uninstall container
 
 all: build
 
@@ -42,6 +45,10 @@ bench:
 bench-quick:
 	$(GO) run ./bench -quick $(BENCH)
 
+# Requests lost by RELOADS reloads of nginx, HAProxy and this build, counted by the same clients; fails if ours are not 0.
+bench-reload:
+	$(GO) run ./bench -reload $(RELOADS) $(BENCH)
+
 # Every fuzz target for FUZZTIME. The Go tool now and then reports its own end as "context deadline exceeded"; a finding names
 # its failing input.
 fuzz:
@@ -54,8 +61,10 @@ fuzz:
 			! echo "$$out" | grep -q 'Failing input'; }; then exit 1; fi; \
 	done
 
-# Mixed load and reloads on one instance for SOAK; fails on any error, and on memory, descriptors or threads that keep growing.
+# The long forms of all fault tests (hundreds of applies, restarts, kills), SOAK_MINUTES of faults drawn by lot, then full load and
+# reloads for SOAK. Fails on any request that is lost and on what keeps growing. SOAK_TESTS chooses some of the tests.
 soak:
+	SOAK_MINUTES=$(SOAK_MINUTES) $(GO) test ./e2e -count=1 -timeout 0 -v -run '$(SOAK_TESTS)'
 	$(GO) run ./bench -soak $(SOAK)
 
 # deb, rpm and tar.gz for amd64 and arm64 with their checksums, in bin/packages; packaging/README.md.

@@ -28,6 +28,9 @@ type options struct {
 	apply    bool          // also measure a change of the configuration under load
 	keep     bool          // leave the temporary directory
 	soak     time.Duration // instead of the table: mixed load and reloads on this build for so long
+	reload   int           // instead of the table: what reloads cost nginx, HAProxy and this build, so many each
+	// reloadPace is from one of these to the next.
+	reloadPace time.Duration
 }
 
 func main() {
@@ -60,11 +63,13 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	fs.BoolVar(&o.apply, "apply", false, "measure a change among 10,000 locations too (the whole table does)")
 	fs.BoolVar(&o.keep, "keep", false, "keep the configurations and logs")
 	fs.DurationVar(&o.soak, "soak", 0, "no table: mixed load and reloads on this build for so long; fails on errors and leaks")
+	fs.IntVar(&o.reload, "reload", 0, "no table: requests lost by so many reloads of nginx, HAProxy and this build; fails if ours are not 0")
+	fs.DurationVar(&o.reloadPace, "pace", 500*time.Millisecond, "from one of these reloads to the next")
 	fs.BoolVar(&quick, "quick", false, "only plain requests over 64 connections on one thread")
 	if err := fs.Parse(args); err != nil {
 		return o, err
 	}
-	if fs.NArg() > 0 || o.rounds < 1 || o.seconds < 100*time.Millisecond || o.seconds > time.Minute || o.soak < 0 || o.soak > 24*time.Hour ||
+	if fs.NArg() > 0 || o.reload < 0 || o.reloadPace < 0 || o.rounds < 1 || o.seconds < 100*time.Millisecond || o.seconds > time.Minute || o.soak < 0 || o.soak > 24*time.Hour ||
 		(o.nginx != "default" && o.nginx != "tuned") {
 		fs.Usage()
 		return o, flag.ErrHelp
@@ -96,6 +101,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	if o.soak > 0 {
 		return soak(ctx, o, dir, stdout, stderr)
+	}
+	if o.reload > 0 {
+		return compareReloads(ctx, o, dir, stdout, stderr)
 	}
 	b, err := newBench(ctx, o, dir, stderr)
 	if err != nil {

@@ -9,5 +9,12 @@
 // retries: one request is one connection attempt or one use of a connection, and each that does not bring the expected answer
 // counts as failed.
 //
-// Environment: E2E_RACE=1 builds with the race detector; SOAK=1 runs the large version of the connection test.
+// # Faults
+//
+// Tests called TestFault put load on an instance and break something (underload_test.go, fault_*_test.go): each states load, fault and
+// the requests that may be lost. Their load is package load, whose clients account for every request they began. The short forms run
+// with `make test`, the long ones with `make soak`.
+//
+// Environment: E2E_RACE=1 builds with the race detector; SOAK=1 runs the large version of the connection test; SOAK_MINUTES=60
+// runs the long forms of the fault tests, with so long a soak; SOAK_SEED repeats its draw.
 package e2e

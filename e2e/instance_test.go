@@ -25,7 +25,8 @@ type instance struct {
 	conf   string // what -c was given; empty in other modes
 	output string // file of standard output and error
 	cmd    *exec.Cmd
-	ended  chan struct{} // closed when the supervisor has ended
+	ended  chan struct{} // closed when the process that was started has ended
+	later  bool          // a supervisor may have come after that one: by an upgrade, or started anew
 	seen   map[int]bool  // process ids that status showed
 	dumps  bool          // a hung worker was aborted: its stacks in the output are no panic
 }
@@ -68,6 +69,15 @@ func launch(t *testing.T, dir string, flags ...string) *instance {
 	return launchAs(t, dir, func(*exec.Cmd) {}, flags...)
 }
 
+// launchLimited is launch with a limit of open descriptors.
+func launchLimited(t *testing.T, dir string, files int, flags ...string) *instance {
+	t.Helper()
+	return launchAs(t, dir, func(cmd *exec.Cmd) {
+		cmd.Args = slices.Concat([]string{"sh", "-c", fmt.Sprintf(`ulimit -n %d; exec "$0" "$@"`, files)}, cmd.Args)
+		cmd.Path = "/bin/sh"
+	}, flags...)
+}
+
 // launchAs is launch with a command that the test changes before it is started.
 func launchAs(t *testing.T, dir string, change func(*exec.Cmd), flags ...string) *instance {
 	t.Helper()
@@ -98,6 +108,9 @@ func launchAs(t *testing.T, dir string, change func(*exec.Cmd), flags ...string)
 
 // end stops the instance and checks what it leaves.
 func (i *instance) end() {
+	if i.later {
+		i.endLater()
+	}
 	if !i.hasEnded() {
 		i.note()
 		_ = i.cmd.Process.Signal(syscall.SIGTERM)
@@ -118,6 +131,23 @@ func (i *instance) end() {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
 	i.checkOutput()
+}
+
+// endLater stops a supervisor that is not the process that was started, if there is one.
+func (i *instance) endLater() {
+	st, err := i.tryStatus()
+	if err != nil {
+		return // nobody is there: what is left shows that
+	}
+	st.noteIn(i.seen)
+	pid := st.supervisor()
+	if pid == i.cmd.Process.Pid {
+		return
+	}
+	if r := i.verb("stop", "--fast", "--timeout", "20s"); r.code != 0 {
+		i.t.Errorf("stop: exit code %d: %s", r.code, r.all())
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
 }
 
 func (i *instance) endsWithin(limit time.Duration) bool {
@@ -222,7 +252,7 @@ func (i *instance) waitRunning() {
 			return fmt.Errorf("state %s", st.State)
 		}
 		for _, w := range st.workers() {
-			if w.State != "active" {
+			if w.State != "active" && w.State != "draining" {
 				return fmt.Errorf("worker %d is %s", w.Slot, w.State)
 			}
 		}
@@ -307,6 +337,27 @@ func (s status) of(kind string) []process {
 }
 
 func (s status) workers() []process { return s.of("worker") }
+
+// active are the workers that accept.
+func (s status) active() []process { return s.in("active") }
+
+func (s status) in(state string) []process {
+	var list []process
+	for _, p := range s.workers() {
+		if p.State == state {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+// supervisor is its process id.
+func (s status) supervisor() int {
+	for _, p := range s.of("supervisor") {
+		return p.PID
+	}
+	return 0
+}
 
 // pids of the workers, in the order of their slots.
 func (s status) pids() []int {

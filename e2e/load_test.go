@@ -33,8 +33,8 @@ type failure struct {
 	err          error
 }
 
-// load is running traffic.
-type load struct {
+// traffic is load that runs.
+type traffic struct {
 	addr     string
 	done     atomic.Uint64
 	stopped  chan struct{}
@@ -44,9 +44,9 @@ type load struct {
 }
 
 // runLoad starts clients that go on until stop.
-func runLoad(t *testing.T, addr string, mixes ...mix) *load {
+func runLoad(t *testing.T, addr string, mixes ...mix) *traffic {
 	t.Helper()
-	l := &load{addr: addr, stopped: make(chan struct{})}
+	l := &traffic{addr: addr, stopped: make(chan struct{})}
 	number := 0
 	for _, m := range mixes {
 		for range m.clients {
@@ -60,7 +60,7 @@ func runLoad(t *testing.T, addr string, mixes ...mix) *load {
 }
 
 // stop ends the load when the requests in flight have been answered.
-func (l *load) stop() {
+func (l *traffic) stop() {
 	select {
 	case <-l.stopped:
 	default:
@@ -69,7 +69,7 @@ func (l *load) stop() {
 	l.wg.Wait()
 }
 
-func (l *load) client(number int, m mix) {
+func (l *traffic) client(number int, m mix) {
 	var c *client
 	defer func() {
 		if c != nil {
@@ -101,7 +101,7 @@ func (l *load) client(number int, m mix) {
 }
 
 // goesOn waits for the pause and says whether there is another request.
-func (l *load) goesOn(pause time.Duration, n uint64) bool {
+func (l *traffic) goesOn(pause time.Duration, n uint64) bool {
 	if n == 0 {
 		pause = 0
 	}
@@ -113,7 +113,7 @@ func (l *load) goesOn(pause time.Duration, n uint64) bool {
 	}
 }
 
-func (l *load) exchange(c *client, m mix, n uint64) (*answer, error) {
+func (l *traffic) exchange(c *client, m mix, n uint64) (*answer, error) {
 	request := m.request(n)
 	status := m.status
 	if status == 0 {
@@ -137,7 +137,7 @@ func (l *load) exchange(c *client, m mix, n uint64) (*answer, error) {
 	return a, err
 }
 
-func (l *load) failed(f failure) {
+func (l *traffic) failed(f failure) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.failures) < 10_000 {
@@ -145,14 +145,14 @@ func (l *load) failed(f failure) {
 	}
 }
 
-func (l *load) failuresSoFar() []failure {
+func (l *traffic) failuresSoFar() []failure {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Clone(l.failures)
 }
 
 // progress fails the test when not another n requests succeed.
-func (l *load) progress(t *testing.T, n uint64) {
+func (l *traffic) progress(t *testing.T, n uint64) {
 	t.Helper()
 	goal := l.done.Load() + n
 	err := within(patience, func() error {
@@ -167,7 +167,7 @@ func (l *load) progress(t *testing.T, n uint64) {
 }
 
 // report is a line about the failures.
-func (l *load) report() string {
+func (l *traffic) report() string {
 	failures := l.failuresSoFar()
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d done, %d failed", l.done.Load(), len(failures))
@@ -182,7 +182,7 @@ func (l *load) report() string {
 }
 
 // mustBeClean stops the load and fails the test if any request failed.
-func (l *load) mustBeClean(t *testing.T) {
+func (l *traffic) mustBeClean(t *testing.T) {
 	t.Helper()
 	l.stop()
 	if len(l.failuresSoFar()) > 0 || l.done.Load() == 0 {

@@ -23,7 +23,7 @@ type faulty struct {
 	*instance
 	t    *testing.T
 	addr string
-	load *load
+	load *traffic
 	pids string
 }
 

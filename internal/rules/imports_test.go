@@ -38,8 +38,9 @@ func arrows() []arrow {
 		{from: "supervisor", to: []string{"supervisor/*", "ipc", "arena", "telemetry", "config"}},
 		{from: "supervisor/*", to: []string{"supervisor/*", "ipc", "telemetry"}},
 		{from: "cmd/pingap", to: []string{"*"}},
-		{from: "bench"},
-		{from: "e2e"},
+		{from: "bench", to: []string{"e2e/load"}},
+		{from: "e2e", to: []string{"e2e/load"}},
+		{from: "e2e/*"},
 		{from: "packaging", to: []string{"config"}},
 		{from: "internal/*"},
 	}
