@@ -269,3 +269,36 @@ func TestEachRequestLogsItsVersion(t *testing.T) {
 		return nil
 	})
 }
+
+// A supervisor that comes back takes the workers over, and what was rolled back to with them.
+func TestARollbackOutlastsTheSupervisor(t *testing.T) {
+	t.Parallel()
+	addr, other := freePort(t), freePort(t)
+	i := start(t, mockConf(addr, "one"))
+	i.change(mockConf(other, "two")) // another address, and back again by rollback
+	contains(t, i.mustVerb("rollback", "--wait").stdout, "applied: version 3")
+	if err := want(addr, "/", "one"); err != nil {
+		t.Error(err)
+	}
+	signalPID(t, i.cmd.Process.Pid, syscall.SIGKILL)
+	if !i.endsWithin(patience) {
+		t.Fatal("the supervisor did not end")
+	}
+	i = startIn(t, i.dir, i.conf)
+	i.eventually("the load of the new supervisor", func() error {
+		if text := i.verb("status").stdout; !strings.Contains(text, "not live since a rollback to version 1") {
+			return errors.New(text)
+		}
+		return nil
+	})
+	if err := want(addr, "/", "one"); err != nil {
+		t.Error(err)
+	}
+	if v := i.versions(); v.Live != 3 || len(v.Versions) != 3 {
+		t.Errorf("%+v", v)
+	}
+	contains(t, i.reload().stdout, "applied: version 4")
+	if err := want(other, "/", "two"); err != nil {
+		t.Error(err)
+	}
+}
