@@ -88,7 +88,9 @@ func packageDeb(t *testing.T, dir string) {
 	b.answers(own)
 	b.oneWorker()
 	b.underLoad("systemctl restart pingap")
-	b.underLoad("dpkg -i /packages/1.0.1/pingap_*.deb")
+	if out := b.underLoad("dpkg -i /packages/1.0.1/pingap_*.deb"); !strings.Contains(out, "upgraded: ") || !strings.Contains(out, "LONGEST WAIT") {
+		t.Errorf("the upgrade does not print what it did: %s", out)
+	}
 	b.runs("1.0.1")
 	b.answers(own)
 	b.crashWhileUnpacked()
@@ -282,8 +284,8 @@ func (b *box) runs(version string) {
 	b.eventually("test $(systemctl show -p MainPID --value pingap) = $(cat /run/pingap/pingap.pid) && systemctl is-active pingap")
 }
 
-// underLoad runs a line while requests go on, of which none may fail.
-func (b *box) underLoad(line string) {
+// underLoad runs a line while requests go on, of which none may fail, and returns its output.
+func (b *box) underLoad(line string) string {
 	b.t.Helper()
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
@@ -327,6 +329,7 @@ func (b *box) underLoad(line string) {
 		b.t.Errorf("%s: %v", line, err)
 	default:
 	}
+	return out
 }
 
 // nothingRuns is what a removal must leave.
