@@ -86,6 +86,15 @@ func (s *supervisor) keepLogs(v *version) {
 	}
 }
 
+// logsAdopted gives workers that were taken over the files that this supervisor has opened: all who write to a log have to share one
+// open file (telemetry.Continue), and what was renamed while nobody led them is left.
+func (s *supervisor) logsAdopted() {
+	if s.live != nil {
+		s.keepLogs(s.live)
+	}
+	s.beginReopen(nil)
+}
+
 // hotSettings are those in use once next is live in running processes: figures of the processes themselves need fresh ones.
 func hotSettings(live, next ipc.Settings) ipc.Settings {
 	live.GracePeriod, live.Drain, live.LogLevel, live.LogJSON = next.GracePeriod, next.Drain, next.LogLevel, next.LogJSON
@@ -194,8 +203,9 @@ func (s *supervisor) sendLogs(c *child, txn uint32, files []*logFile) bool {
 		return false
 	}
 	var mine []*logFile
+	unknown := c.version == nil && c.role() == ipc.RoleWorker // taken over while it was draining
 	for _, f := range files {
-		if id := f.target.ID; id == ipc.IDAppLog || c.version.writes(id) || s.op != nil && s.op.next.writes(id) {
+		if id := f.target.ID; id == ipc.IDAppLog || unknown || c.version.writes(id) || s.op != nil && s.op.next.writes(id) {
 			mine = append(mine, f)
 		}
 	}
