@@ -136,6 +136,7 @@ type StatusAll struct {
 	LastApply  *ApplyResult `json:"last_apply,omitempty"`
 	LastRecord *Record      `json:"last_record,omitempty"` // of the ledger
 	Settled    bool         `json:"settled"`               // nothing is under way: no apply, roll or upgrade, no workers of another build
+	Hurried    int          `json:"hurried"`               // workers of this supervisor that had to drain faster: too many generations, too much memory
 	Epoch      uint32       `json:"epoch"`                 // how many supervisors there have been before this one, less one
 
 	// Control adds these for its clients.

@@ -9,7 +9,17 @@ import (
 
 	"pingap/ipc"
 	"pingap/supervisor/inherit"
+	"pingap/supervisor/systemd"
 )
+
+// manager is the service manager; nil without one, and while the supervisor before this one is the main process of the unit: it would not
+// listen to us.
+func (s *supervisor) manager() *systemd.Notifier {
+	if s.bequeath && s.left == "" {
+		return nil
+	}
+	return s.o.Manager
+}
 
 // told logs what could not be told to the service manager. It is lost then, and the instance serves all the same.
 func (s *supervisor) told(err error) {
@@ -18,14 +28,14 @@ func (s *supervisor) told(err error) {
 	}
 }
 
-func (s *supervisor) store(name string, fd int) { s.told(s.o.Manager.Store(name, fd)) }
+func (s *supervisor) store(name string, fd int) { s.told(s.manager().Store(name, fd)) }
 
-func (s *supervisor) unstore(name string) { s.told(s.o.Manager.Remove(name)) }
+func (s *supervisor) unstore(name string) { s.told(s.manager().Remove(name)) }
 
 // storeChild keeps the supervisor's end of a worker's socket open when the supervisor dies: the worker does not notice. When the
 // unit ends, the manager closes it, and the worker drains.
 func (s *supervisor) storeChild(c *child) {
-	if c.role() != ipc.RoleWorker || s.o.Manager == nil {
+	if c.role() != ipc.RoleWorker || s.manager() == nil {
 		return
 	}
 	fd, err := c.conn.FD()
@@ -70,13 +80,13 @@ func (s *supervisor) storeSnapshot(old, v *version) {
 
 // notifyReady tells the manager that the instance serves.
 func (s *supervisor) notifyReady() {
-	s.told(s.o.Manager.Send("READY=1", "STATUS="+s.statusLine()))
+	s.told(s.manager().Send("READY=1", "STATUS="+s.statusLine()))
 }
 
 // notifyStatus is the line of `systemctl status`.
 func (s *supervisor) notifyStatus() {
 	if s.live != nil {
-		s.told(s.o.Manager.Send("STATUS=" + s.statusLine()))
+		s.told(s.manager().Send("STATUS=" + s.statusLine()))
 	}
 }
 
@@ -107,7 +117,7 @@ func (s *supervisor) statusLine() string {
 
 // reloading brackets an operation, for units of Type=notify-reload; others ignore it.
 func (s *supervisor) reloading() {
-	if s.live == nil || s.o.Manager == nil || s.busy {
+	if s.live == nil || s.manager() == nil || s.busy {
 		return
 	}
 	s.busy = true
@@ -115,7 +125,7 @@ func (s *supervisor) reloading() {
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
 		return
 	}
-	s.told(s.o.Manager.Send("RELOADING=1", fmt.Sprintf("MONOTONIC_USEC=%d", now.Nano()/int64(time.Microsecond))))
+	s.told(s.manager().Send("RELOADING=1", fmt.Sprintf("MONOTONIC_USEC=%d", now.Nano()/int64(time.Microsecond))))
 }
 
 func (s *supervisor) reloaded() {
@@ -127,11 +137,11 @@ func (s *supervisor) reloaded() {
 
 // sign is the sign of life to the manager's watchdog, as long as somebody serves, and asks for more time while stopping.
 func (s *supervisor) sign() {
-	if s.o.Manager == nil {
+	if s.manager() == nil {
 		return
 	}
 	if s.stop != nil {
-		s.told(s.o.Manager.Send(fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d", (10*time.Second).Microseconds()), "WATCHDOG=1", "STATUS="+s.statusLine()))
+		s.told(s.manager().Send(fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d", (10*time.Second).Microseconds()), "WATCHDOG=1", "STATUS="+s.statusLine()))
 		return
 	}
 	serving := s.live == nil
@@ -139,7 +149,7 @@ func (s *supervisor) sign() {
 		serving = serving || c.state == ipc.StateActive || c.resync
 	}
 	if s.o.Watchdog > 0 && serving {
-		s.told(s.o.Manager.Send("WATCHDOG=1"))
+		s.told(s.manager().Send("WATCHDOG=1"))
 	}
 	if line := s.statusLine(); line != s.line {
 		s.line = line

@@ -11,7 +11,7 @@ import (
 
 // status is the answer to StatusRequest, from what is known: nobody is asked.
 func (s *supervisor) status() ipc.StatusAll {
-	all := ipc.StatusAll{State: s.state(), Build: s.o.Build, Degraded: s.degraded(), LastApply: s.lastApply, Epoch: s.epoch}
+	all := ipc.StatusAll{State: s.state(), Build: s.o.Build, Degraded: s.degraded(), LastApply: s.lastApply, Epoch: s.epoch, Hurried: s.hurried}
 	all.Settled = s.live != nil && s.op == nil && s.upgrade == nil && s.wantUpgrade == nil && s.adopting == nil && !s.foreign && len(s.queue) == 0
 	all.LastRecord = s.ledger.Last()
 	if s.live != nil {

@@ -31,7 +31,7 @@ func (s *supervisor) beginStop(fast bool, who string) {
 	s.log.Info("stopping", zap.String("by", who), zap.Bool("fast", fast), zap.Duration("grace_period", s.stop.timeout))
 	s.stop.record = s.enter(ipc.RecordStop, who)
 	s.runDir.Intend(true)
-	s.told(s.o.Manager.Send("STOPPING=1"))
+	s.told(s.manager().Send("STOPPING=1"))
 	s.dropApplies()
 	for _, sl := range append([]*slot{s.control}, s.workers...) {
 		sl.respawn.cancel()

@@ -218,8 +218,8 @@ func (s *supervisor) successorEnded(err error) {
 	u.over = true
 	s.log.Info("upgraded", zap.Int("successor", u.pid), zap.String("build", u.build), zap.Duration("took", time.Since(u.began)))
 	// Only the main process of the unit may name another; the manager has to know it before this one ends.
-	s.told(s.o.Manager.Send(fmt.Sprintf("MAINPID=%d", u.pid)))
-	s.told(s.o.Manager.Barrier(s.o.Timings.Barrier))
+	s.told(s.manager().Send(fmt.Sprintf("MAINPID=%d", u.pid)))
+	s.told(s.manager().Barrier(s.o.Timings.Barrier))
 	if _, alive := s.children[u.from]; !alive {
 		s.leave("upgrade")
 		return

@@ -20,7 +20,7 @@ refused it and why. A refused configuration changes nothing.
 `,
 		flags: []flagSpec{
 			{long: "wait", set: on(func(o *options) *bool { return &o.wait }),
-				help: "Return only after workers that the change replaced have ended, too. A hot change replaces none."},
+				help: "Return once the change is live, or with the reason why not. It does so without, too."},
 		},
 		timeout: time.Minute,
 		run:     runReload,

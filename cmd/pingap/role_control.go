@@ -9,6 +9,7 @@ import (
 
 	"pingap/control"
 	"pingap/ipc"
+	share "pingap/worker/process"
 )
 
 // parentFD is the socket to the supervisor in control and workers.
@@ -18,6 +19,7 @@ const parentFD = 3
 // supervisor was started with.
 func controlRole(args []string, s surroundings) int {
 	control.GiveWay()
+	share.Title()
 	signal.Ignore(unix.SIGPIPE) // of a standard error that nobody reads any more
 	o, _, err := serveOptions(args, s.getenv)
 	if err != nil {

@@ -18,7 +18,7 @@ accept, the old ones finish what they have. If one does not come up, the old one
 never notice. SIGWINCH to the supervisor does the same.
 `,
 		flags: []flagSpec{
-			{long: "wait", set: on(func(o *options) *bool { return &o.wait }), help: "Return once the fresh workers accept, or with the reason why not."},
+			{long: "wait", set: on(func(o *options) *bool { return &o.wait }), help: "Return once the fresh workers accept, or with the reason why not. It does so without, too."},
 		},
 		timeout: time.Minute,
 		run:     runRoll,
@@ -26,16 +26,14 @@ never notice. SIGWINCH to the supervisor does the same.
 }
 
 func runRoll(ctx context.Context, c *call) int {
-	answer, err := c.request(ctx, ipc.Roll{Wait: c.wait})
+	answer, err := c.request(ctx, ipc.Roll{Wait: true})
 	if err != nil {
 		return c.failed(err)
 	}
-	switch a := answer.(type) {
-	case *ipc.Applied:
-		fmt.Fprintf(c.stdout, "rolled: %d workers on version %d, %s\n", a.Workers, a.Version, a.Took.Round(time.Millisecond))
-		return exitDone
-	case *ipc.Ready:
-		return exitDone
+	a, ok := answer.(*ipc.Applied)
+	if !ok {
+		return c.unexpected(answer)
 	}
-	return c.unexpected(answer)
+	fmt.Fprintf(c.stdout, "rolled: %d workers on version %d, %s\n", a.Workers, a.Version, a.Took.Round(time.Millisecond))
+	return exitDone
 }

@@ -18,6 +18,9 @@ import (
 // serve runs the supervisor until it is told to stop. ready is called once all
 // workers accept; nil where nobody waits for it.
 func serve(o *options, s surroundings, ready func()) int {
+	if err := checkKernel(); err != nil {
+		return s.fail(err)
+	}
 	job, err := s.job(o)
 	if err != nil {
 		return s.fail(err)

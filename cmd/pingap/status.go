@@ -59,6 +59,9 @@ type status struct {
 	Degraded  []string       `json:"degraded"`
 	Notes     []string       `json:"notes"` // nothing is broken, but this should be known
 	Build     string         `json:"build"`
+	Settled   bool           `json:"settled"` // nothing is under way
+	Epoch     uint32         `json:"epoch"`   // supervisors of this instance before this one
+	Hurried   int            `json:"hurried"` // workers that had to drain faster
 	Config    configStatus   `json:"config"`
 	Processes []processLine  `json:"processes"`
 	Listeners []listenerLine `json:"listeners"`
@@ -106,6 +109,7 @@ type processLine struct {
 	Memory      int64   `json:"memory"`      // resident bytes
 	Restarts    int     `json:"restarts"`
 	LastExit    string  `json:"last_exit,omitempty"`
+	Build       string  `json:"build,omitempty"`
 	SHA         string  `json:"sha,omitempty"`
 	LogDropped  uint64  `json:"log_dropped"` // log lines lost since start
 }
@@ -118,7 +122,8 @@ type listenerLine struct {
 }
 
 func newStatus(a *ipc.StatusAll) status {
-	st := status{State: a.State, Degraded: orEmpty(a.Degraded), Notes: orEmpty(a.Notes), Build: a.Build, Logs: orEmpty(a.Logs),
+	st := status{State: a.State, Degraded: orEmpty(a.Degraded), Notes: orEmpty(a.Notes), Build: a.Build, Settled: a.Settled, Epoch: a.Epoch, Hurried: a.Hurried,
+		Logs:   orEmpty(a.Logs),
 		Config: configStatus{Version: a.Version, SHA: a.SHA, Source: a.Source, Versions: newVersions(a.Versions)}}
 	if l := a.LastApply; l != nil {
 		st.Config.LastApply = &applyStatus{At: l.At, SHA: l.SHA, RequestedBy: l.RequestedBy, Error: l.Error}
@@ -151,7 +156,7 @@ func newVersions(list []ipc.AppliedVersion) []versionLine {
 
 func newProcessLine(p ipc.Process) processLine {
 	line := processLine{Kind: p.Kind, PID: p.PID, Slot: p.Slot, Generation: p.Generation, State: p.State,
-		Uptime: p.Uptime.Round(time.Millisecond).Seconds(), Restarts: p.Restarts, LastExit: p.LastExit}
+		Uptime: p.Uptime.Round(time.Millisecond).Seconds(), Restarts: p.Restarts, LastExit: p.LastExit, Build: p.Build}
 	if s := p.Status; s != nil {
 		for _, n := range s.Connections {
 			line.Connections += n

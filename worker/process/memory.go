@@ -14,10 +14,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Name makes ps and top show pingap: what is executed from /proc/self/exe is called exe. A worker creates no files,
-// but a plugin might.
-func Name() {
+// Title makes ps and top show pingap: what is executed from /proc/self/exe is called exe.
+func Title() {
 	_ = os.WriteFile("/proc/self/comm", []byte("pingap"), 0) // cosmetic
+}
+
+// Name is Title for a worker. It creates no files, but a plugin might.
+func Name() {
+	Title()
 	unix.Umask(0o077)
 }
 
