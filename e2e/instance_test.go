@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -95,15 +96,28 @@ func launchAs(t *testing.T, dir string, change func(*exec.Cmd), flags ...string)
 	// Its own group, so that a signal for the test is not one for it; gone when the test process is.
 	i.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	change(i.cmd)
-	if err := i.cmd.Start(); err != nil {
+	if err := startPinned(i.cmd, i.ended); err != nil {
 		t.Fatal(err)
 	}
-	go func() { // ends with the supervisor, which end waits for
-		_ = i.cmd.Wait() // tests look at ProcessState
-		close(i.ended)
-	}()
 	t.Cleanup(i.end)
 	return i
+}
+
+// startPinned starts a process that has a Pdeathsig, and closes ended when it has ended. The signal is sent when the thread ends that
+// forked, whoever else of this process lives on, so that thread waits as long.
+func startPinned(cmd *exec.Cmd, ended chan<- struct{}) error {
+	started := make(chan error, 1)
+	go func() { // ends with the process
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			_ = cmd.Wait() // tests look at ProcessState
+			close(ended)
+		}
+	}()
+	return <-started
 }
 
 // end stops the instance and checks what it leaves.

@@ -145,7 +145,10 @@ func (i *instance) kill(pid int) death {
 	d := death{from: time.Now()}
 	_ = syscall.Kill(pid, syscall.SIGKILL)
 	i.eventually("a death", func() error {
-		if fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid)); err == nil && len(fds) > 0 {
+		// Its table of descriptors is empty before its sockets are closed: that is sure when its last thread is dead.
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		threads, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid)) // none, if it ended since
+		if _, state, _ := strings.Cut(string(stat), ") "); err == nil && (!strings.HasPrefix(state, "Z") || len(threads) > 1) {
 			return fmt.Errorf("process %d lives", pid)
 		}
 		return nil

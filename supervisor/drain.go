@@ -21,7 +21,7 @@ func (s *supervisor) drainOf(reason string) ipc.Drain {
 	long := max(grace, orDefault(d.LongTimeout, t.Long))
 	spread := orDefault(d.Spread, t.Spread)
 	return ipc.Drain{IdleGrace: orDefault(d.IdleGrace, t.IdleGrace), Spread: spread, Timeout: grace,
-		LongTimeout: long, Hard: max(long, d.Longest) + spread + t.HardMargin, Reason: reason}
+		LongTimeout: long, Hard: max(long+spread, d.Longest) + t.HardMargin, Reason: reason}
 }
 
 func orDefault(d, otherwise time.Duration) time.Duration {

@@ -3,6 +3,7 @@ package supervisor
 import (
 	"os"
 
+	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
 
 	"pingap/ipc"
@@ -21,12 +22,26 @@ func (s *supervisor) bind(l ipc.Listener) (*listener, error) {
 	fd := s.in.Stranger(l)
 	if fd < 0 {
 		var err error
-		if fd, err = socket.Listen(l); err != nil {
+		if fd, err = s.listen(l); err != nil {
 			return nil, err
 		}
 	}
 	s.store(l.ID, fd)
 	return &listener{Listener: l, fd: fd}, nil
+}
+
+// listen makes a socket, beside those that are to go when this one has become live.
+func (s *supervisor) listen(l ipc.Listener) (int, error) {
+	var overlapping []int
+	for _, old := range s.listeners {
+		if socket.SameAddress(old.Listener, l) {
+			return socket.Again(old.fd, l)
+		}
+		if socket.Overlaps(old.Listener, l) {
+			overlapping = append(overlapping, old.fd)
+		}
+	}
+	return socket.Beside(l, overlapping)
 }
 
 // bindMissing binds what is wanted and not there yet; on an error nothing stays bound.
@@ -73,6 +88,15 @@ func (s *supervisor) closeListeners() {
 func (s *supervisor) dropListener(l *listener) {
 	s.unstore(l.ID)
 	unix.Close(l.fd)
+	for _, other := range s.listeners {
+		if other != l && socket.SameAddress(other.Listener, l.Listener) {
+			// One socket serves both: the path has another use, and the options are those of the one that stays.
+			if err := socket.Adjust(other.fd, other.Listener); err != nil {
+				s.log.Warn("listener", zap.String("address", other.Address), zap.Error(err))
+			}
+			return
+		}
+	}
 	if l.Network == "unix" {
 		os.Remove(l.Address)
 	}

@@ -18,11 +18,7 @@ const MaxBacklog = 65535
 // Listen makes the socket of a wanted listener.
 func Listen(l ipc.Listener) (fd int, err error) {
 	if l.Network == "unix" {
-		mode := l.Mode
-		if mode == 0 {
-			mode = 0o666
-		}
-		fd, err = ListenUnix(l.Address, unix.SOCK_STREAM, mode, MaxBacklog)
+		fd, err = ListenUnix(l.Address, unix.SOCK_STREAM, modeOf(l), MaxBacklog)
 	} else {
 		fd, err = listenTCP(l)
 	}
@@ -30,6 +26,13 @@ func Listen(l ipc.Listener) (fd int, err error) {
 		return -1, fmt.Errorf("listen on %s for server %s: %w", l.Address, l.Server, err)
 	}
 	return fd, nil
+}
+
+func modeOf(l ipc.Listener) uint32 {
+	if l.Mode == 0 {
+		return 0o666
+	}
+	return l.Mode
 }
 
 func listenTCP(l ipc.Listener) (int, error) {
