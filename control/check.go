@@ -229,10 +229,8 @@ func (c *checker) settings(cfg *config.Config) {
 	s := ipc.Settings{Workers: b.Workers, Threads: b.Threads, GracePeriod: b.GracePeriod.Std(), User: b.User,
 		Group: b.Group, AllowRoot: b.AllowRoot, PIDFile: b.PidFile, LogLevel: b.LogLevel, LogJSON: b.LogFormatJSON, Drain: ipc.DrainSettings{
 			IdleGrace: b.DrainIdleGrace.Std(), Spread: b.DrainSpread.Std(), LongTimeout: b.DrainLongTimeout.Std(),
-			MaxGenerations: b.MaxDrainingGenerations, MaxMemory: int64(b.MaxDrainingMemory), Orphan: b.OrphanGrace.Std()}}
-	for _, l := range cfg.Locations {
-		s.Drain.Longest = max(s.Drain.Longest, l.DrainTimeout.Std())
-	}
+			MaxGenerations: b.MaxDrainingGenerations, MaxMemory: int64(b.MaxDrainingMemory), Orphan: b.OrphanGrace.Std(),
+			Longest: longestDrain(cfg)}}
 	if c.job.Threads >= 0 {
 		s.Threads = c.job.Threads
 	}
@@ -241,6 +239,16 @@ func (c *checker) settings(cfg *config.Config) {
 	}
 	c.verdict.Settings = s
 	c.verdict.ErrorLog = b.ErrorLog
+}
+
+// longestDrain is the most that a worker takes which has been replaced: each limit is spread a little.
+func longestDrain(cfg *config.Config) time.Duration {
+	b := &cfg.Basic
+	longest := max(b.GracePeriod.Std(), b.DrainLongTimeout.Std())
+	for _, l := range cfg.Locations {
+		longest = max(longest, l.DrainTimeout.Std())
+	}
+	return longest + b.DrainSpread.Std()
 }
 
 func sorted[T any](m map[string]T) []string {

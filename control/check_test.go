@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"pingap/config"
 	"pingap/control/source"
@@ -120,6 +121,20 @@ func TestFlagsWinOverTheConfiguration(t *testing.T) {
 		v, _ := Check(context.Background(), job, config.Options{}, nil)
 		if v.Settings.Threads != c.wantThreads || v.Settings.Workers != c.wantWorkers {
 			t.Errorf("flags %d, %d: %+v, %q", c.threads, c.workers, v.Settings, v.Errors)
+		}
+	}
+}
+
+func TestTheLongestDrainCountsEverything(t *testing.T) {
+	hours := func(n int) config.Duration { return config.Duration(time.Duration(n) * time.Hour) }
+	for want, cfg := range map[time.Duration]*config.Config{
+		2*time.Hour + time.Second: {Basic: config.Basic{GracePeriod: hours(2), DrainLongTimeout: hours(1), DrainSpread: config.Duration(time.Second)}},
+		3 * time.Hour:             {Basic: config.Basic{GracePeriod: hours(2), DrainLongTimeout: hours(3)}},
+		4 * time.Hour: {Basic: config.Basic{DrainLongTimeout: hours(3)},
+			Locations: map[string]*config.Location{"a": {DrainTimeout: hours(4)}, "b": {}}},
+	} {
+		if got := longestDrain(cfg); got != want {
+			t.Errorf("%v, want %v", got, want)
 		}
 	}
 }

@@ -25,6 +25,7 @@ type Conn struct {
 	oob    []byte
 	sender int  // pid of the last packet's, 0 without PassPID
 	noFDs  bool // descriptors are refused (clients)
+	short  bool // descriptors are missing of the message that is coming in, Receive's
 
 	epoch atomic.Uint32 // goes into every header
 

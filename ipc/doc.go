@@ -7,7 +7,8 @@
 // A message is one packet: a 16-byte header {magic, version, flags, type, nfds, epoch, txn}, then the body as
 // JSON. A body over 64 KiB travels in a sealed memfd, the packet's first descriptor (flagBodyMemfd). Descriptors
 // go by SCM_RIGHTS, at most 64 a packet; those beyond 63 go ahead in packets with flagMore. The announced count is
-// verified, truncation is an error that closes what came. A body names its descriptors by Slot: 1 is the first,
+// verified, truncation is an error that closes what came (and ends the connection, unless the receiver only had no room for
+// descriptors). A body names its descriptors by Slot: 1 is the first,
 // 0 none. There is never an empty packet: it would read as EOF. Fields may be added to a body at any time; a message of
 // an unknown type is answered with Unknown and otherwise ignored. txn pairs an answer with its request; epoch
 // counts the supervisors of an instance and fences one that was replaced: a worker ignores messages of an epoch below

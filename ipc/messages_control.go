@@ -60,7 +60,7 @@ type DrainSettings struct {
 	IdleGrace      time.Duration `json:"idle_grace,omitempty"`      // ns, 2 s
 	Spread         time.Duration `json:"spread,omitempty"`          // ns, 10 s
 	LongTimeout    time.Duration `json:"long_timeout,omitempty"`    // ns, 1 h; the grace period bounds requests
-	Longest        time.Duration `json:"longest,omitempty"`         // ns; of LongTimeout and what locations say instead of it
+	Longest        time.Duration `json:"longest,omitempty"`         // ns; of all of these and what locations say, with Spread
 	MaxGenerations int           `json:"max_generations,omitempty"` // draining at a time; beyond it the oldest goes faster, 4
 	MaxMemory      int64         `json:"max_memory,omitempty"`      // bytes of all draining workers, likewise; 0 = 30 % of what there is
 	Orphan         time.Duration `json:"orphan,omitempty"`          // ns; how long workers serve without supervisor, 30 s

@@ -2,19 +2,38 @@ package ipc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
 	"golang.org/x/sys/unix"
 )
 
+// errShort is a packet of which descriptors are missing.
+var errShort = errors.New("descriptors are missing")
+
+// ShortError is the end of a message for whose descriptors this process had no room (RLIMIT_NOFILE). What came of them is closed, and
+// the connection goes on: packets have bounds of their own.
+type ShortError struct {
+	Type Type
+	Txn  uint32
+}
+
+func (e *ShortError) Error() string {
+	return fmt.Sprintf("ipc: no room for the descriptors of %s", e.Type)
+}
+
 // Receive returns the next message; io.EOF when the peer is gone. A message of a type this build does not
-// know is answered with Unknown and skipped. Any other error ends the use of the connection, except that of ctx.
+// know is answered with Unknown and skipped. After a ShortError, or the end of ctx, the connection goes on; any other error
+// ends its use.
 func (c *Conn) Receive(ctx context.Context) (*Message, error) {
 	stop := c.watch(ctx, c.file.SetReadDeadline)
 	defer stop()
 	for {
 		h, data, err := c.readPacket(ctx)
+		if errors.Is(err, errShort) {
+			c.short, err = true, nil
+		}
 		if err == nil && h.flags&flagMore != 0 {
 			continue
 		}
@@ -25,6 +44,11 @@ func (c *Conn) Receive(ctx context.Context) (*Message, error) {
 		if err != nil {
 			closeAll(fds)
 			return nil, err
+		}
+		if c.short {
+			c.short = false
+			closeAll(fds)
+			return nil, &ShortError{Type: h.typ, Txn: h.txn}
 		}
 		m, err := decode(h, data, fds)
 		if err != nil {
@@ -91,12 +115,19 @@ func (c *Conn) readPacket(ctx context.Context) (header, []byte, error) {
 	if rightsErr != nil {
 		return header{}, nil, rightsErr
 	}
-	if flags&(unix.MSG_TRUNC|unix.MSG_CTRUNC) != 0 || n > maxPacketBytes {
+	if flags&unix.MSG_TRUNC != 0 || n > maxPacketBytes {
 		return header{}, nil, ErrTruncated
 	}
 	h, data, err := parseHeader(c.in[:n])
 	if err != nil {
 		return header{}, nil, err
+	}
+	// The kernel leaves descriptors out for which this process has no room; one too many for the buffer is the peer's doing.
+	if flags&unix.MSG_CTRUNC != 0 && len(fds) < int(h.nfds) && int(h.nfds) <= MaxPacketFDs {
+		return h, nil, errShort
+	}
+	if flags&unix.MSG_CTRUNC != 0 {
+		return header{}, nil, ErrTruncated
 	}
 	if len(fds) != int(h.nfds) {
 		return header{}, nil, fmt.Errorf("%w: %s came with %d of %d descriptors", ErrTruncated, h.typ, len(fds), h.nfds)

@@ -229,3 +229,41 @@ func TestManyListenerChangesLeaveNothing(t *testing.T) {
 		}
 	}
 }
+
+// A worker at its limit of descriptors refuses a change that brings some, and goes on.
+func TestPrepareWithoutRoomForSocketsIsRefused(t *testing.T) {
+	b := hire(t, config1("127.0.0.1:1"), nil)
+	c := b.dial()
+	c.get("/a")
+	more := b.open()
+	cfg := b.load(twoServers("127.0.0.1:1", "127.0.0.1:2"))
+	sockets := map[string]*net.TCPListener{"s": b.front, "second": more}
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	fd, sha := b.snapshot(cfg)
+	defer unix.Close(fd)
+	socket := socketFile(t, more)
+	defer socket.Close()
+	var fds ipc.FDs
+	p := ipc.Prepare{Version: 2, Base: b.sha, SHA: sha, Snapshot: fds.Add(fd)}
+	p.Listeners = []ipc.Listener{{ID: "x", Address: "127.0.0.1:2", Server: "second", FD: fds.Add(int(socket.Fd()))}}
+	low := limit
+	low.Cur = 3
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &low); err != nil {
+		t.Fatal(err)
+	}
+	b.send(p, fds...)
+	nack := receive[*ipc.Nack](b)
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	if nack.Code != ipc.CodeResources {
+		t.Errorf("refused with %+v", nack)
+	}
+	if got := c.get("/a"); got != "200 one" {
+		t.Errorf("afterwards: %s", got)
+	}
+	b.applyWith(cfg, sockets)
+}

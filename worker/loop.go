@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 
@@ -18,6 +19,11 @@ const maxJobs = 16
 func (w *worker) receive(conn *ipc.Conn) {
 	for {
 		m, err := conn.Receive(context.Background())
+		var short *ipc.ShortError
+		if errors.As(err, &short) {
+			w.post(func() { w.short(conn, short) })
+			continue
+		}
 		if err != nil {
 			w.post(func() { w.lost(conn, err) })
 			return
@@ -74,6 +80,14 @@ func (w *worker) message(conn *ipc.Conn, m *ipc.Message) {
 		return
 	}
 	w.reply(m.Txn, answer)
+}
+
+// short refuses a message whose descriptors there was no room for. Of those that have no refusal the sender learns by silence.
+func (w *worker) short(conn *ipc.Conn, err *ipc.ShortError) {
+	w.log.Error("too few descriptors are left", zap.Error(err))
+	if conn == w.conn && err.Type == ipc.TypePrepare {
+		w.reply(err.Txn, ipc.Nack{Code: ipc.CodeResources, Message: err.Error()})
+	}
 }
 
 // reply sends an answer. One that cannot be sent concerns a supervisor that is gone, which the receiver notices, or hangs.
