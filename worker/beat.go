@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -15,7 +14,11 @@ import (
 	"golang.org/x/sys/unix"
 
 	"pingap/config"
+	"pingap/ipc"
 	"pingap/plugins"
+	"pingap/telemetry"
+	"pingap/worker/accept"
+	"pingap/worker/accesslog"
 	"pingap/worker/http1"
 	"pingap/worker/proxy"
 	"pingap/worker/route"
@@ -36,26 +39,47 @@ func (b beater) Decide(*plugins.Exchange) plugins.Decision {
 	return plugins.Respond(b.answer, "heartbeat")
 }
 
-// newBeatServer returns the server that heartbeats go through: location table, plugin steps, no log.
-func newBeatServer() (*proxy.Server, error) {
+// heart is what heartbeats go through: a listener that is accepted on like any other, a server, and a log.
+type heart struct {
+	listener *accept.Listener
+	addr     net.Addr
+	server   *proxy.Server
+	log      *telemetry.Writer // to nowhere: a disk that hangs must not end the worker, code that hangs must
+}
+
+func newHeart(logs *outlets) (*heart, error) {
+	h := &heart{}
 	l, err := route.Compile(&config.Location{Name: beatServer}, nil)
+	if err == nil {
+		h.listener, h.addr, err = accept.Private(beatServer)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("heartbeat: %w", err)
 	}
+	h.log = telemetry.NewFuncWriter(func(time.Time, telemetry.Severity, []byte) {}, telemetry.WriterOptions{})
+	format, _ := accesslog.Compile("combined", nil)
 	chain := plugins.NewChain([]*plugins.Instance{{
 		Name: beatServer, Step: plugins.Request, Decider: beater{&plugins.Answer{Status: beatStatus}},
 	}})
 	const limit = 10 * time.Second
-	return &proxy.Server{
+	h.server = &proxy.Server{
 		Name: beatServer, Table: route.NewTable([]*route.Location{l}, route.Options{}),
 		Locations: map[*route.Location]*proxy.Location{l: {Route: l, Plugins: chain}},
+		Log:       &logger{format: format, out: h.log, buffer: &logs.buffer},
 		Limits:    http1.Limits{Head: 1 << 10, Fields: 8, Target: 64}, KeepAliveRequests: 1,
 		HeaderTimeout: limit, KeepAliveTimeout: limit, ReadTimeout: limit, WriteTimeout: limit,
 		Processing: new(atomic.Int64), Uncounted: true,
-	}, nil
+	}
+	return h, nil
 }
 
-// beating sends a STATUS a second as long as the engine serves: each time it makes a request of its own first.
+func (h *heart) close() {
+	h.listener.Close()
+	_ = h.log.Close() // nothing is in it that could be lost
+}
+
+// beating sends a STATUS a second as long as everything serves: each time it makes a request of its own first, and has every
+// goroutine that accepts show itself.
 func (w *worker) beating() {
 	tick := time.NewTicker(w.o.Timings.Beat)
 	defer tick.Stop()
@@ -65,11 +89,14 @@ func (w *worker) beating() {
 			return
 		case <-tick.C:
 		}
-		message := ""
-		switch err := w.beat(); {
-		case errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE):
-			message = "no descriptors left" // bad, but what is served is served
-		case err != nil:
+		message, err := "", w.beat()
+		if err == nil {
+			err = w.prove()
+		}
+		if errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || err != nil && w.gate.Starved() {
+			message, err = "no descriptors left", nil // bad, but what is served is served
+		}
+		if err != nil {
 			w.log.Error("heartbeat failed", zap.Error(err))
 			continue
 		}
@@ -77,33 +104,45 @@ func (w *worker) beating() {
 	}
 }
 
-// beat makes one request through the engine, over a socket pair in place of an accepted connection.
+// beat makes one request: accept, parse, route, plugins, log.
 func (w *worker) beat() error {
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	c, err := net.DialTimeout(w.heart.addr.Network(), w.heart.addr.String(), w.o.Timings.BeatAnswer)
 	if err != nil {
-		return os.NewSyscallError("socketpair", err)
-	}
-	served, err := connOf(fds[0])
-	if err != nil {
-		unix.Close(fds[1])
 		return err
 	}
-	client, err := connOf(fds[1])
-	if err != nil {
-		served.Close()
-		return err
-	}
-	defer client.Close()
-	w.beats.Add(1)
-	w.gate.Count()
-	w.serve(served, beatIndex)
-	return ask(client, w.o.Timings.BeatAnswer)
+	defer c.Close()
+	return ask(c, w.o.Timings.BeatAnswer)
 }
 
-func connOf(fd int) (net.Conn, error) {
-	file := os.NewFile(uintptr(fd), beatServer)
-	defer file.Close() // FileConn has a duplicate
-	return net.FileConn(file)
+// serveBeat takes a connection to the heartbeat's listener.
+func (w *worker) serveBeat(c net.Conn, _ int) {
+	if !accept.Own(c) {
+		c.Close()
+		return
+	}
+	w.beats.Add(1)
+	w.serve(c, beatIndex)
+}
+
+// prove has the goroutines show themselves that accept on listeners.
+func (w *worker) prove() error {
+	var list []*listener
+	asked := make(chan struct{})
+	if !w.post(func() {
+		if w.state == ipc.StateActive {
+			list = w.addresses.list
+		}
+		close(asked)
+	}) {
+		return nil // the end
+	}
+	<-asked
+	for _, l := range list {
+		if !l.socket.Prove(w.o.Timings.BeatAnswer) {
+			return fmt.Errorf("accepting on %s hangs", l.Address)
+		}
+	}
+	return nil
 }
 
 // ask sends the request and checks the answer.

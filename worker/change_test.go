@@ -168,23 +168,6 @@ func TestDrainDropsTheChangeUnderWay(t *testing.T) {
 	}
 }
 
-func TestPaceRestsOnlyWhenServing(t *testing.T) {
-	past := time.Now().Add(-time.Hour)
-	for _, on := range []bool{false, true} {
-		p := pace{on: on, since: past}
-		for range paceEvery - 1 {
-			p.step()
-		}
-		if p.since != past {
-			t.Errorf("on %t: rested before the clock was looked at", on)
-		}
-		p.step()
-		if rested := p.since != past; rested != on {
-			t.Errorf("on %t: rested %t", on, rested)
-		}
-	}
-}
-
 // silentDNS is a name server that answers nothing.
 func silentDNS(t *testing.T) string {
 	t.Helper()

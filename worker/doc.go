@@ -20,12 +20,13 @@
 //	loop        all state, one message at a time; never waits for anything that may take long
 //	receive     reads the supervisor's socket; ends when it is closed
 //	build       a site off to the side, at most one at a time, with rests; waits at most a second for names
-//	beat        once a second a real request through the engine, then a STATUS by the loop
+//	beat        once a second a request of our own through accept, engine and log, a question to each accept, then a STATUS
 //	logs        takes new log files, which may have to wait for a disk
 //	accept      one a listener (package accept); ends when it is dropped or closed
 //	connections one each, of package proxy
 //
-// So a STATUS says that the loop, the engine, the location table and the plugin steps work; silence means they do not.
+// So a STATUS says that the loop, accepting on every listener, the engine, the location table, the plugin steps and the way to the
+// log work; silence means they do not. A disk that hangs, or as many connections as there may be, is no silence.
 //
 // # A change
 //

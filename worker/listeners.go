@@ -122,11 +122,19 @@ func (w *worker) openGate() {
 		Done: w.done, Log: w.log}
 }
 
+// heartAcceptor accepts heartbeats, by the same code and the same count.
+func (w *worker) heartAcceptor() *accept.Acceptor {
+	a := *w.acceptor
+	a.Serve = w.serveBeat
+	return &a
+}
+
 // serve hands a connection to the engine.
 func (w *worker) serve(c net.Conn, index int) {
 	if options := w.sockets.Load(); options != nil {
 		options.Set(c, index)
 	}
+	w.gate.Count()
 	w.conns.Go(func() { w.proxy.Serve(c, index) }) // ends when the connection is closed or parked
 }
 

@@ -26,7 +26,7 @@ func (w *work) location(name string) (*location, error) {
 	if err != nil {
 		return nil, refuse(ipc.CodeInvalid, "locations."+name, err)
 	}
-	w.pace.step()
+	w.pace.Step()
 	w.locations[name] = l
 	return l, nil
 }

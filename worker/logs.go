@@ -17,6 +17,7 @@ import (
 	"pingap/message"
 	"pingap/telemetry"
 	"pingap/worker/accesslog"
+	"pingap/worker/process"
 )
 
 // openLog opens the application log: the file that came, or what the options say, in the form that basic asks for.
@@ -36,6 +37,8 @@ func (w *worker) openLog(m *ipc.Message, logs []ipc.LogTarget, basic *config.Bas
 		o.File = os.NewFile(uintptr(fd), l.Path)
 		if l.Format == ipc.FormatJournal {
 			o.Journal = l.Path
+		} else if err := w.crashTo(o.File); err != nil {
+			return refuse(ipc.CodeResources, "", err)
 		}
 	}
 	log, err := telemetry.New(o)
@@ -286,7 +289,18 @@ func (w *worker) replaceLog(f newLog) error {
 	case f.Format == ipc.FormatJournal:
 		return w.appLog.ReopenJournal(f.file, f.Path)
 	}
+	if err := w.crashTo(f.file); err != nil {
+		w.log.Warn("stacks of a crash go to the old file", zap.Error(err))
+	}
 	return w.appLog.Reopen(f.file)
+}
+
+// crashTo has the stacks of a crash, and those that the supervisor asks for by SIGABRT, written to the application log too.
+func (w *worker) crashTo(file *os.File) error {
+	if !w.o.OwnProcess {
+		return nil
+	}
+	return process.CrashTo(file)
 }
 
 // runJobs does one after the other what may have to wait for a disk.

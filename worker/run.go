@@ -44,6 +44,7 @@ type worker struct {
 	collectAt time.Time // when the garbage of the last change is to be collected; zero for not
 	addresses addresses
 	drain     *draining
+	heart     *heart
 	lifeline  lifeline
 	column    int // of the arena
 	ended     bool
@@ -71,10 +72,11 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	conn := w.conn
-	w.wg.Go(func() { w.receive(conn) }) // ends when the connection is closed
-	w.wg.Go(w.beating)                  // ends with done
-	w.wg.Go(w.runJobs)                  // ends when jobs is closed
-	w.conns.Go(w.proxy.Run)             // ends with proxy.Close
+	w.wg.Go(func() { w.receive(conn) })                            // ends when the connection is closed
+	w.wg.Go(func() { w.heartAcceptor().Accept(w.heart.listener) }) // ends when it is closed
+	w.wg.Go(w.beating)                                             // ends with done
+	w.wg.Go(w.runJobs)                                             // ends when jobs is closed
+	w.conns.Go(w.proxy.Run)                                        // ends with proxy.Close
 	if err := w.send(0, ipc.Ready{SHA: w.live.sha}); err != nil {
 		return err
 	}
@@ -158,6 +160,9 @@ func (w *worker) start(ctx context.Context, m *ipc.Message, s *ipc.Start) error 
 		return err
 	}
 	w.variables.add(s.Env)
+	if w.heart, err = newHeart(w.logs); err != nil {
+		return refuse(ipc.CodeResources, "", err)
+	}
 	w.build = w.newBuilder()
 	next, err := w.build.build(ctx, recipe{snapshot: open, number: s.Version, servers: w.addresses.led(w.addresses.list)})
 	if err != nil {
@@ -172,7 +177,7 @@ func (w *worker) newBuilder() *builder {
 	return &builder{
 		registry: plugins.NewRegistry(w.o.Plugins, w.variables.lookup), env: w.variables.lookup, version: w.o.Version, arena: w.arena,
 		log: w.log, logs: w.logs, owners: &owners{uses: map[*shared]int{}}, lookups: make(chan struct{}, maxLookups),
-		names: w.o.Timings.Names,
+		names: w.o.Timings.Names, beat: w.heart.server,
 	}
 }
 
@@ -233,6 +238,9 @@ func (w *worker) close() {
 	w.closeListeners()
 	w.accepts.Wait()
 	w.stopTimers()
+	if w.heart != nil {
+		w.heart.listener.Close()
+	}
 	w.lifeline.close()
 	if w.conn != nil {
 		w.conn.Close()
@@ -243,6 +251,9 @@ func (w *worker) close() {
 	w.wg.Wait()
 	if w.build != nil {
 		w.build.close(w.live, w.change.prepared)
+	}
+	if w.heart != nil {
+		w.heart.close()
 	}
 	if w.logs != nil {
 		w.logs.close()

@@ -82,7 +82,7 @@ func (w *work) bindAll(s *server) error {
 	s.Locations = make(map[*route.Location]*proxy.Location, len(s.bound))
 	s.routes = make([]*route.Location, 0, len(s.bound))
 	for _, l := range s.bound {
-		w.pace.step()
+		w.pace.Step()
 		if s.Locations[l.Route] == nil {
 			s.Locations[l.Route] = l.Location
 			s.routes = append(s.routes, l.Route)

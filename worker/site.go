@@ -14,6 +14,7 @@ import (
 	"pingap/plugins"
 	"pingap/worker/accept"
 	"pingap/worker/accesslog"
+	"pingap/worker/process"
 	"pingap/worker/proxy"
 	"pingap/worker/route"
 	"pingap/worker/upstream"
@@ -72,6 +73,7 @@ type builder struct {
 	owners   *owners
 	lookups  chan struct{}
 	names    time.Duration
+	beat     *proxy.Server
 }
 
 // recipe is what a site is made of.
@@ -87,7 +89,7 @@ type work struct {
 	*builder
 	*site
 	recipe
-	pace    pace
+	pace    process.Pace
 	touched map[string]bool // locations that are not in the live site in the same form
 }
 
@@ -100,7 +102,10 @@ func (b *builder) build(ctx context.Context, r recipe) (*site, error) {
 	}
 	live := r.live
 	w := &work{builder: b, recipe: r, site: newSite(r.snapshot, r.number, live),
-		pace: pace{on: serving, since: time.Now()}, touched: touched(live.objects, r.snapshot.Objects())}
+		touched: config.TouchedLocations(live.objects, r.snapshot.Objects())}
+	if serving {
+		w.pace = process.Serving()
+	}
 	for _, step := range []func() error{w.addBasic, w.addUpstreams, w.addServers} {
 		if err := step(); err != nil {
 			b.discard(w.site, live)
@@ -190,7 +195,7 @@ func (w *work) addUpstreams() error {
 		if err != nil {
 			return refuse(ipc.CodeInvalid, "upstreams."+object.Name, err)
 		}
-		w.pace.step()
+		w.pace.Step()
 		w.upstreams[object.Name] = u
 		w.Upstreams[object.Name] = u.Upstream
 	}
@@ -219,7 +224,7 @@ func (w *work) awaitNames(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, w.names)
 	defer cancel()
 	for name, u := range w.upstreams {
-		w.pace.step()
+		w.pace.Step()
 		if old := w.live.upstreams[name]; old == nil || old.Upstream != u.Upstream {
 			u.WaitReady(ctx)
 		}
@@ -232,12 +237,8 @@ func (w *work) addServers() error {
 	w.Servers = make([]*proxy.Server, len(w.recipe.servers))
 	w.sockets = make(accept.Sockets, len(w.recipe.servers))
 	for i, name := range w.recipe.servers {
-		if i == beatIndex { // the heartbeat's
-			beat, err := newBeatServer()
-			if err != nil {
-				return err
-			}
-			w.Servers[i] = beat
+		if i == beatIndex {
+			w.Servers[i] = w.beat
 			continue
 		}
 		if _, found := w.snapshot.Find(config.KindServer, name); !found || name == "" {

@@ -38,6 +38,10 @@ func bareWorker(t testing.TB, text string, timings Timings) *worker {
 		t.Fatal(err)
 	}
 	w.conn = ours
+	if w.heart, err = newHeart(w.logs); err != nil {
+		t.Fatal(err)
+	}
+	w.wg.Go(func() { w.heartAcceptor().Accept(w.heart.listener) })
 	w.build = w.newBuilder()
 	w.addresses.names = append(w.addresses.names, beatServer, "s")
 	w.build.registry = plugins.NewRegistry([]plugins.Factory{{

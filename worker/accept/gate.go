@@ -15,6 +15,7 @@ type Gate struct {
 	max      atomic.Int64
 	accepted atomic.Int64
 	pauses   atomic.Uint64
+	starved  atomic.Bool
 }
 
 // NewGate returns a gate for connections of which the engine counts those that have ended. A connection that its
@@ -26,6 +27,9 @@ func (g *Gate) Accepted() int64 { return g.accepted.Load() }
 
 // Count counts one more connection.
 func (g *Gate) Count() { g.accepted.Add(1) }
+
+// Starved reports whether accepting failed last for want of descriptors.
+func (g *Gate) Starved() bool { return g.starved.Load() }
 
 // Open is the number of connections that have not ended.
 func (g *Gate) Open() int64 { return g.accepted.Load() - g.ended() }

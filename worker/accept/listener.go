@@ -18,7 +18,7 @@ import (
 // Acceptor is what the listeners of a worker have in common. All fields are required.
 type Acceptor struct {
 	Gate  *Gate
-	Serve func(c net.Conn, index int) // takes a connection over, and does not wait for its end
+	Serve func(c net.Conn, index int) // takes a connection over and counts it; does not wait for its end
 	Pause time.Duration               // between looks whether accepting may go on
 	Rest  time.Duration               // the longest that the queue of a dropped listener is worked on
 	Done  <-chan struct{}             // closed when nothing is to be accepted any more
@@ -29,8 +29,10 @@ type Acceptor struct {
 type Listener struct {
 	name    string
 	net     net.Listener
-	index   atomic.Int32 // of the server it leads to
-	turns   atomic.Uint64
+	index   atomic.Int32  // of the server it leads to
+	exempt  bool          // from the limit of connections
+	asked   atomic.Bool   // to show that Accept goes on
+	proof   chan struct{} // the answer
 	once    sync.Once
 	closing chan struct{}
 	drop    bool // what waits is accepted first; set, like patient, before closing is closed
@@ -56,7 +58,7 @@ func FromFD(fd int, name string) (*Listener, error) {
 }
 
 func wrap(ln net.Listener, name string) *Listener {
-	return &Listener{name: name, net: ln, closing: make(chan struct{})}
+	return &Listener{name: name, net: ln, closing: make(chan struct{}), proof: make(chan struct{}, 1)}
 }
 
 // Lead sets the server that connections from now on belong to.
@@ -110,24 +112,28 @@ func (l *Listener) raw() (syscall.RawConn, error) {
 // no descriptors, it leaves clients in the backlog and looks again after a pause.
 func (a *Acceptor) Accept(l *Listener) {
 	for {
-		l.turns.Add(1)
+		l.show()
 		select {
 		case <-l.closing:
 			a.finish(l)
 			return
 		default:
 		}
-		if a.Gate.full() {
+		if a.Gate.full() && !l.exempt {
 			a.pause(l, errTooMany)
 			continue
 		}
 		c, err := l.net.Accept()
 		switch {
 		case err == nil:
+			a.Gate.starved.Store(false)
 			a.serve(c, l)
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			l.awake()
 		case !errors.Is(err, net.ErrClosed):
+			if errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) {
+				a.Gate.starved.Store(true)
+			}
 			a.pause(l, err)
 		default:
 			return
@@ -143,7 +149,6 @@ func (l *Listener) awake() {
 }
 
 func (a *Acceptor) serve(c net.Conn, l *Listener) {
-	a.Gate.Count()
 	a.Serve(c, int(l.index.Load()))
 }
 
@@ -222,7 +227,7 @@ func (a *Acceptor) pause(l *Listener, why error) {
 			if !errors.Is(why, errTooMany) || !a.Gate.full() {
 				return
 			}
-			l.turns.Add(1)
+			l.show()
 			timer.Reset(a.Pause)
 		case <-l.closing:
 			return

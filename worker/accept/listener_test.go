@@ -184,8 +184,11 @@ func newRig(t *testing.T, max int) *rig {
 	t.Helper()
 	r := &rig{served: make(chan taken, 100)}
 	done := make(chan struct{})
-	r.acceptor = &Acceptor{Gate: NewGate(r.ended.Load), Pause: time.Millisecond, Rest: patience, Done: done, Log: zap.NewNop(),
-		Serve: func(c net.Conn, index int) { r.served <- taken{c, index} }}
+	r.acceptor = &Acceptor{Gate: NewGate(r.ended.Load), Pause: time.Millisecond, Rest: patience, Done: done, Log: zap.NewNop()}
+	r.acceptor.Serve = func(c net.Conn, index int) {
+		r.acceptor.Gate.Count()
+		r.served <- taken{c, index}
+	}
 	r.acceptor.Gate.SetMax(max, 0)
 	t.Cleanup(func() {
 		close(done)
@@ -338,5 +341,56 @@ func TestAnImpatientDropLeavesTheRest(t *testing.T) {
 	r.accept(sibling)
 	for range 5 {
 		r.next(t)
+	}
+}
+
+func TestAcceptingShowsThatItGoesOn(t *testing.T) {
+	r := newRig(t, 1)
+	addr, l := front(t)
+	if l.Prove(time.Millisecond) {
+		t.Error("nobody accepts, and yet it goes on")
+	}
+	r.accept(l)
+	for range 3 {
+		if !l.Prove(patience) {
+			t.Error("waiting: does not go on")
+		}
+	}
+	dial(t, addr)
+	r.next(t)
+	if !l.Prove(patience) { // as many connections as there may be
+		t.Error("full: does not go on")
+	}
+	r.ended.Add(1)
+	dial(t, addr)
+	r.next(t)
+	r.ended.Add(1)
+	l.Drop(false)
+	if !l.Prove(patience) {
+		t.Error("dropped: does not go on")
+	}
+}
+
+func TestAPrivateListenerIsForThisProcess(t *testing.T) {
+	r := newRig(t, 1)
+	r.acceptor.Gate.Count() // full, which does not matter
+	l, addr, err := Private("private")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.accept(l)
+	c, err := net.Dial(addr.Network(), addr.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	got := <-r.served
+	defer got.c.Close()
+	if !Own(got.c) {
+		t.Error("an own connection is not taken for one")
+	}
+	_, tcp := tcpPair(t)
+	if Own(tcp) {
+		t.Error("a TCP connection is taken for an own one")
 	}
 }

@@ -12,8 +12,11 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if os.Getenv("PROCESS_TEST_SPIN") != "" {
+	switch {
+	case os.Getenv("PROCESS_TEST_SPIN") != "":
 		os.Exit(spin())
+	case os.Getenv("PROCESS_TEST_ABORT") != "":
+		os.Exit(abort(os.Getenv("PROCESS_TEST_ABORT")))
 	}
 	os.Exit(m.Run())
 }

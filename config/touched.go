@@ -1,15 +1,13 @@
-package worker
+package config
 
 import (
 	"sort"
 	"strings"
-
-	"pingap/config"
 )
 
-// touched names the locations that two snapshots do not hold in the same form. Both lists are ordered by kind and name, so that
+// TouchedLocations names the locations that two snapshots do not hold in the same form. Both lists are ordered by kind and name, so that
 // one walk finds out, where looking each up would be most of the work of a small change.
-func touched(before, after []config.Object) map[string]bool {
+func TouchedLocations(before, after []Object) map[string]bool {
 	names := map[string]bool{}
 	a, b := ofLocations(before), ofLocations(after)
 	for len(a) > 0 && len(b) > 0 {
@@ -34,8 +32,8 @@ func touched(before, after []config.Object) map[string]bool {
 }
 
 // ofLocations is the part of an index that lists locations.
-func ofLocations(all []config.Object) []config.Object {
-	from := sort.Search(len(all), func(i int) bool { return all[i].Kind >= config.KindLocation })
-	to := sort.Search(len(all), func(i int) bool { return all[i].Kind > config.KindLocation })
+func ofLocations(all []Object) []Object {
+	from := sort.Search(len(all), func(i int) bool { return all[i].Kind >= KindLocation })
+	to := sort.Search(len(all), func(i int) bool { return all[i].Kind > KindLocation })
 	return all[from:to]
 }

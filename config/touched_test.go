@@ -1,22 +1,20 @@
-package worker
+package config
 
 import (
 	"maps"
 	"slices"
 	"strings"
 	"testing"
-
-	"pingap/config"
 )
 
 // index is a list of objects: names of locations with their hash behind a colon, among objects of other kinds.
-func index(text string) []config.Object {
-	all := []config.Object{{Kind: config.KindBasic}, {Kind: config.KindServer, Name: "a", Sha: config.Sha{byte(len(text))}}}
+func index(text string) []Object {
+	all := []Object{{Kind: KindBasic}, {Kind: KindServer, Name: "a", Sha: Sha{byte(len(text))}}}
 	for _, word := range strings.Fields(text) {
 		name, sha, _ := strings.Cut(word, ":")
-		all = append(all, config.Object{Kind: config.KindLocation, Name: name, Sha: config.Sha{sha[0]}})
+		all = append(all, Object{Kind: KindLocation, Name: name, Sha: Sha{sha[0]}})
 	}
-	return append(all, config.Object{Kind: config.KindUpstream, Name: "a", Sha: config.Sha{byte(len(text))}})
+	return append(all, Object{Kind: KindUpstream, Name: "a", Sha: Sha{byte(len(text))}})
 }
 
 func TestTouchedLocations(t *testing.T) {
@@ -30,12 +28,12 @@ func TestTouchedLocations(t *testing.T) {
 		{"", "a:1", "a"},
 		{"a:1", "", "a"},
 	} {
-		got := strings.Join(slices.Sorted(maps.Keys(touched(index(c.before), index(c.after)))), " ")
+		got := strings.Join(slices.Sorted(maps.Keys(TouchedLocations(index(c.before), index(c.after)))), " ")
 		if got != c.want {
 			t.Errorf("from %q to %q: got %q, want %q", c.before, c.after, got, c.want)
 		}
 	}
-	if got := touched(nil, index("a:1")); !got["a"] {
+	if got := TouchedLocations(nil, index("a:1")); !got["a"] {
 		t.Error("at the start every location is new")
 	}
 }

@@ -1,8 +1,8 @@
-package worker
+package process
 
 import "time"
 
-// A build leaves the processor to requests again and again: with one thread they would otherwise wait until the scheduler
+// Such work leaves the processor to requests again and again: with one thread they would otherwise wait until the scheduler
 // preempts it, 10 ms at a time.
 const (
 	paceEvery = 32                     // objects between looks at the clock
@@ -10,15 +10,18 @@ const (
 	paceRest  = 100 * time.Microsecond // after it
 )
 
-// pace makes a build rest. The zero value never does: at the start nothing is served.
-type pace struct {
+// Pace makes work beside the serving of requests rest now and then. The zero value never does.
+type Pace struct {
 	on    bool
 	count int
 	since time.Time
 }
 
-// step is called for each object.
-func (p *pace) step() {
+// Serving returns a pace for work while requests are served.
+func Serving() Pace { return Pace{on: true, since: time.Now()} }
+
+// Step is called for each object.
+func (p *Pace) Step() {
 	if p.count++; !p.on || p.count%paceEvery != 0 {
 		return
 	}
