@@ -39,17 +39,17 @@ func (g *Gate) Max() int64 { return g.max.Load() }
 
 func (g *Gate) full() bool { return g.Open() >= g.max.Load() }
 
-// SetMax sets how many connections there may be: as configured, or else half of the descriptors that are left, as each
-// may need one to an upstream.
+// SetMax sets how many connections there may be: as configured, and at most half of the descriptors that are left, as each
+// may need one to an upstream. With more, requests would fail that can wait in the queue of the socket.
 func (g *Gate) SetMax(configured, listeners int) {
-	if configured > 0 {
-		g.max.Store(int64(configured))
-		return
-	}
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		limit.Cur = 1024 // what every system grants
 	}
 	files := int64(min(limit.Cur, 1<<30))
-	g.max.Store(max(1, (files-reserve-int64(listeners))/2))
+	most := max(1, (files-reserve-int64(listeners))/2)
+	if configured > 0 {
+		most = min(most, int64(configured))
+	}
+	g.max.Store(most)
 }

@@ -88,6 +88,10 @@ func TestLimitFollowsDescriptors(t *testing.T) {
 	if got, want := g.Max(), (int64(min(limit.Cur, 1<<30))-reserve-4)/2; got != want {
 		t.Errorf("limit %d, want %d", got, want)
 	}
+	g.SetMax(1<<40, 4)
+	if got, want := g.Max(), (int64(min(limit.Cur, 1<<30))-reserve-4)/2; got != want {
+		t.Errorf("more than there can be: limit %d, want %d", got, want)
+	}
 	g.SetMax(7, 4)
 	if got := g.Max(); got != 7 {
 		t.Errorf("limit %d, want 7", got)
