@@ -44,6 +44,8 @@ type child struct {
 	foreign   bool     // of another build: it serves, but takes part in no apply
 	gone      *ipc.Gone
 	record    *ledger.Entry // of the ledger, that counts its end; nil for none
+	eof       bool          // its socket has ended
+	exit      string        // how its process has ended, while its socket has not
 	started   time.Time
 	readyAt   time.Time
 	lastSeen  time.Time // last heartbeat, of control last message
@@ -222,6 +224,10 @@ func (s *supervisor) workerActive(c *child) error {
 
 // closed is the end of a child's socket. One that has not exited as well cannot be led any more.
 func (s *supervisor) closed(c *child, err error) {
+	if _, alive := s.children[c]; alive && c.exit != "" {
+		s.reaped(c, c.exit)
+		return
+	}
 	if _, alive := s.children[c]; !alive || c.dying != "" || c.killer != nil {
 		return
 	}
@@ -258,6 +264,20 @@ func (s *supervisor) abort(c *child, why string) {
 // signal goes by pidfd (package os), so it never reaches a stranger with a recycled pid. The one error is that the
 // process has ended, which is what its exit event is for.
 func (c *child) signal(sig unix.Signal) { _ = c.process.Signal(sig) }
+
+// exited is the end of a process. What it said last may still be in its socket: that is heard first.
+func (s *supervisor) exited(c *child, how string) {
+	if c.eof || c.dying != "" || c.role() == ipc.RoleControl {
+		s.reaped(c, how)
+		return
+	}
+	c.exit = how
+	s.after(s.o.Timings.LastWords, func() {
+		if _, alive := s.children[c]; alive {
+			s.reaped(c, how)
+		}
+	})
+}
 
 // reaped releases everything that a child had.
 func (s *supervisor) reaped(c *child, how string) {

@@ -11,7 +11,7 @@ import (
 	"pingap/ipc"
 )
 
-// TestFaultsInAnyOrder mixes applies, refusals, deaths, reopens and hang-ups, and then expects a healthy instance on
+// TestFaultsInAnyOrder mixes applies, rolls, refusals, deaths, reopens and hang-ups, and then expects a healthy instance on
 // exactly the configuration that was applied last.
 func TestFaultsInAnyOrder(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
@@ -28,7 +28,7 @@ func TestFaultsInAnyOrder(t *testing.T) {
 		return 0
 	}
 	for step := range 60 {
-		switch op := r.IntN(8); op {
+		switch op := r.IntN(10); op {
 		case 0, 1, 2:
 			if sha := fmt.Sprint("v", step); applied(i.propose(i.proposal(live, sha))) {
 				live = sha
@@ -50,6 +50,18 @@ func TestFaultsInAnyOrder(t *testing.T) {
 			if i.start.SHA != live {
 				t.Errorf("step %d: the new control was told %s, live is %s", step, i.start.SHA, live)
 			}
+		case 8: // a roll, or a generation that does not come up
+			how := []string{"", "die"}[r.IntN(2)]
+			i.behave("worker1.start", how)
+			p := i.proposal(live, fmt.Sprint("v", step))
+			p.Class = ipc.ClassRoll
+			if applied(i.propose(p)) {
+				live = p.SHA
+			}
+			i.behave("worker1.start", "")
+		case 9:
+			i.send(ipc.Roll{Wait: true, RequestedBy: "test"})
+			i.verdict()
 		case 7:
 			i.signals <- []unix.Signal{unix.SIGHUP, unix.SIGUSR1}[r.IntN(2)]
 		}

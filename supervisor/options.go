@@ -77,6 +77,7 @@ type Timings struct {
 	Long           time.Duration // tunnels and the like of a draining worker, 1 h
 	MaxGenerations int           // that drain at a time, 4
 
+	LastWords  time.Duration // of a process that has ended, 1 s
 	HardMargin time.Duration // longest time-out of a drain to the kernel's SIGKILL, 10 s
 	Faster     time.Duration // for a generation that has to go, 5 s
 	Rescue     time.Duration // for orphans to answer, 3 s
@@ -112,6 +113,7 @@ func (t Timings) withDefaults() Timings {
 	set(&t.Spread, 10*time.Second)
 	set(&t.Long, time.Hour)
 	set(&t.HardMargin, 10*time.Second)
+	set(&t.LastWords, time.Second)
 	set(&t.Faster, 5*time.Second)
 	set(&t.Rescue, 3*time.Second)
 	set(&t.Adopt, 5*time.Second)

@@ -217,9 +217,10 @@ func (s *supervisor) handle(e event) {
 		s.message(e.from, e.msg)
 		e.msg.Close()
 	case closed:
+		e.from.eof = true
 		s.closed(e.from, e.err)
 	case exited:
-		s.reaped(e.from, e.how)
+		s.exited(e.from, e.how)
 	case unheard:
 		s.notHeard(e.from)
 	case checked:
