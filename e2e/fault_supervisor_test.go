@@ -109,7 +109,7 @@ func TestFaultUpgradesUnderLoad(t *testing.T) {
 	count := faultTest(t, 3, 20)
 	addr, up := freePort(t), newUpstream(t)
 	two := builds(t)
-	i := startOwn(t, proxyFor(addr, up))
+	i := startOwn(t, proxyFor(addr, up, manyGenerations))
 	l := startFaultLoad(t, addr, up)
 	var longest time.Duration
 	for n := range count {
