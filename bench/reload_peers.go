@@ -97,8 +97,12 @@ func pingapReloadCommand(s setup) (args, env []string, err error) {
 	return []string{"-c", path, "--run-dir", s.path("run"), "--state-dir", s.path("state"), "--workers", "2"}, nil, err
 }
 
+// pingapReloadConfig lets as many generations finish as come about, as the others do.
 func pingapReloadConfig(port, upstream int, log string, weight int) string {
 	return fmt.Sprintf(`
+[basic]
+max_draining_generations = 1000
+
 [servers.web]
 addr = "127.0.0.1:%d"
 access_log = "%s?rolling=never combined"

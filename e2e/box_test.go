@@ -50,6 +50,12 @@ func needBox(t *testing.T) {
 // newBox boots one that sees a folder as /packages. needBox comes first.
 func newBox(t *testing.T, packages string) *box {
 	t.Helper()
+	return bootBox(t, "--private-network --bind-ro="+packages+":/packages")
+}
+
+// bootBox boots one with arguments of systemd-nspawn. Without --private-network it has the network of this machine.
+func bootBox(t *testing.T, args string) *box {
+	t.Helper()
 	const cache = "/var/tmp/sdbox" // the tree is for all boxes and all runs
 	if err := os.MkdirAll(cache, 0o755); err != nil {
 		t.Fatal(err)
@@ -59,7 +65,7 @@ func newBox(t *testing.T, packages string) *box {
 		t.Fatal(err)
 	}
 	b := &box{t: t, env: append(os.Environ(), "SDBOX="+dir, "SDBOX_TREE="+cache+"/tree",
-		"SDBOX_ARGS=--private-network --bind-ro="+packages+":/packages")}
+		"SDBOX_ARGS="+args)}
 	t.Cleanup(func() {
 		if r := b.script(boxTime, "stop"); r.code != 0 {
 			t.Errorf("the box did not stop: %s", r.all())

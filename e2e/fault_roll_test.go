@@ -25,6 +25,9 @@ func (i *instance) roll() time.Duration {
 	return time.Since(began)
 }
 
+// manyGenerations lets tunnels and uploads go on, however quickly a test rolls.
+const manyGenerations = "\n[basic]\nmax_draining_generations = 1000\n"
+
 // reached prints what a figure has come to. In the long form more than a generous multiple of the goal fails the test: the
 // goal itself is for a machine that does nothing else.
 func reached(t *testing.T, what string, got, goal time.Duration) {
@@ -46,7 +49,7 @@ func longestExtra(r *load.Report) time.Duration {
 func TestFaultRollsUnderLoad(t *testing.T) {
 	count := faultTest(t, 5, 100)
 	addr, up := freePort(t), newUpstream(t)
-	i := start(t, proxyFor(addr, up))
+	i := start(t, proxyFor(addr, up, manyGenerations))
 	l := startFaultLoad(t, addr, up)
 	var longest time.Duration
 	for n := range count {

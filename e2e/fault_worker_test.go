@@ -257,3 +257,62 @@ func TestFaultAWorkerStandsStillUnderLoad(t *testing.T) {
 		}
 	}
 }
+
+// Load: all clients, and many connections more. Fault: a worker runs out of memory, and the kernel kills it. Expected: only
+// requests in flight on it are lost.
+func TestFaultAWorkerRunsOutOfMemory(t *testing.T) {
+	faultTest(t, 1, 1)
+	addr, up := freePort(t), newUpstream(t)
+	i := start(t, proxyFor(addr, up))
+	group := memoryGroup(t)
+	l := startFaultLoad(t, addr, up)
+	victim := i.status().workers()[0]
+	d := death{from: time.Now()}
+	group.limit(t, victim.PID)
+	i.eventually("a death by the kernel", func() error {
+		for range 50 { // what it holds already does not count, so it has to be asked for more
+			c, err := connect(addr)
+			if err != nil {
+				return err
+			}
+			defer c.close()
+			_, _ = c.do(send("POST", "/echo", strings.Repeat("more ", 100_000)))
+		}
+		return i.restarted(victim, "killed")
+	})
+	d.to = time.Now()
+	l.goesOn(100)
+	l.mustLoseOnlyAt([]death{d})
+}
+
+// controlGroup is one of the memory controller, of version 1 or 2.
+type controlGroup struct{ dir, key string }
+
+func memoryGroup(t *testing.T) controlGroup {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("not started as root")
+	}
+	for _, g := range []controlGroup{{"/sys/fs/cgroup/memory", "memory.limit_in_bytes"}, {"/sys/fs/cgroup", "memory.max"}} {
+		g.dir = filepath.Join(g.dir, fmt.Sprintf("pingap-e2e-%d", os.Getpid()))
+		if os.Mkdir(g.dir, 0o755) != nil {
+			continue
+		}
+		t.Cleanup(func() { os.Remove(g.dir) }) // its processes have ended
+		if _, err := os.Stat(filepath.Join(g.dir, g.key)); err == nil {
+			return g
+		}
+	}
+	t.Skip("the memory of a control group cannot be limited here")
+	return controlGroup{}
+}
+
+// limit lets a process have hardly any more memory.
+func (g controlGroup) limit(t *testing.T, pid int) {
+	t.Helper()
+	for name, value := range map[string]string{g.key: "2M", "cgroup.procs": strconv.Itoa(pid)} {
+		if err := os.WriteFile(filepath.Join(g.dir, name), []byte(value), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

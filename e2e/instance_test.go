@@ -255,7 +255,7 @@ func cmdline(pid int) string {
 func (i *instance) waitRunning() {
 	i.t.Helper()
 	err := within(patience, func() error {
-		if i.hasEnded() {
+		if i.hasEnded() && !i.later {
 			return nil
 		}
 		st, err := i.tryStatus()
@@ -275,7 +275,7 @@ func (i *instance) waitRunning() {
 	if err != nil {
 		i.t.Fatalf("pingap is not running: %v", err)
 	}
-	if i.hasEnded() {
+	if i.hasEnded() && !i.later {
 		i.t.Fatalf("pingap ended while starting: %v", i.cmd.ProcessState)
 	}
 	i.note()
@@ -307,6 +307,7 @@ func (i *instance) eventually(what string, try func() error) {
 type status struct {
 	State    string   `json:"state"`
 	Degraded []string `json:"degraded"`
+	Build    string   `json:"build"`
 	Notes    []string `json:"notes"`
 	Config   struct {
 		Version uint64 `json:"version"`

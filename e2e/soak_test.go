@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"strconv"
@@ -35,8 +36,26 @@ func mishaps() []mishap {
 			return nil
 		}},
 		{"kill a worker", func(i *instance, _ string, n int) []death {
-			workers := i.status().workers()
+			workers := i.status().active()
 			return []death{i.kill(workers[n%len(workers)].PID)}
+		}},
+		{"roll", func(i *instance, _ string, _ int) []death {
+			i.roll()
+			return nil
+		}},
+		{"upgrade", func(i *instance, base string, n int) []death {
+			i.change(changing(base, n)) // on a source that is bad it is refused
+			i.install(builds(i.t)[n%2])
+			if r := i.verb("upgrade", "--wait"); r.code != 0 {
+				i.t.Errorf("upgrade: exit code %d: %s", r.code, r.all())
+			}
+			return nil
+		}},
+		{"kill the supervisor", func(i *instance, _ string, _ int) []death {
+			i.kill(i.status().supervisor())
+			i.again()
+			i.waitRunning()
+			return nil
 		}},
 		{"kill control", func(i *instance, _ string, _ int) []death {
 			i.kill(i.status().of("control")[0].PID)
@@ -52,7 +71,7 @@ func mishaps() []mishap {
 // Load: all clients. Faults: one after the other, drawn by lot, for SOAK_MINUTES; the seed is printed, and SOAK_SEED sets it.
 // Expected: only requests in flight on a killed worker fail, and nothing grows.
 func TestFaultSoak(t *testing.T) {
-	count := faultTest(t, 12, 0)
+	count := faultTest(t, 16, 0)
 	seed := uint64(time.Now().UnixNano())
 	if text := os.Getenv("SOAK_SEED"); text != "" {
 		var err error
@@ -63,8 +82,8 @@ func TestFaultSoak(t *testing.T) {
 	t.Logf("SOAK_SEED=%d", seed)
 	draw := rand.New(rand.NewPCG(seed, 0))
 	addr, up := freePort(t), newUpstream(t)
-	base := proxyFor(addr, up)
-	i := start(t, changing(base, 0))
+	base := proxyFor(addr, up, manyGenerations)
+	i := startOwn(t, changing(base, 0))
 	l := startFaultLoad(t, addr, up)
 	before := i.footprints()
 	end := time.Now().Add(time.Duration(soakMinutes(t)) * time.Minute)
@@ -85,6 +104,12 @@ func TestFaultSoak(t *testing.T) {
 	i.change(base)
 	i.waitRunning()
 	r := l.mustLoseOnlyAt(deaths)
+	i.eventually("the end of draining", func() error {
+		if n := len(i.status().in("draining")); n > 0 {
+			return fmt.Errorf("%d workers are draining", n)
+		}
+		return nil
+	})
 	t.Logf("%v; %d requests lost in %d deaths", done, len(r.Failures), len(deaths))
 	i.mustStayFlat(before)
 	i.checkDescriptors(socketOf(t, addr), "")

@@ -70,6 +70,13 @@ func (u *Upstream) Close() {
 	<-u.served
 }
 
+// Forget begins a new count, for another load.
+func (u *Upstream) Forget() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.clients, u.arrived, u.twice, u.broken = map[int]*sequence{}, 0, nil, 0
+}
+
 // sequence is what has arrived of one client, whose requests are numbered from 0.
 type sequence struct {
 	next    uint64
