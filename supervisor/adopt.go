@@ -93,8 +93,7 @@ func (s *supervisor) adoptAll(in *inherit.Set) error {
 // adoptVersion takes the live version with its listeners and logs.
 func (s *supervisor) adoptVersion(in *inherit.Set) error {
 	v := in.State.Live
-	if v == nil || in.Snapshot < 0 {
-		s.closeInherited(in)
+	if v == nil || in.Snapshot < 0 { // the sockets are for the configuration that is loaded next
 		s.log.Warn("the configuration that was live is not there any more; it is loaded again")
 		s.foreign = len(in.Workers) > 0
 		return nil

@@ -202,6 +202,30 @@ func TestAStopLeavesNothingInTheStore(t *testing.T) {
 	}
 }
 
+func TestAStopThatMayBeARestartKeepsTheAddresses(t *testing.T) {
+	i, m, o := kept(t, func(o *Options) { o.KeepStored = true })
+	i.signals <- unix.SIGTERM
+	if err := i.end(); err != nil {
+		t.Fatal(err)
+	}
+	c, err := net.Dial("tcp4", i.address) // waits in the queue of the stored socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	o.Stored = m.stored()
+	n := i.successor(o)
+	n.takeControl()
+	if n.start.SHA != "" || n.start.Load != "" {
+		t.Errorf("control is told %+v", n.start)
+	}
+	n.mustApply(n.proposal("", "one"))
+	c.SetDeadline(time.Now().Add(patience))
+	if b := make([]byte, 1); func() error { _, err := c.Read(b); return err }() != nil {
+		t.Error("who waited was not served")
+	}
+}
+
 func TestAnotherBuildRollsAfterARestart(t *testing.T) {
 	i, m, o := kept(t, nil)
 	before := pids(i.status())

@@ -16,10 +16,10 @@ type listener struct {
 	fd int
 }
 
-// bind makes the socket of a wanted listener, or takes the one that a socket unit has given for it.
+// bind makes the socket of a wanted listener, or takes the one that was found for it.
 func (s *supervisor) bind(l ipc.Listener) (*listener, error) {
 	l.ID, l.FD = ipc.ListenerID(l), 0
-	fd := s.in.Stranger(l)
+	fd := s.in.Listener(l)
 	if fd < 0 {
 		var err error
 		if fd, err = s.listen(l); err != nil {
@@ -86,7 +86,9 @@ func (s *supervisor) closeListeners() {
 
 // dropListener closes our copy; a unix path is ours to remove. Never shutdown(2): it would end the others' copies.
 func (s *supervisor) dropListener(l *listener) {
-	s.unstore(l.ID)
+	if s.stop == nil || !s.o.KeepStored {
+		s.unstore(l.ID)
+	}
 	unix.Close(l.fd)
 	for _, other := range s.listeners {
 		if other != l && socket.SameAddress(other.Listener, l.Listener) {

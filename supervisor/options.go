@@ -43,6 +43,7 @@ type Options struct {
 
 	Manager     *systemd.Notifier // nil without a service manager
 	Stored      []systemd.FD      // what the service manager gave; owned by Run
+	KeepStored  bool              // a stop may be half of a restart: what is stored stays so (systemd below 245)
 	Watchdog    time.Duration     // within which the manager wants a sign of life; 0 = none
 	Upgrader    Upgrader          // nil: no upgrade in place
 	Memory      int64             // bytes of the machine or of our share of it; 0 = the machine's

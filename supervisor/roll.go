@@ -141,6 +141,7 @@ func (s *supervisor) ready() {
 		return
 	}
 	s.readied = true
+	s.closeInherited(s.in)
 	if path := s.live.settings.PIDFile; path != "" {
 		if err := s.runDir.WritePID(path); err != nil {
 			s.log.Warn("pid file not written", zap.Error(err))

@@ -176,8 +176,7 @@ func (s *supervisor) open() error {
 	if err := s.runDir.WriteOwnPID(); err != nil {
 		return err
 	}
-	s.closeInherited(in)
-	s.storeAll()
+	s.storeAll() // listeners that are there without a state are for the first configuration to take
 	return nil
 }
 

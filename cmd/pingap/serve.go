@@ -107,6 +107,8 @@ func (s surroundings) manager(opt *supervisor.Options) (err error) {
 	if opt.Manager, err = systemd.Open(s.getenv); err != nil {
 		return err
 	}
+	// Since 248 this variable is set. Whoever lacks it may lack RestartKillSignal too, and a restart may come as a stop.
+	opt.KeepStored = opt.Manager != nil && s.getenv("SYSTEMD_EXEC_PID") == ""
 	opt.Watchdog = systemd.Watchdog(s.getenv, opt.Predecessor != nil)
 	if opt.Predecessor == nil {
 		opt.Stored, err = systemd.ListenFDs(s.getenv)

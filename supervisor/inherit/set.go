@@ -121,8 +121,12 @@ func (in *Set) Useless() (names []string) {
 	return names
 }
 
-// Stranger takes out a listening socket at the address of l that a socket unit has given; -1 for none.
-func (in *Set) Stranger(l ipc.Listener) int {
+// Listener takes out the socket for l: one that was stored under its id, or one at its address that a socket unit has given; -1 for none.
+func (in *Set) Listener(l ipc.Listener) int {
+	if fd, ok := in.Listeners[l.ID]; ok {
+		delete(in.Listeners, l.ID)
+		return fd
+	}
 	for i, fd := range in.Strangers {
 		if socket.Bound(fd, l) {
 			in.Strangers = append(in.Strangers[:i:i], in.Strangers[i+1:]...)
