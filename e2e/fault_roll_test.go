@@ -304,6 +304,8 @@ func TestFaultTunnelsOfManyGenerations(t *testing.T) {
 	for range count {
 		tunnels = append(tunnels, openWebSocket(t, addr, "/tunnel"))
 		i.roll()
+		// Those that are too many hurry, for 5 s.
+		i.eventually("old generations to end", func() error { return i.generationsDrain(2 * allowed) })
 		newest := tunnels[max(0, len(tunnels)-allowed):]
 		for n, w := range newest {
 			if err := w.echo(opText, []byte("still there")); err != nil {
@@ -311,16 +313,7 @@ func TestFaultTunnelsOfManyGenerations(t *testing.T) {
 			}
 		}
 	}
-	i.eventually("old generations to end", func() error {
-		generations := map[int]bool{}
-		for _, w := range i.status().in("draining") {
-			generations[w.Generation] = true
-		}
-		if len(generations) > allowed {
-			return fmt.Errorf("%d generations are draining", len(generations))
-		}
-		return nil
-	})
+	i.eventually("old generations to end", func() error { return i.generationsDrain(allowed) })
 	for n, w := range tunnels {
 		err := w.echo(opText, []byte("last"))
 		if expected := n >= len(tunnels)-allowed; expected != (err == nil) {
@@ -329,6 +322,18 @@ func TestFaultTunnelsOfManyGenerations(t *testing.T) {
 	}
 	l.goesOn(50)
 	l.mustLoseNothing()
+}
+
+// generationsDrain says whether more than some generations are draining.
+func (i *instance) generationsDrain(most int) error {
+	generations := map[int]bool{}
+	for _, w := range i.status().in("draining") {
+		generations[w.Generation] = true
+	}
+	if len(generations) > most {
+		return fmt.Errorf("%d generations are draining", len(generations))
+	}
+	return nil
 }
 
 // Load: all clients. Fault: many ask for a roll at once. Expected: 0 failed, all are told that it is done, and there are fewer
