@@ -226,7 +226,7 @@ func (s *service) reloads() {
 // Load: all clients. Fault: upgrades to another build and back. Expected: 0 failed; systemd knows the new main process, and its
 // watchdog is content for several of its periods.
 func (s *service) upgrades() {
-	s.dropIn("watchdog", "WatchdogSec=2")
+	s.dropIn("watchdog", "WatchdogSec=4")
 	s.run("systemctl restart pingap")
 	s.settled()
 	l := s.load()
@@ -245,7 +245,7 @@ func (s *service) upgrades() {
 		l.goesOn(100)
 	}
 	main := s.property("MainPID")
-	time.Sleep(7 * time.Second) // three periods of the watchdog
+	time.Sleep(13 * time.Second) // three periods of the watchdog
 	if now := s.property("MainPID"); now != main || s.property("NRestarts") != restarts {
 		s.t.Errorf("the watchdog was not content: main process %s, was %s", now, main)
 	}

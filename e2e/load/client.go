@@ -185,7 +185,11 @@ func (c *client) sendSlowly() (a *answer, slept time.Duration, err error) {
 	if err := c.conn.SetDeadline(time.Now().Add(c.limit())); err != nil {
 		return nil, 0, fail(Cut, err)
 	}
-	_, err = io.WriteString(c.conn, c.head("POST", "/echo", fields))
+	target := "/echo"
+	if c.n%4 >= 2 {
+		target = "/read/1" // by an upstream that is slow to take it
+	}
+	_, err = io.WriteString(c.conn, c.head("POST", target, fields))
 	for i := 0; i < pieces && err == nil; i++ {
 		// Stop does not shorten a body: what was begun is ended.
 		before := time.Now()
