@@ -148,7 +148,7 @@ func start(ctx context.Context, opt Options) (*process, error) {
 }
 
 func newProcess(opt Options, m *ipc.Message, given *ipc.ControlStart) (*process, error) {
-	p := &process{opt: opt, log: opt.Log, events: make(chan func(context.Context)), answers: map[uint32]*pending{},
+	p := &process{opt: opt, log: opt.Log, events: make(chan func(context.Context)), answers: map[uint32]*pending{}, recalled: make(chan struct{}),
 		check: validator{exe: opt.Executable, limits: opt.Limits}}
 	fd, err := m.Take(given.Listener)
 	if err != nil {

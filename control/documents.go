@@ -71,6 +71,11 @@ func (c *client) kept(ctx context.Context) (*history.Store, uint64, error) {
 		store *history.Store
 		live  uint64
 	}
+	select {
+	case <-c.p.recalled:
+	case <-ctx.Done():
+		return nil, 0, errStopped
+	}
 	known := make(chan facts, 1)
 	c.p.post(ctx, func(context.Context) { known <- facts{c.p.kept.store, c.p.live.version} })
 	select {

@@ -77,6 +77,7 @@ func (p *process) openStore() (*history.Store, error) {
 // recall looks at what is kept, before anything is loaded.
 func (p *process) recall(ctx context.Context) {
 	if p.stateDir == "" {
+		close(p.recalled)
 		p.begin(ctx)
 		return
 	}
@@ -89,6 +90,7 @@ func (p *process) recall(ctx context.Context) {
 		}
 		p.post(ctx, func(ctx context.Context) {
 			p.kept, p.loading = k, false
+			close(p.recalled)
 			p.keepFailed(err)
 			p.begin(ctx)
 		})

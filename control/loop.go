@@ -23,9 +23,10 @@ type process struct {
 	events   chan func(context.Context)
 	reading  sync.Mutex // held while a client's status reads the source
 	wg       *sync.WaitGroup
-	replaced func()      // ends Run: another supervisor has taken over
-	stateDir string      // empty: nothing is kept
-	given    [2]*os.File // the folder in it and its key, opened by the supervisor; nil where this process may do so itself
+	recalled chan struct{} // closed when it is known what versions are kept
+	replaced func()        // ends Run: another supervisor has taken over
+	stateDir string        // empty: nothing is kept
+	given    [2]*os.File   // the folder in it and its key, opened by the supervisor; nil where this process may do so itself
 
 	// loop
 	live     live

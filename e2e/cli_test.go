@@ -31,7 +31,7 @@ func TestExitCodesOfTheCommandLine(t *testing.T) {
 		{"-c good.toml --workers many -t", 2, "expected a number"},
 		{"-c good.toml --addr 127.0.0.1:1 -t", 2, "--addr needs --upstream"},
 		{"-c good.toml --upstream 127.0.0.1:1 -t", 2, "exclude each other"},
-		{"--upgrade -c good.toml", 2, "not available yet"},
+		{"--upgrade -c good.toml --run-dir r", 4, "not running"},
 		{"status --run-dir nobody", 4, "not running"},
 		{"reload --run-dir nobody", 4, "not running"},
 		{"reopen --run-dir nobody", 4, "not running"},

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -35,7 +36,16 @@ func TestFaultAKilledWorkerLosesExactlyWhatItHeld(t *testing.T) {
 	i.eventually("all to be held", func() error { return atLeast(int64(len(up.Held())), requests) })
 	victim := i.status().workers()[0]
 	held := 0
-	own, inodes := socketInodes(t, victim.PID), inodesTo(t, up.Addr)
+	own, inodes := socketInodes(t, victim.PID), map[string]string{}
+	i.eventually("all connections in the kernel's table", func() error { // as with socketOf
+		maps.Copy(inodes, inodesTo(t, up.Addr))
+		for _, from := range up.Held() {
+			if inodes[tableAddr(from)] == "" {
+				return fmt.Errorf("%s is not there", from)
+			}
+		}
+		return nil
+	})
 	for _, from := range up.Held() {
 		if own[inodes[tableAddr(from)]] {
 			held++

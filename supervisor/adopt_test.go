@@ -192,7 +192,9 @@ func TestAStopLeavesNothingInTheStore(t *testing.T) {
 	if err := i.end(); err != nil {
 		t.Fatal(err)
 	}
-	for name := range m.fds {
+	for _, f := range m.stored() {
+		name := f.Name
+		unix.Close(f.FD)
 		if strings.HasPrefix(name, "l-") || strings.HasPrefix(name, "c-") {
 			t.Errorf("%s is still kept", name)
 		}

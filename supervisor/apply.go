@@ -60,6 +60,9 @@ func (s *supervisor) propose(p *proposal) {
 func (s *supervisor) next() {
 	for s.op == nil && s.upgrade == nil && s.adopting == nil && len(s.queue) > 0 && s.stop == nil {
 		p := s.queue[0]
+		if s.rolls(p) && !s.room(p) {
+			return // the end of a draining worker comes back to it
+		}
 		s.queue = s.queue[1:]
 		s.begin(p)
 	}
@@ -89,7 +92,7 @@ func (s *supervisor) begin(p *proposal) {
 	op.next = s.versionOf(p)
 	s.reloading()
 	s.op = op
-	if len(members) == 0 || p.again || p.Class > ipc.ClassListeners || s.foreign {
+	if s.rolls(p) {
 		s.begun(p, text(s.live == nil, ipc.RecordStart, ipc.RecordRoll))
 		s.startGeneration()
 		return
@@ -99,6 +102,11 @@ func (s *supervisor) begin(p *proposal) {
 	op.next.settings = hotSettings(s.live.settings, op.next.settings)
 	op.next.runAs = s.live.runAs
 	s.prepare(members)
+}
+
+// rolls says whether a proposal takes fresh workers.
+func (s *supervisor) rolls(p *proposal) bool {
+	return p.again || p.Class > ipc.ClassListeners || s.foreign || len(s.activeWorkers()) == 0
 }
 
 // liveSHA is what a proposal has to be based on. A version that came from another build is nothing to base on.

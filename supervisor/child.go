@@ -318,6 +318,7 @@ func (s *supervisor) reaped(c *child, how string) {
 	case !c.retired:
 		s.lostChild(c, how)
 	}
+	s.next() // a roll may have waited for the place
 }
 
 // clip makes a child's text fit to be logged and passed on: bounded, one line, no control characters.

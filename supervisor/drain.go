@@ -2,6 +2,8 @@ package supervisor
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -62,10 +64,7 @@ func (s *supervisor) boundDraining() {
 		limit = s.memory / 100 * drainMemoryPercent
 	}
 	for len(generations) > most || memory > limit && len(generations) > 0 {
-		oldest := s.last + 1
-		for g := range generations {
-			oldest = min(oldest, g)
-		}
+		oldest := slices.Min(slices.Collect(maps.Keys(generations)))
 		why := fmt.Sprintf("%d generations drain, at most %d may", len(generations), most)
 		if len(generations) <= most {
 			why = fmt.Sprintf("draining workers use %d bytes, at most %d may be", memory, limit)
@@ -76,6 +75,34 @@ func (s *supervisor) boundDraining() {
 		}
 		delete(generations, oldest)
 	}
+}
+
+// room says whether the arena has columns for all workers of a proposal. Where it has not, the oldest generations that drain have to make
+// room, and a worker that ends comes back to what waits.
+func (s *supervisor) room(p *proposal) bool {
+	settings := p.Settings
+	if p.again && s.live != nil {
+		settings = s.live.settings
+	}
+	need, free, leaving := s.workerCount(settings), 0, 0
+	for _, c := range s.columns {
+		switch {
+		case c == nil:
+			free++
+		case c.hurried || c.dying != "":
+			leaving++
+		}
+	}
+	generations, _ := s.drainingGenerations()
+	for free < need && free+leaving < need && len(generations) > 0 {
+		oldest := slices.Min(slices.Collect(maps.Keys(generations)))
+		for _, c := range generations[oldest] {
+			s.hurry(c, "fresh workers need its place")
+			leaving++
+		}
+		delete(generations, oldest)
+	}
+	return free >= need || leaving == 0 // without hope begin says what is missing
 }
 
 // drainMemoryPercent is the share of the memory that draining workers may use where the configuration does not say.

@@ -50,7 +50,7 @@ func (s *supervisor) startGeneration() {
 	op := s.op
 	op.phase = starting
 	s.last++
-	op.slots = newSlots(s.workerCount(op.next), s.last)
+	op.slots = newSlots(s.workerCount(op.next.settings), s.last)
 	for _, sl := range op.slots {
 		s.spawn(sl)
 		if s.op != op {

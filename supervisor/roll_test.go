@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"pingap/arena"
 	"pingap/ipc"
 )
 
@@ -116,4 +117,43 @@ func (i *instance) addressIs(address string, taken bool) {
 		}
 	}
 	i.t.Fatalf("%s: taken is not %t", address, taken)
+}
+
+// Workers that drain for ever use up the columns of the arena. A roll then waits until the oldest have made room.
+func TestManyDrainingGenerationsMakeRoom(t *testing.T) {
+	i := boot(t, func(o *Options) {
+		o.Timings.MaxGenerations, o.Timings.Faster, o.Timings.StopMargin = 1000, 20*time.Millisecond, 20*time.Millisecond
+	})
+	i.behave("worker.drain", "ignore")
+	for range 2 * arena.DefaultColumns / 2 {
+		i.send(ipc.Roll{Wait: true})
+		if a, ok := i.verdict().(*ipc.Applied); !ok {
+			t.Fatalf("%+v", a)
+		}
+	}
+	if all := i.status(); all.Hurried == 0 || len(workersIn(all, ipc.StateActive)) != 2 {
+		t.Errorf("%+v", all)
+	}
+	i.behave("worker.drain", "")
+}
+
+func TestTooManyDrainingGenerationsGoFaster(t *testing.T) {
+	i := boot(t, func(o *Options) {
+		o.Timings.MaxGenerations, o.Timings.Faster, o.Timings.StopMargin = 2, 20*time.Millisecond, 20*time.Millisecond
+	})
+	i.behave("worker.drain", "ignore")
+	for range 5 {
+		i.send(ipc.Roll{Wait: true})
+		i.verdict()
+	}
+	all := i.until("two generations that drain", func(all *ipc.StatusAll) bool { return len(workersIn(all, ipc.StateDraining)) == 4 })
+	for _, p := range workersIn(all, ipc.StateDraining) {
+		if p.Generation < 4 {
+			t.Errorf("generation %d drains still, the oldest go first", p.Generation)
+		}
+	}
+	if all.Hurried != 6 {
+		t.Errorf("%d were hurried, want 6", all.Hurried)
+	}
+	i.behave("worker.drain", "")
 }

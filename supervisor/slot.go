@@ -60,10 +60,10 @@ func (s *supervisor) backoff(failures int) time.Duration {
 }
 
 // workerCount is how many slots a version wants.
-func (s *supervisor) workerCount(v *version) int {
+func (s *supervisor) workerCount(v ipc.Settings) int {
 	n := s.o.Workers
 	if n <= 0 {
-		n = v.settings.Workers
+		n = v.Workers
 	}
 	if n <= 0 {
 		n = 2

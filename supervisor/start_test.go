@@ -348,7 +348,7 @@ func TestThePIDFileOfTheConfiguration(t *testing.T) {
 func TestThreadsAreShared(t *testing.T) {
 	s := &supervisor{o: Options{Workers: 99}}
 	v := &version{settings: ipc.Settings{Threads: 9}}
-	if n := s.workerCount(v); n != MaxWorkers {
+	if n := s.workerCount(v.settings); n != MaxWorkers {
 		t.Errorf("%d workers", n)
 	}
 	if n := threads(v, 2); n != 5 {
