@@ -224,6 +224,7 @@ func (s *supervisor) workerActive(c *child) error {
 
 // closed is the end of a child's socket. One that has not exited as well cannot be led any more.
 func (s *supervisor) closed(c *child, err error) {
+	s.notHeard(c)
 	if _, alive := s.children[c]; alive && c.exit != "" {
 		s.reaped(c, c.exit)
 		return

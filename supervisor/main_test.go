@@ -145,6 +145,10 @@ func (w *worker) beat() {
 			unix.Sendmsg(int(w.conn.File().Fd()), []byte("garbage"), nil, nil, 0)
 		case "foreign":
 			w.conn.Send(context.Background(), 0, ipc.Stop{})
+		case "mute":
+			unix.Shutdown(int(w.conn.File().Fd()), unix.SHUT_WR)
+			os.WriteFile(filepath.Join(w.dir, "sent"), []byte(how), 0o644)
+			continue
 		case "leaving":
 			w.set(ipc.StateDraining, w.sha)
 		case "unknown":

@@ -78,9 +78,10 @@ func (s *supervisor) storeSnapshot(old, v *version) {
 	}
 }
 
-// notifyReady tells the manager that the instance serves.
+// notifyReady tells the manager that the instance serves. It is a sign of life as well: the last one of a predecessor may be some
+// time ago.
 func (s *supervisor) notifyReady() {
-	s.told(s.manager().Send("READY=1", "STATUS="+s.statusLine()))
+	s.told(s.manager().Send("READY=1", "WATCHDOG=1", "STATUS="+s.statusLine()))
 }
 
 // notifyStatus is the line of `systemctl status`.

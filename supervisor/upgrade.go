@@ -134,7 +134,7 @@ func (s *supervisor) successorAsked(m *ipc.Message) {
 	}
 	u.pid, u.build, u.txn = b.PID, clip(b.Build), m.Txn
 	for c := range s.children {
-		if c.role() == ipc.RoleWorker {
+		if c.role() == ipc.RoleWorker && !c.eof { // one that is ending is read no more
 			u.paused[c] = struct{}{}
 		}
 	}

@@ -3,6 +3,8 @@ package supervisor
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -159,6 +161,24 @@ func TestAFailedUpgradeLeavesEverythingAsItWas(t *testing.T) {
 				t.Errorf("workers %v, before %v", got, before)
 			}
 		})
+	}
+}
+
+// A worker that has closed its socket and has not exited yet is not waited for.
+func TestAnUpgradeDoesNotWaitForAWorkerThatIsEnding(t *testing.T) {
+	f := &flip{}
+	f.start = f.takes
+	i, _, _ := kept(t, func(o *Options) { o.Upgrader, o.Timings.StopFast = f, patience })
+	i.behave("worker0.beat", "mute")
+	i.until("a closed socket", func(*ipc.StatusAll) bool {
+		_, err := os.Stat(filepath.Join(i.dir, "sent"))
+		return err == nil
+	})
+	i.send(ipc.Upgrade{RequestedBy: "test"})
+	msg := i.receive(ipc.TypeUpgraded, ipc.TypeRefused)
+	msg.Close()
+	if b, ok := msg.Body.(*ipc.Refused); !ok || !strings.Contains(b.Reason, "crashed") {
+		t.Fatalf("%+v: the successor was told nothing", msg.Body)
 	}
 }
 
