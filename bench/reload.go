@@ -207,7 +207,10 @@ func printReloads(w io.Writer, results []reloaded) {
 		return count(r.report.Kinds[load.Busy].Reopened + r.report.Kinds[load.Idle].Reopened)
 	})
 	quick := func(r *reloaded) load.Tally { return r.report.Sum(load.Busy, load.Idle, load.Fresh) }
-	row("p99 of quick requests", func(r *reloaded) string { t := quick(r); return t.Extra.Percentile(99).Round(10 * time.Microsecond).String() })
+	row("p99 of quick requests", func(r *reloaded) string {
+		t := quick(r)
+		return t.Extra.Percentile(99).Round(10 * time.Microsecond).String()
+	})
 	row("longest quick request", func(r *reloaded) string { t := quick(r); return t.Extra.Max.Round(10 * time.Microsecond).String() })
 	row("longest time without an answer", func(r *reloaded) string { return r.report.Gap.Round(10 * time.Microsecond).String() })
 	for _, r := range results {

@@ -130,17 +130,6 @@ func (s *supervisor) versionOf(p *proposal) *version {
 	return p.version(max(s.applies+1, p.Number))
 }
 
-// heaviest names the first object of the highest class.
-func heaviest(changes []ipc.Change) string {
-	var top ipc.Change
-	for _, c := range changes {
-		if c.Class > top.Class {
-			top = c
-		}
-	}
-	return clip(top.Object)
-}
-
 // stage opens and binds what the proposal needs beyond what there is; on an error nothing stays.
 func (s *supervisor) stage(op *apply) *ipc.Refused {
 	logs, err := s.openMissing(op.Logs)

@@ -42,18 +42,6 @@ func (s *supervisor) openAppLog(target ipc.LogTarget) error {
 	return nil
 }
 
-func dialDatagram(path string) (int, error) {
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
-	if err != nil {
-		return -1, os.NewSyscallError("socket", err)
-	}
-	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: path}); err != nil {
-		unix.Close(fd)
-		return -1, os.NewSyscallError("connect", err)
-	}
-	return fd, nil
-}
-
 // openMissing opens the targets that are wanted and not open yet; on an error none stays open.
 func (s *supervisor) openMissing(wanted []ipc.LogTarget) ([]*logFile, error) {
 	var added []*logFile

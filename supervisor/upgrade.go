@@ -187,7 +187,7 @@ func (s *supervisor) handover() (ipc.Handover, ipc.FDs, error) {
 		b.Listeners[id] = fds.Add(l.fd)
 	}
 	for c := range s.children {
-		if c.role() != ipc.RoleWorker || c.dying != "" {
+		if c.role() != ipc.RoleWorker || c.dying != "" || c.eof {
 			continue
 		}
 		fd, err := c.conn.FD()
