@@ -55,7 +55,7 @@ func (c *call) awaitBuild(ctx context.Context, up *ipc.Upgraded, began time.Time
 		answer, err := c.request(ctx, ipc.StatusRequest{})
 		all, ok := answer.(*ipc.StatusAll)
 		switch {
-		case err == nil && ok && all.Settled && supervisorOf(all) == up.PID:
+		case err == nil && ok && all.Settled && (supervisorOf(all) == up.PID || all.Build == up.Build): // or one after it
 			return c.printSince(ctx, began)
 		case err == nil && ok && len(all.Degraded) > 0 && all.LastApply != nil && all.LastApply.Error != "":
 			fmt.Fprintf(c.stderr, "pingap: the new supervisor keeps the workers of the build before: %s\n", all.LastApply.Error)
