@@ -12,18 +12,29 @@
 //
 //	            Hello/Start        Ready            Activate/Active        Drain           exit
 //	spawned ---------------> starting -------> ready -------------> active -------> draining -----> reaped
-//	   |  all within ReadyTimeout                | waits for siblings (boot) or for a running apply
+//	   |  all within ReadyTimeout                | waits for its generation, or for a running apply
 //	   +-- exit, silence, garbage, time-out: killed --> reaped --> back-off --> spawned again, same slot
 //
-// A slot outlives its processes: number, failures, back-off. A child belongs to one slot and one column of the arena,
-// which is zeroed when the child has ended.
+// A slot outlives its processes: number, generation, failures, back-off. A child belongs to one slot and one column of the arena,
+// which is zeroed when the child has ended. One that drains has left its slot.
 //
-// # An apply
+// # An operation
 //
-// Every snapshot comes by Propose. With active workers it is hot: PREPARE to all of them, then COMMIT to all or ABORT
-// to all (apply.go). With none, at boot or when all have died, fresh workers are started on it, and it is live
-// once all are active (fresh.go). A proposal that would need other listeners or fresh workers while workers are active is refused:
-// begin in apply.go is where it will branch.
+// There is one at a time; others wait. Every snapshot comes by Propose. What is hot, or changes listeners, is swapped in: PREPARE to all
+// active workers, then COMMIT to all or ABORT to all (apply.go). Anything else rolls (roll.go), as a start and a request for fresh workers do:
+//
+//	starting: new slots are filled --> all READY --> activating: ACTIVATE --> all ACTIVE --> live; DRAIN to the old (drain.go)
+//	    any of them ends, or is late: all of them are killed, the old never notice
+//
+// An upgrade (upgrade.go) is an operation too: Check the binary --> Start it --> it asks --> workers are read no more --> everything is
+// handed over --> it is ready: this process ends. Fails anything before: workers are read again, under a higher epoch.
+// A stop pre-empts whatever is under way (stop.go).
+//
+// # A successor
+//
+// Whether by upgrade, restart or crash: package inherit finds what there is, and adopt.go makes it ours. The state file is written
+// whenever something in it has changed, before the next event, and before the first COMMIT. The ledger (package ledger) says what
+// became of connections; records.go enters what happens here.
 //
 // # Privileges
 //
