@@ -13,7 +13,7 @@
 //
 // Tests called TestFault put load on an instance and break something (underload_test.go, fault_*_test.go): each states load, fault and
 // the requests that may be lost. Their load is package load, whose clients account for every request they began. The short forms run
-// with `make test`, the long ones with `make soak`.
+// with `make test`, the long ones with `make soak`. TestFaultSystemd (systemd_test.go) does it in a real systemd with the unit of the packages.
 //
 // Environment: E2E_RACE=1 builds with the race detector; SOAK=1 runs the large version of the connection test; SOAK_MINUTES=60
 // runs the long forms of the fault tests, with so long a soak; SOAK_SEED repeats its draw.

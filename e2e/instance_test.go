@@ -70,15 +70,6 @@ func launch(t *testing.T, dir string, flags ...string) *instance {
 	return launchAs(t, dir, func(*exec.Cmd) {}, flags...)
 }
 
-// launchLimited is launch with a limit of open descriptors.
-func launchLimited(t *testing.T, dir string, files int, flags ...string) *instance {
-	t.Helper()
-	return launchAs(t, dir, func(cmd *exec.Cmd) {
-		cmd.Args = slices.Concat([]string{"sh", "-c", fmt.Sprintf(`ulimit -n %d; exec "$0" "$@"`, files)}, cmd.Args)
-		cmd.Path = "/bin/sh"
-	}, flags...)
-}
-
 // launchAs is launch with a command that the test changes before it is started.
 func launchAs(t *testing.T, dir string, change func(*exec.Cmd), flags ...string) *instance {
 	t.Helper()
@@ -145,23 +136,6 @@ func (i *instance) end() {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
 	i.checkOutput()
-}
-
-// endLater stops a supervisor that is not the process that was started, if there is one.
-func (i *instance) endLater() {
-	st, err := i.tryStatus()
-	if err != nil {
-		return // nobody is there: what is left shows that
-	}
-	st.noteIn(i.seen)
-	pid := st.supervisor()
-	if pid == i.cmd.Process.Pid {
-		return
-	}
-	if r := i.verb("stop", "--fast", "--timeout", "20s"); r.code != 0 {
-		i.t.Errorf("stop: exit code %d: %s", r.code, r.all())
-		_ = syscall.Kill(pid, syscall.SIGKILL)
-	}
 }
 
 func (i *instance) endsWithin(limit time.Duration) bool {
@@ -352,27 +326,6 @@ func (s status) of(kind string) []process {
 }
 
 func (s status) workers() []process { return s.of("worker") }
-
-// active are the workers that accept.
-func (s status) active() []process { return s.in("active") }
-
-func (s status) in(state string) []process {
-	var list []process
-	for _, p := range s.workers() {
-		if p.State == state {
-			list = append(list, p)
-		}
-	}
-	return list
-}
-
-// supervisor is its process id.
-func (s status) supervisor() int {
-	for _, p := range s.of("supervisor") {
-		return p.PID
-	}
-	return 0
-}
 
 // pids of the workers, in the order of their slots.
 func (s status) pids() []int {
