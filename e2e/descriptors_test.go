@@ -47,14 +47,15 @@ func openFlags(pid, fd int) int64 {
 	return -1
 }
 
-// socketOf finds the inode of the listening socket of an IPv4 address, as /proc names it. The kernel's table is read piece by piece,
-// and lines are missed where sockets come and go meanwhile: what is not found is looked for again.
+// socketOf finds the inode of the listening socket of an IPv4 address, as /proc names it: that of this thread, since the first thread of
+// the process, whose /proc/self is, may be in a network of its own after a test. The kernel's table is read piece by piece, and lines are
+// missed where sockets come and go meanwhile: what is not found is looked for again.
 func socketOf(t *testing.T, addr string) string {
 	t.Helper()
 	_, port, _ := strings.Cut(addr, ":")
 	number, _ := strconv.Atoi(port)
 	for end := time.Now().Add(patience); time.Now().Before(end); {
-		for line := range strings.Lines(read(t, "/proc/net/tcp")) {
+		for line := range strings.Lines(read(t, "/proc/thread-self/net/tcp")) {
 			f := strings.Fields(line)
 			if len(f) > 9 && f[1] == fmt.Sprintf("0100007F:%04X", number) && f[3] == "0A" {
 				return "socket:[" + f[9] + "]"

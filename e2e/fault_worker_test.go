@@ -83,7 +83,7 @@ func socketInodes(t *testing.T, pid int) map[string]bool {
 func inodesTo(t *testing.T, addr string) map[string]string {
 	t.Helper()
 	inodes, to := map[string]string{}, tableAddr(addr)
-	for line := range strings.Lines(read(t, "/proc/net/tcp")) {
+	for line := range strings.Lines(read(t, "/proc/thread-self/net/tcp")) {
 		if f := strings.Fields(line); len(f) > 9 && f[2] == to && f[9] != "0" {
 			inodes[f[1]] = f[9]
 		}

@@ -77,6 +77,26 @@ func (s *supervisor) keepListeners(v *version) {
 	}
 }
 
+// quietListeners lets no connection begin any more on listeners that are about to go, so that nobody is in their queues when they do.
+func (s *supervisor) quietListeners() {
+	if s.o.KeepStored {
+		return // whoever comes now is for a successor
+	}
+	for _, l := range s.listeners {
+		s.quiet(l)
+	}
+}
+
+func (s *supervisor) quiet(l *listener) {
+	if l.Network == "unix" {
+		os.Remove(l.Address)
+		return
+	}
+	if err := socket.Quiet(l.fd); err != nil {
+		s.log.Warn("listener", zap.String("address", l.Address), zap.Error(err)) // a connection that comes in the last moment may be reset
+	}
+}
+
 func (s *supervisor) closeListeners() {
 	for _, l := range s.listeners {
 		s.dropListener(l)

@@ -78,6 +78,7 @@ type Timings struct {
 	Long           time.Duration // tunnels and the like of a draining worker, 1 h
 	MaxGenerations int           // that drain at a time, 4
 
+	Quiet      time.Duration // for handshakes under way before listeners are closed by a stop, 100 ms
 	LastWords  time.Duration // of a process that has ended, 1 s
 	HardMargin time.Duration // longest time-out of a drain to the kernel's SIGKILL, 10 s
 	Faster     time.Duration // for a generation that has to go, 5 s
@@ -114,6 +115,7 @@ func (t Timings) withDefaults() Timings {
 	set(&t.Spread, 10*time.Second)
 	set(&t.Long, time.Hour)
 	set(&t.HardMargin, 10*time.Second)
+	set(&t.Quiet, 100*time.Millisecond)
 	set(&t.LastWords, time.Second)
 	set(&t.Faster, 5*time.Second)
 	set(&t.Rescue, 3*time.Second)

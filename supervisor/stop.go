@@ -36,14 +36,27 @@ func (s *supervisor) beginStop(fast bool, who string) {
 	for _, sl := range append([]*slot{s.control}, s.workers...) {
 		sl.respawn.cancel()
 	}
+	if fast || s.live == nil {
+		s.drainAll()
+		s.stopNow()
+		return
+	}
+	s.quietListeners()
+	s.stop.timer = s.after(s.o.Timings.Quiet, s.finishAll)
+}
+
+// drainAll drains all workers. Connections that wait are theirs to take first.
+func (s *supervisor) drainAll() {
 	for _, c := range s.workersAlive() {
 		s.drainToStop(c)
 	}
 	s.closeListeners()
-	if fast {
-		s.stopNow()
-		return
-	}
+}
+
+// finishAll lets the workers finish within the grace period.
+func (s *supervisor) finishAll() {
+	s.drainAll()
+	s.stop.timer.cancel()
 	s.stop.timer = s.after(s.stop.timeout+s.o.Timings.StopMargin, s.killWorkers)
 	s.stopProgress()
 }
@@ -108,6 +121,7 @@ func (s *supervisor) drainToStop(c *child) {
 func (s *supervisor) stopNow() {
 	s.stop.fast = true
 	s.stop.timer.cancel()
+	s.closeListeners()
 	for _, c := range s.workersAlive() {
 		s.send(c, 0, ipc.Stop{Fast: true})
 	}
