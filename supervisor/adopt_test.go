@@ -176,8 +176,8 @@ func TestARestartKeepsTheWorkers(t *testing.T) {
 		t.Errorf("epoch %d, last entry %+v", all.Epoch, all.LastRecord)
 	}
 	n.mustApply(n.proposal("one", "two"))
-	if a := n.ask(); a.SHA != "two" {
-		t.Errorf("a worker serves %s", a.SHA)
+	if a := n.ask(); a.SHA != "two" || !slices.Equal(pids(n.status()), before) {
+		t.Errorf("a worker serves %s, workers %v, before %v", a.SHA, pids(n.status()), before)
 	}
 	unix.Kill(before[0], unix.SIGKILL)
 	n.until("a successor of a worker that was taken over", twoActive(before[0]))

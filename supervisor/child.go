@@ -167,6 +167,10 @@ func (s *supervisor) workerHello(c *child, b *ipc.Hello) error {
 	if err := checkHello(c, b); err != nil {
 		return err
 	}
+	if s.stop != nil {
+		s.kill(c, "stopped before it was active")
+		return nil
+	}
 	v := c.version
 	c.state, c.hasLogs = ipc.StateStarting, true
 	start := ipc.Start{

@@ -109,6 +109,9 @@ func fakeWorker() error {
 		hello.ProtoMin, hello.ProtoMax = 7, 9
 	case "hang":
 		time.Sleep(time.Hour)
+	case "late":
+		os.WriteFile(filepath.Join(w.dir, "sent"), nil, 0o644)
+		time.Sleep(20 * time.Millisecond)
 	}
 	if err := conn.Send(ctx, 0, hello); err != nil {
 		return err
@@ -264,6 +267,7 @@ func (w *worker) start(m *ipc.Message, b *ipc.Start, reply func(ipc.Body) error)
 		return err
 	}
 	held.Add(1)
+	w.hello.Build = b.Build // of the same image
 	w.held = held
 	for _, l := range b.Listeners {
 		if fd, err = m.Take(l.FD); err != nil {

@@ -15,6 +15,7 @@ type stopping struct {
 	timeout time.Duration // told to the workers
 	timer   *timer
 	control bool // control has been told
+	drained bool // workers have been told to drain
 	record  *ledger.Entry
 }
 
@@ -37,7 +38,6 @@ func (s *supervisor) beginStop(fast bool, who string) {
 		sl.respawn.cancel()
 	}
 	if fast || s.live == nil {
-		s.drainAll()
 		s.stopNow()
 		return
 	}
@@ -47,6 +47,7 @@ func (s *supervisor) beginStop(fast bool, who string) {
 
 // drainAll drains all workers. Connections that wait are theirs to take first.
 func (s *supervisor) drainAll() {
+	s.stop.drained = true
 	for _, c := range s.workersAlive() {
 		s.drainToStop(c)
 	}
@@ -121,7 +122,9 @@ func (s *supervisor) drainToStop(c *child) {
 func (s *supervisor) stopNow() {
 	s.stop.fast = true
 	s.stop.timer.cancel()
-	s.closeListeners()
+	if !s.stop.drained { // it was still quiet
+		s.drainAll()
+	}
 	for _, c := range s.workersAlive() {
 		s.send(c, 0, ipc.Stop{Fast: true})
 	}

@@ -13,6 +13,22 @@ import (
 	"pingap/ipc"
 )
 
+// A worker that is just being started when the instance stops for good says Hello to a supervisor that has no listeners any more.
+func TestAWorkerThatComesUpDuringAFastStop(t *testing.T) {
+	i := boot(t, nil)
+	i.behave("worker.hello", "late")
+	unix.Kill(pids(i.status())[0], unix.SIGKILL)
+	i.until("a successor that has not said Hello", func(*ipc.StatusAll) bool {
+		_, err := os.Stat(filepath.Join(i.dir, "sent"))
+		return err == nil
+	})
+	i.signals <- unix.SIGTERM
+	i.signals <- unix.SIGTERM
+	if err := i.end(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestStopping(t *testing.T) {
 	cases := []struct {
 		name string
