@@ -8,7 +8,7 @@ type Basic struct {
 	User                      string   `toml:"user" class:"roll" help:"User that control and workers run as when started as root; empty is pingap if it exists, else nobody."`
 	Group                     string   `toml:"group" class:"roll" help:"Group that control and workers run as when started as root; empty is the group of user."`
 	AllowRoot                 bool     `toml:"allow_root" class:"roll" help:"Let control and workers stay root when started as root and no user is set."`
-	MaxConnections            int      `toml:"max_connections" class:"hot" range:"0.." help:"Client connections at once per worker; 0 is half of the open descriptors that are allowed, which is also the most. At the limit accepting pauses."`
+	MaxConnections            int      `toml:"max_connections" class:"hot" range:"0.." help:"Client connections at once per worker; 0 is half of the open descriptors that are allowed. At the limit accepting pauses, and before that where active connections could run out of descriptors, of which each may need two."`
 	ErrorTemplate             string   `toml:"error_template" class:"hot" help:"Body of error pages with {{version}}, {{content}} and {{error_type}}; a text that starts with { is sent as JSON. Empty is a built-in HTML page."`
 	TrustedProxies            []string `toml:"trusted_proxies" class:"hot" help:"Addresses and networks whose X-Forwarded-For and X-Real-IP are believed; empty believes nobody."`
 	ConfigHistory             int      `toml:"config_history" class:"hot" default:"20" range:"0..1000" help:"Applied configurations that are kept in the state directory, secrets included, for pingap config and pingap rollback; 0 keeps none."`

@@ -117,7 +117,7 @@ func (w *worker) openGate() {
 	w.gate = accept.NewGate(func() int64 {
 		s := w.proxy.Stats()
 		return int64(s.Accepted) - s.Connections
-	})
+	}, func() int64 { return w.proxy.Stats().Parked })
 	w.acceptor = &accept.Acceptor{Gate: w.gate, Serve: w.serve, Pause: w.o.Timings.AcceptPause, Rest: w.o.Timings.AcceptRest,
 		Done: w.done, Log: w.log}
 }

@@ -12,15 +12,17 @@ const reserve = 64
 // Gate counts connections and says whether more may come. Its methods may be called by any goroutine.
 type Gate struct {
 	ended    func() int64 // connections that have ended, of those accepted
+	resting  func() int64 // of those open, how many have been idle for a while
 	max      atomic.Int64
+	files    atomic.Int64 // descriptors for clients and upstreams together
 	accepted atomic.Int64
 	pauses   atomic.Uint64
 	starved  atomic.Bool
 }
 
 // NewGate returns a gate for connections of which the engine counts those that have ended. A connection that its
-// goroutine has not registered yet counts as open.
-func NewGate(ended func() int64) *Gate { return &Gate{ended: ended} }
+// goroutine has not registered yet counts as open. resting counts those that have been idle for a while.
+func NewGate(ended, resting func() int64) *Gate { return &Gate{ended: ended, resting: resting} }
 
 // Accepted is the number of connections so far.
 func (g *Gate) Accepted() int64 { return g.accepted.Load() }
@@ -37,19 +39,25 @@ func (g *Gate) Open() int64 { return g.accepted.Load() - g.ended() }
 // Max is how many there may be.
 func (g *Gate) Max() int64 { return g.max.Load() }
 
-func (g *Gate) full() bool { return g.Open() >= g.max.Load() }
+// full reports whether the next connection has to wait in the queue of the socket: because there are as many as there may be, or because
+// requests could fail for want of descriptors. A connection may need a second one, to an upstream, unless it rests.
+func (g *Gate) full() bool {
+	open := g.Open()
+	return open >= g.max.Load() || 2*open-min(g.resting(), open) >= g.files.Load()
+}
 
-// SetMax sets how many connections there may be: as configured, and at most half of the descriptors that are left, as each
-// may need one to an upstream. With more, requests would fail that can wait in the queue of the socket.
+// SetMax sets how many connections there may be: as configured, or half of the descriptors that are left.
 func (g *Gate) SetMax(configured, listeners int) {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		limit.Cur = 1024 // what every system grants
 	}
 	files := int64(min(limit.Cur, 1<<30))
-	most := max(1, (files-reserve-int64(listeners))/2)
+	left := max(2, files-reserve-int64(listeners))
+	most := left / 2
 	if configured > 0 {
-		most = min(most, int64(configured))
+		most = min(left, int64(configured))
 	}
+	g.files.Store(left)
 	g.max.Store(most)
 }

@@ -83,13 +83,23 @@ func TestLimitFollowsDescriptors(t *testing.T) {
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)
 	}
-	g := NewGate(nil)
+	open, resting := int64(0), int64(0)
+	g := NewGate(func() int64 { return -open }, func() int64 { return resting })
 	g.SetMax(0, 4)
 	if got, want := g.Max(), (int64(min(limit.Cur, 1<<30))-reserve-4)/2; got != want {
 		t.Errorf("limit %d, want %d", got, want)
 	}
 	g.SetMax(1<<40, 4)
-	if got, want := g.Max(), (int64(min(limit.Cur, 1<<30))-reserve-4)/2; got != want {
+	left := int64(min(limit.Cur, 1<<30)) - reserve - 4
+	for _, c := range []struct {
+		open, resting int64
+		full          bool
+	}{{left/2 - 1, 0, false}, {left/2 + 1, 0, true}, {left/2 + 1, 4, false}, {left - 2, left - 2, false}, {left, left, true}} {
+		if open, resting = c.open, c.resting; g.full() != c.full {
+			t.Errorf("%d open, %d of them rest: full is not %t", open, resting, c.full)
+		}
+	}
+	if got, want := g.Max(), left; got != want {
 		t.Errorf("more than there can be: limit %d, want %d", got, want)
 	}
 	g.SetMax(7, 4)
@@ -188,7 +198,7 @@ func newRig(t *testing.T, max int) *rig {
 	t.Helper()
 	r := &rig{served: make(chan taken, 100)}
 	done := make(chan struct{})
-	r.acceptor = &Acceptor{Gate: NewGate(r.ended.Load), Pause: time.Millisecond, Rest: patience, Done: done, Log: zap.NewNop()}
+	r.acceptor = &Acceptor{Gate: NewGate(r.ended.Load, func() int64 { return 0 }), Pause: time.Millisecond, Rest: patience, Done: done, Log: zap.NewNop()}
 	r.acceptor.Serve = func(c net.Conn, index int) {
 		r.acceptor.Gate.Count()
 		r.served <- taken{c, index}
