@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -121,6 +122,18 @@ func TestAWorkerThatStandsStillIsReplaced(t *testing.T) {
 	i := start(t, mockConf(addr, "served"))
 	victim := i.status().workers()[0]
 	signalPID(t, victim.PID, syscall.SIGSTOP)
+	i.eventually("every thread to stand still", func() error { // until then it may accept
+		stats, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", victim.PID))
+		if err != nil || len(stats) == 0 {
+			return fmt.Errorf("no threads of %d, %v", victim.PID, err)
+		}
+		for _, path := range stats {
+			if _, state, _ := strings.Cut(read(t, path), ") "); !strings.HasPrefix(state, "T") {
+				return fmt.Errorf("%s is %.1s", path, state)
+			}
+		}
+		return nil
+	})
 	for range 50 {
 		if err := want(addr, "/", "served"); err != nil {
 			t.Fatalf("while a worker stands still: %v", err)
