@@ -13,40 +13,30 @@ import (
 // ErrClosed is what streams and Feed see after Close without an error of its own.
 var ErrClosed = errors.New("http2: connection closed")
 
-// ConnError is a mistake that ends the connection. GOAWAY with its code is queued when Feed or Tick return it.
-type ConnError struct {
-	Code frame.ErrCode
-	// Text says what was wrong, without any bytes of the client.
-	Text string
-}
-
-// Error implements error.
-func (e *ConnError) Error() string { return "http2: " + e.Code.String() + ": " + e.Text }
-
 // Conn is the server's side of one connection.
 type Conn struct {
-	e       *Engine
-	o       *Options // those of e
-	h       Handler
-	w       Writer
-	local   net.Addr
-	remote  net.Addr
-	open    atomic.Int32 // streams that are open or still in work
-	feeding headPart     // of the goroutine that calls Feed
+	e      *Engine
+	o      *Options // those of e
+	h      Handler
+	w      Writer
+	local  net.Addr
+	remote net.Addr
+	open   atomic.Int32 // streams that are open or still in work
+	input  input        // of the goroutine that calls Feed; guarded by mu as well
 
 	mu sync.Mutex
-	// everything below is guarded by mu
+	// everything below is guarded by mu, and so is input
 
 	err    error // terminal: nothing is read or begun any more
 	broken bool  // the transport is gone: nothing is written any more
 	now    int64 // of the present call
 
-	table   table
-	closed  closedRing
-	maxID   uint32 // highest stream that the client has begun
-	working int    // streams that a handler has, or will have at the end of Feed
-	arrived *Stream
-	gone    []*Stream // that have died, and whose watchers do not know yet
+	table                table
+	closed               closedRing
+	maxID                uint32    // highest stream that the client has begun
+	working              int       // streams that a handler has, or will have at the end of Feed
+	arrived, lastArrived *Stream   // streams that Feed has yet to hand over
+	gone                 []*Stream // that have died, and whose watchers do not know yet
 
 	dec hpack.Decoder
 	enc hpack.Encoder
@@ -88,7 +78,7 @@ func (e *Engine) NewConn(h Handler, w Writer) *Conn {
 }
 
 // hpackTable is the largest table of the client's encoder that is kept, in bytes: the default of the protocol.
-const hpackTable = 4096
+const hpackTable = hpack.DefaultTable
 
 // New returns a connection with an engine of its own.
 func New(o Options, h Handler, w Writer) *Conn { return NewEngine(o).NewConn(h, w) }
@@ -109,12 +99,12 @@ func (c *Conn) startLocked() {
 	c.lastRead, c.settingsAt = c.now, c.now
 	c.unacked++
 	settings := [...]frame.Setting{
-		{ID: frame.SettingMaxConcurrentStreams, Value: uint32(c.o.MaxStreams)},
-		{ID: frame.SettingInitialWindowSize, Value: uint32(c.o.StreamWindow)},
-		{ID: frame.SettingMaxHeaderListSize, Value: uint32(c.o.HeadSize)},
-		{ID: frame.SettingNoRFC7540Priorities, Value: 1},
-		{ID: frame.SettingMaxFrameSize, Value: uint32(c.o.MaxFrame)},
-		{ID: frame.SettingEnableConnectProtocol, Value: 1},
+		{ID: frame.MaxConcurrentStreams, Value: uint32(c.o.MaxStreams)},
+		{ID: frame.InitialWindowSize, Value: uint32(c.o.StreamWindow)},
+		{ID: frame.MaxHeaderListSize, Value: uint32(c.o.HeadSize)},
+		{ID: frame.NoRFC7540Priorities, Value: 1},
+		{ID: frame.MaxFrameSize, Value: uint32(c.o.MaxFrame)},
+		{ID: frame.EnableConnectProtocol, Value: 1},
 	}
 	list := settings[:]
 	if c.o.NoConnect {
@@ -134,7 +124,11 @@ func (c *Conn) startLocked() {
 func (c *Conn) StartUpgraded(settings []byte) (*Stream, error) {
 	c.mu.Lock()
 	c.startLocked()
-	c.settings(settings)
+	if len(settings)%6 != 0 {
+		c.fail(frame.ProtocolError, "HTTP2-Settings of a wrong length")
+	} else {
+		c.applySettings(settings)
+	}
 	var s *Stream
 	if c.err == nil {
 		c.maxID = 1
@@ -161,7 +155,7 @@ func (c *Conn) Err() error {
 func (c *Conn) Idle() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.working == 0 && c.table.n == 0 && c.out == nil && !c.flushing && c.feeding.idle() &&
+	return c.working == 0 && c.table.n == 0 && c.out == nil && !c.flushing && c.input.idle() &&
 		c.unacked == 0 && c.pingAt == 0
 }
 
@@ -224,7 +218,7 @@ func (c *Conn) fail(code frame.ErrCode, text string) {
 		return
 	}
 	c.goAwayLocked(c.maxID, code, text)
-	c.endLocked(&ConnError{Code: code, Text: text})
+	c.endLocked(&frame.Error{Code: code, Text: text})
 }
 
 // breakLocked ends the connection whose transport is gone.

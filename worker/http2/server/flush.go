@@ -40,7 +40,7 @@ func (c *Conn) fillFromLocked(s *Stream) {
 	// All that will be queued of this stream in a row is asked for at once.
 	all := min(len(s.pending)+len(s.pending)/sendFrame*frame.HeaderLen, c.o.Output)
 	out := c.spaceLocked(max(n+frame.HeaderLen, min(all, int(min(s.sendWindow, c.sendWindow)))+frame.HeaderLen))
-	h := frame.Header{Length: uint32(n), Type: frame.TypeData, Stream: s.id}
+	h := frame.Header{Length: uint32(n), Type: frame.Data, Stream: s.id}
 	last := n == len(s.pending)
 	if last && s.pendingEnd {
 		h.Flags = frame.FlagEndStream

@@ -2,10 +2,12 @@ package server
 
 import (
 	"os"
+	"strconv"
 
 	"pingap/message"
 	"pingap/worker/http2/frame"
 	"pingap/worker/http2/head"
+	"pingap/worker/http2/hpack"
 )
 
 // KeepLength as the length of a response passes the Content-Length fields of its head on as they are: answers to HEAD, and
@@ -146,28 +148,16 @@ func (s *Stream) sendHeadLocked(h *headers, end bool) {
 	c := s.c
 	out := c.spaceLocked(512)
 	start := len(out.b)
-	out.b = append(out.b, make([]byte, frame.HeaderLen)...)
-	out.b = h.append(out.b, &c.enc)
-	size := len(out.b) - start - frame.HeaderLen
-	flags := frame.FlagEndHeaders
+	out.b = h.append(frame.BeginHeaders(out.b), &c.enc)
+	out.b = frame.EndHeaders(out.b, start, s.id, end, sendFrame)
 	if end {
-		flags |= frame.FlagEndStream
 		s.localEnded = true
-	}
-	if size <= sendFrame {
-		frame.AppendHeader(out.b[:start], frame.Header{
-			Length: uint32(size), Type: frame.TypeHeaders, Flags: flags, Stream: s.id})
-	} else {
-		block := append([]byte(nil), out.b[start+frame.HeaderLen:]...)
-		out.b = frame.AppendHeaders(out.b[:start], s.id, block, end, sendFrame)
-	}
-	if end {
 		s.endedLocked()
 	}
 }
 
 // append encodes the block.
-func (h *headers) append(dst []byte, enc *hpackEncoder) []byte {
+func (h *headers) append(dst []byte, enc *hpack.Encoder) []byte {
 	trailer := h.status == 0
 	if !trailer {
 		dst = enc.AppendStatus(dst, h.status)
@@ -182,10 +172,14 @@ func (h *headers) append(dst []byte, enc *hpackEncoder) []byte {
 		dst = enc.Append(dst, f)
 	}
 	if h.length >= 0 && !trailer {
-		dst = appendLength(dst, enc, h.length)
+		var digits [20]byte
+		f := message.Field{Name: contentLength, Value: strconv.AppendInt(digits[:0], h.length, 10), ID: message.ContentLength}
+		dst = enc.Append(dst, &f)
 	}
 	return dst
 }
+
+var contentLength = []byte("content-length")
 
 // sendLocked queues p, and waits until all of it is. It returns how much was.
 func (s *Stream) sendLocked(p []byte, end bool) (int, error) {
@@ -222,7 +216,7 @@ func (s *Stream) sendLocked(p []byte, end bool) (int, error) {
 // endDataLocked ends the response with an empty DATA frame.
 func (s *Stream) endDataLocked() {
 	out := s.c.spaceLocked(frame.HeaderLen)
-	out.b = frame.AppendHeader(out.b, frame.Header{Type: frame.TypeData, Flags: frame.FlagEndStream, Stream: s.id})
+	out.b = frame.AppendHeader(out.b, frame.Header{Type: frame.Data, Flags: frame.FlagEndStream, Stream: s.id})
 	s.localEnded = true
 	s.endedLocked()
 }
