@@ -216,7 +216,7 @@ func (c *conn) exchange(u *upstream.Upstream, up *upstreamIO, now int64) (served
 		c.startUpload(up, u.WriteTimeout)
 	}
 	for up.want == wantMore {
-		if err := up.conn.Raw.Read(up.fn); err != nil {
+		if err := up.wait(); err != nil {
 			c.interrupted(up, err)
 			continue
 		}
@@ -244,6 +244,10 @@ func (c *conn) exchange(u *upstream.Upstream, up *upstreamIO, now int64) (served
 // retire puts the connection back into the pool if both messages on it ended as announced.
 func (c *conn) retire(up *upstreamIO) {
 	s := c.s
+	if up.stream != nil {
+		c.retireStream(up)
+		return
+	}
 	if up.want == wantDone && s.resp.frame.KeepAlive && !up.extra && c.uploadComplete() {
 		conn := up.conn
 		up.end()
@@ -280,7 +284,7 @@ func (c *conn) interrupted(up *upstreamIO, err error) {
 	}
 	// Look again: the callback's first read finds what there is. The interruption may also have been
 	// meant for an earlier wait, or have come while the body is still going up.
-	if up.conn.SetReadDeadline(time.Time{}) != nil {
+	if up.net().SetReadDeadline(time.Time{}) != nil {
 		up.failed(502, "ReadError")
 		return
 	}

@@ -47,6 +47,7 @@ type Proxy struct {
 	requests    atomic.Uint64 // finished
 	accepted    atomic.Uint64
 	panics      atomic.Uint64
+	handshakes  atomic.Uint64 // that failed
 }
 
 // Stats are the counters of a worker.

@@ -6,6 +6,7 @@ import (
 	"pingap/message"
 	"pingap/plugins"
 	"pingap/worker/http1"
+	"pingap/worker/secure"
 	"pingap/worker/upstream"
 )
 
@@ -66,6 +67,8 @@ type buffers struct {
 	sessions sync.Pool
 	up       sync.Pool // *[upRoom + upSize]byte
 	body     sync.Pool // *[bodySize]byte
+	streams  sync.Pool // *streamConn
+	secure   secure.Buffers
 }
 
 func (b *buffers) session() *session {
@@ -89,6 +92,13 @@ func (b *buffers) putSession(s *session) {
 	}
 	s.r, s.w, s.fd = 0, 0, 0
 	b.sessions.Put(s)
+}
+
+func (b *buffers) stream() *streamConn {
+	if k, ok := b.streams.Get().(*streamConn); ok {
+		return k
+	}
+	return new(streamConn)
 }
 
 func (b *buffers) upBuffer() *[upRoom + upSize]byte {
