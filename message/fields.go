@@ -8,6 +8,8 @@ type Field struct {
 	Value []byte
 	// ID is the well-known name, Unknown for any other.
 	ID Name
+	// NeverIndex says that the value came marked as one that no compression may keep (RFC 7541 section 6.2.3): it is sent on so.
+	NeverIndex bool
 }
 
 // Fields is an ordered list of fields. The zero value is empty and ready.

@@ -59,6 +59,9 @@ const (
 	nameCount
 )
 
+// Names is one more than the largest Name, for tables with a row for each.
+const Names = int(nameCount)
+
 // nameTexts are the canonical spellings used when the proxy writes such a field itself.
 var nameTexts = [nameCount]string{
 	Accept: "Accept", AcceptEncoding: "Accept-Encoding", AcceptRanges: "Accept-Ranges", Age: "Age",
