@@ -48,6 +48,12 @@ func (u *Upstream) dial(ctx context.Context, b *Backend, t *Target, h2 bool) (*C
 	if t != nil {
 		c.key = string(t.key)
 	}
+	if u.proxyVersion != 0 {
+		if err := u.introduce(ctx, c, t, started); err != nil {
+			c.Discard()
+			return nil, err
+		}
+	}
 	if u.tls == nil {
 		c.H2 = h2 && u.Multiplexed()
 		return c, nil

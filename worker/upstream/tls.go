@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"pingap/config"
+	"pingap/config/pki"
 	"pingap/worker/secure"
 )
 
@@ -58,17 +59,22 @@ func newSecurity(cfg *config.Upstream, buffers *secure.Buffers) (*security, erro
 		total:    cfg.TotalConnectionTimeout.Std(),
 	}
 	if cfg.CA != "" {
+		authorities, err := pki.Authorities(cfg.Files.Text("ca", cfg.CA))
+		if err != nil {
+			return nil, fmt.Errorf("ca: %w", err)
+		}
 		s.base.RootCAs = x509.NewCertPool()
-		if !s.base.RootCAs.AppendCertsFromPEM(material(cfg, "ca", cfg.CA)) {
-			return nil, errors.New("ca: no certificate in PEM found")
+		for _, authority := range authorities {
+			s.base.RootCAs.AddCert(authority)
 		}
 	}
 	if cfg.ClientCert != "" {
-		pair, err := tls.X509KeyPair(material(cfg, "client_cert", cfg.ClientCert), material(cfg, "client_key", cfg.ClientKey.Reveal()))
+		key := cfg.Files.Text("client_key", cfg.ClientKey.Reveal())
+		pair, err := pki.Pair(cfg.Files.Text("client_cert", cfg.ClientCert), key)
 		if err != nil {
 			return nil, fmt.Errorf("client_cert and client_key: %w", err)
 		}
-		s.base.Certificates = []tls.Certificate{pair}
+		s.base.Certificates = []tls.Certificate{*pair}
 	}
 	return s, nil
 }
@@ -156,6 +162,3 @@ func (s sessions) Get(key string) (*tls.ClientSessionState, bool) {
 func (s sessions) Put(key string, state *tls.ClientSessionState) {
 	s.ClientSessionCache.Put(s.addr+" "+key, state)
 }
-
-// material is the PEM that a key of the configuration means.
-func material(_ *config.Upstream, _, text string) []byte { return []byte(text) }

@@ -11,6 +11,7 @@ import (
 
 	"pingap/config"
 	"pingap/message"
+	"pingap/worker/proxyproto"
 	"pingap/worker/secure"
 )
 
@@ -52,7 +53,7 @@ type Upstream struct {
 	dialer       *net.Dialer
 	tls          *security // nil without TLS
 	protocols    protocols
-	proxyVersion int // of the PROXY protocol, 0 for none
+	proxyVersion proxyproto.Version // of the PROXY protocol, 0 for none
 	closed       atomic.Bool
 	transparent  *transparent     // nil for any other discovery
 	backends     []config.Backend // as configured, names and addresses
@@ -98,6 +99,7 @@ func newUpstream(cfg *config.Upstream, opt Options, lookup lookupFunc) (*Upstrea
 		return nil, err
 	}
 	u.protocols = parseALPN(cfg.ALPN)
+	u.proxyVersion = proxyVersion(cfg.ProxyProtocol)
 	u.dialer = u.newDialer(cfg)
 	u.set.Store(&set{})
 	if lookup == nil {
