@@ -23,6 +23,7 @@ func (l *loader) checkUpstream(e *entry, u *Upstream, hosts map[string]error) {
 	}
 	l.checkAlgo(e, u)
 	l.checkHealth(e, u)
+	l.checkUpstreamTLS(e, u)
 	for _, server := range splitList(u.DNSServer) {
 		if _, err := netip.ParseAddr(server); err != nil {
 			l.fail(e.problem(fmt.Sprintf("expected IP addresses with commas between, found %q", clip(server)), "dns_server"))

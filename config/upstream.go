@@ -3,11 +3,12 @@ package config
 // Upstream is one table [upstreams.X]: a set of backends and how they are reached.
 type Upstream struct {
 	Name                                            string   `toml:"-"`
+	Files                                           Files    `toml:"-"` // that keys name
 	Addrs                                           []string `toml:"addrs" class:"hot" required:"true" help:"Backends: host[:port][ weight], [v6][:port][ weight] or unix:/path[ weight]. The port is 443 with sni, else 80; the weight 1."`
 	Discovery                                       string   `toml:"discovery" class:"hot" help:"How addrs become backends: static, dns, docker or transparent. Empty is static when all are IP addresses, else dns."`
 	Algo                                            string   `toml:"algo" class:"hot" default:"round_robin" help:"Choice of a backend: round_robin, least_conn, random2, or hash:url, hash:path, hash:ip, hash:header:name, hash:cookie:name, hash:query:name."`
 	ConnectionTimeout                               Duration `toml:"connection_timeout" class:"hot" default:"10s" help:"How long connecting may take; 0s is no limit."`
-	TotalConnectionTimeout                          Duration `toml:"total_connection_timeout" class:"hot" help:"How long connecting and the TLS handshake may take together; 0s is no limit."`
+	TotalConnectionTimeout                          Duration `toml:"total_connection_timeout" class:"hot" help:"How long connecting and the TLS handshake may take together; 0s gives the handshake connection_timeout once more."`
 	ReadTimeout                                     Duration `toml:"read_timeout" class:"hot" default:"60s" help:"How long the backend may send nothing of a response; 0s is no limit."`
 	WriteTimeout                                    Duration `toml:"write_timeout" class:"hot" default:"60s" help:"How long the backend may take none of a request; 0s is no limit."`
 	IdleTimeout                                     Duration `toml:"idle_timeout" class:"hot" default:"60s" help:"How long an idle connection is kept; 0s keeps it until the backend closes."`
@@ -25,7 +26,11 @@ type Upstream struct {
 	DNSSearch                                       string   `toml:"dns_search" class:"hot" help:"Comma list of search domains for the resolver."`
 	SNI                                             string   `toml:"sni" class:"hot" help:"Name sent in TLS; not empty switches TLS to the backends on, $host is the host of the request." later:"TLS to upstreams"`
 	VerifyCert                                      bool     `toml:"verify_cert" class:"hot" default:"true" help:"Verify chain and name of the backend's certificate." later:"TLS to upstreams"`
+	CA                                              string   `toml:"ca" class:"hot" file:"pem" help:"Certificates of the CAs that the backend's certificate must come from: PEM text, a file, or base64 of PEM. Empty are those of the system." later:"TLS to upstreams"`
+	ClientCert                                      string   `toml:"client_cert" class:"hot" file:"certificate" help:"Certificate and chain shown to backends that ask for one: PEM text, a file, or base64 of PEM." later:"TLS to upstreams"`
+	ClientKey                                       Secret   `toml:"client_key" class:"hot" file:"key" help:"The private key of client_cert: PEM text, a file, or base64 of PEM." later:"TLS to upstreams"`
 	ALPN                                            string   `toml:"alpn" class:"hot" default:"H1" help:"HTTP version to the backends: H1, H2 or H2H1; anything else is H1." later:"HTTP/2 to upstreams"`
+	ProxyProtocol                                   string   `toml:"proxy_protocol" class:"hot" default:"off" enum:"off|v1|v2" help:"Version of the PROXY protocol that tells backends the two ends of the client's connection. Connections are then reused only for the same client connection."`
 	MaxH2Streams                                    int      `toml:"max_h2_streams" class:"hot" range:"1..2147483647" default:"1" help:"Requests at once on one HTTP/2 connection." later:"HTTP/2 to upstreams"`
 	HealthCheck                                     string   `toml:"health_check" class:"hot" help:"URL of the health check, tcp, http, https or grpc, with its parameters in the query; empty checks that the backend accepts connections." later:"health checks"`
 	EnableTracer                                    bool     `toml:"enable_tracer" class:"hot" help:"Count the connections to this upstream."`

@@ -21,6 +21,7 @@ func (c *conn) forward() served {
 		return answered
 	}
 	s.ex.Upstream = u.Name
+	u.Aim(&s.target, &s.ex.Record)
 	var last failure
 	for {
 		begin := message.Now()
@@ -128,7 +129,7 @@ func (c *conn) connect(b *upstream.Backend, fresh bool, begin int64) (*upstream.
 	s := c.s
 	var conn *upstream.Conn
 	for !fresh {
-		if conn = b.Take(); conn == nil {
+		if conn = b.Take(&s.target); conn == nil {
 			break
 		}
 		trusted := s.reqWhole && s.ex.Request.Idempotent() && begin-conn.IdleSince() < trustIdle
@@ -152,18 +153,26 @@ func (c *conn) connect(b *upstream.Backend, fresh bool, begin int64) (*upstream.
 	return conn, nil
 }
 
+// errSecure is why a request is not sent over TLS.
+var errSecure = errors.New("requests to backends are not sent over TLS yet")
+
 // dial connects to a backend, in the time of the upstream's connection_timeout; it ends early when the
 // client leaves.
 func (c *conn) dial(b *upstream.Backend) (*upstream.Conn, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	c.enter(phaseUpstream, message.Now(), 0, dialing{cancel})
-	conn, err := b.Dial(ctx)
+	conn, err := b.Dial(ctx, &c.s.target)
 	c.s.clientGone = c.wait.leave() == causeClientOut
 	if err != nil {
 		return nil, err
 	}
+	if conn.Secure != nil { // the exchange writes to the socket itself: nothing may go out in the clear
+		conn.Discard()
+		return nil, &upstream.ConnectError{Addr: b.Addr, Err: errSecure}
+	}
 	c.s.ex.UpstreamTCPConnect = conn.Connect
+	c.s.ex.UpstreamTLSHandshake = conn.Handshake
 	return conn, nil
 }
 
@@ -171,7 +180,7 @@ func (c *conn) dial(b *upstream.Backend) (*upstream.Conn, error) {
 func connectFailure(err error) failure {
 	var ce *upstream.ConnectError
 	if errors.As(err, &ce) {
-		if ce.Kind == upstream.Timeout {
+		if ce.Timeout() {
 			return failure{status: 504, kind: ce.EType()}
 		}
 		return failure{status: 502, kind: ce.EType()}

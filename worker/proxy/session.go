@@ -57,6 +57,7 @@ type session struct {
 	up      *upstreamIO       // the exchange with the upstream in progress
 	backend *upstream.Backend // the one being tried, counted as in flight
 	tried   []*upstream.Backend
+	target  upstream.Target // whom the connection must be for
 	upload  *upload
 
 	resp respState

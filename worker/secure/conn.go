@@ -214,3 +214,7 @@ func (c *Conn) SetReadDeadline(t time.Time) error { return c.link.SetReadDeadlin
 
 // SetWriteDeadline is that of the socket.
 func (c *Conn) SetWriteDeadline(t time.Time) error { return c.link.Conn.SetWriteDeadline(t) }
+
+// Raw returns the socket's descriptor, for the callback. What is read there by any other way than ReadNow
+// is ciphertext that the connection then lacks.
+func (c *Conn) Raw() syscall.RawConn { return c.link.raw }

@@ -19,8 +19,13 @@ type Backend struct {
 	inFlight atomic.Int64
 	down     atomic.Bool
 
-	top  *Conn // newest idle connection; guarded by pool.mu
-	gone bool  // takes no connections back; guarded by pool.mu
+	top  *Conn            // newest idle connection without a key; guarded by pool.mu
+	tops map[string]*Conn // the same by key, where there is one; guarded by pool.mu
+	gone bool             // takes no connections back; guarded by pool.mu
+
+	shared shared // connections that several requests use at once
+
+	warned, refusals atomic.Int64 // when a failure of TLS was last logged, and how many came since
 
 	older, newer *Backend // order of use in a transparent upstream; guarded by its mu
 }
@@ -55,8 +60,8 @@ func (b *Backend) SetDown(down bool) {
 	}
 }
 
-// Take returns the idle connection that was used last, nil if there is none.
-func (b *Backend) Take() *Conn { return b.owner.pool.take(b) }
+// Take returns the idle connection for a target that was used last, nil if there is none.
+func (b *Backend) Take(t *Target) *Conn { return b.owner.pool.take(b, t.key) }
 
 // Put gives a connection back to the pool. Beyond the bound of the pool the oldest is closed.
 func (b *Backend) Put(c *Conn) {
@@ -66,7 +71,8 @@ func (b *Backend) Put(c *Conn) {
 	}
 }
 
-// Dial connects to the backend. The error is a *ConnectError. ctx ends the attempt early.
-func (b *Backend) Dial(ctx context.Context) (*Conn, error) {
-	return b.owner.dial(ctx, b)
+// Dial makes a connection for HTTP/1 to the backend, with the handshake of TLS where there is one. The
+// error is a *ConnectError. ctx ends the attempt early.
+func (b *Backend) Dial(ctx context.Context, t *Target) (*Conn, error) {
+	return b.owner.dial(ctx, b, t, false)
 }

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"pingap/config"
+	"pingap/message"
 )
 
 // newDialer sets up what every connection to the upstream has in common.
@@ -28,7 +29,7 @@ func (u *Upstream) newDialer(cfg *config.Upstream) *net.Dialer {
 	return d
 }
 
-// connectTimeout is the shorter of the two limits that are set; without TLS they limit the same.
+// connectTimeout is the shorter of the two limits that are set.
 func connectTimeout(cfg *config.Upstream) time.Duration {
 	connect, total := cfg.ConnectionTimeout.Std(), cfg.TotalConnectionTimeout.Std()
 	if connect == 0 || total > 0 && total < connect {
@@ -37,11 +38,35 @@ func connectTimeout(cfg *config.Upstream) time.Duration {
 	return connect
 }
 
-func (u *Upstream) dial(ctx context.Context, b *Backend) (*Conn, error) {
-	if u.Config.SNI != "" {
-		return nil, &ConnectError{Kind: Other, Addr: b.Addr, Err: ErrTLS}
-	}
+// dial connects to a backend for a target; h2 tells whether HTTP/2 is wanted, if the upstream has it.
+func (u *Upstream) dial(ctx context.Context, b *Backend, t *Target, h2 bool) (*Conn, error) {
 	started := u.now()
+	c, err := u.connect(ctx, b, started)
+	if err != nil {
+		return nil, err
+	}
+	if t != nil {
+		c.key = string(t.key)
+	}
+	if u.proxyVersion != 0 {
+		if err := u.introduce(ctx, c, t, started); err != nil {
+			c.Discard()
+			return nil, err
+		}
+	}
+	if u.tls == nil {
+		c.H2 = h2 && u.Multiplexed()
+		return c, nil
+	}
+	if err := u.tls.handshake(ctx, c, t, started, u.protocols.offers(h2)); err != nil {
+		c.Discard()
+		return nil, err
+	}
+	return c, nil
+}
+
+// connect makes the connection below TLS.
+func (u *Upstream) connect(ctx context.Context, b *Backend, started int64) (*Conn, error) {
 	network := b.address.Network
 	if u.Config.IPv4Only && network == "tcp" && u.transparent != nil {
 		network = "tcp4"
@@ -60,7 +85,7 @@ func (u *Upstream) dial(ctx context.Context, b *Backend) (*Conn, error) {
 		return nil, connectError(b.Addr, err)
 	}
 	now := u.now()
-	c := &Conn{Conn: nc, Raw: raw, Opened: now, Connect: now - started, Backend: b}
+	c := &Conn{Conn: nc, Raw: raw, Opened: now, Connect: now - started, Handshake: message.Unset, Backend: b}
 	c.look = c.peek
 	u.open.Add(1)
 	return c, nil

@@ -115,12 +115,11 @@ func TestFailuresToConnectAreClassified(t *testing.T) {
 		{"no socket", config.Upstream{Addrs: []string{"unix:" + filepath.Join(t.TempDir(), "none")}}, Refused, "ConnectRefused"},
 		{"time-out", config.Upstream{Addrs: []string{full}, ConnectionTimeout: limit}, Timeout, "ConnectTimedout"},
 		{"total time-out", config.Upstream{Addrs: []string{full}, ConnectionTimeout: config.Duration(time.Hour), TotalConnectionTimeout: limit}, Timeout, "ConnectTimedout"},
-		{"TLS", config.Upstream{Addrs: []string{"127.0.0.1:1"}, SNI: "a.com"}, Other, "ConnectError"},
 	}
 	for _, c := range cases {
 		u := build(t, &c.cfg, Options{})
 		b := u.Backends()[0]
-		conn, err := b.Dial(context.Background())
+		conn, err := b.Dial(context.Background(), nil)
 		var failure *ConnectError
 		if conn != nil || !errors.As(err, &failure) {
 			t.Errorf("%s: %v %v", c.name, conn, err)
@@ -154,13 +153,13 @@ func TestDialEndsWithItsContext(t *testing.T) {
 	b := build(t, &config.Upstream{Addrs: []string{fullBacklog(t)}}, Options{}).Backends()[0]
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := b.Dial(ctx); !errors.Is(err, context.Canceled) {
+	if _, err := b.Dial(ctx, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 	ctx, cancel = context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
 	var failure *ConnectError
-	if _, err := b.Dial(ctx); !errors.As(err, &failure) || failure.Kind != Timeout {
+	if _, err := b.Dial(ctx, nil); !errors.As(err, &failure) || failure.Kind != Timeout {
 		t.Errorf("deadline: %v", err)
 	}
 }

@@ -9,9 +9,6 @@ import (
 	"syscall"
 )
 
-// ErrTLS is why an upstream with sni cannot be dialled: TLS to backends is not in effect.
-var ErrTLS = errors.New("TLS to upstreams is not in effect")
-
 // ErrForbidden is why a transparent upstream refuses a destination: this machine itself, or an
 // address that no client may reach through us.
 var ErrForbidden = errors.New("destination is not allowed for a transparent upstream")
@@ -25,6 +22,11 @@ const (
 	Refused
 	Timeout
 	Unreachable
+	// TLSFailed is a handshake that one side broke off, BadCertificate one that we broke off because of
+	// the backend's certificate, TLSTimeout one that took too long.
+	TLSFailed
+	BadCertificate
+	TLSTimeout
 )
 
 // ConnectError is the failure to connect to a backend. Nothing of a request was sent.
@@ -49,9 +51,18 @@ func (e *ConnectError) EType() string {
 		return "ConnectTimedout"
 	case Unreachable:
 		return "ConnectNoRoute"
+	case TLSFailed:
+		return "TLSHandshakeFailure"
+	case BadCertificate:
+		return "InvalidCert"
+	case TLSTimeout:
+		return "TLSHandshakeTimedout"
 	}
 	return "ConnectError"
 }
+
+// Timeout reports whether connecting took too long.
+func (e *ConnectError) Timeout() bool { return e.Kind == Timeout || e.Kind == TLSTimeout }
 
 // connectError classifies what a dialler returned.
 func connectError(addr string, err error) *ConnectError {

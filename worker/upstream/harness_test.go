@@ -91,7 +91,7 @@ func request(target string) *message.Record {
 // dial connects and shows that the connection works.
 func dial(t testing.TB, b *Backend) *Conn {
 	t.Helper()
-	c, err := b.Dial(context.Background())
+	c, err := b.Dial(context.Background(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

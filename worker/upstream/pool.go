@@ -2,21 +2,24 @@ package upstream
 
 import "sync"
 
-// pool holds the idle connections of one upstream: a stack per backend, of which the newest is
-// taken first, and one list by age over all, of which the oldest goes when there are too many.
+// pool holds the idle connections of one upstream: a stack per backend and key of target, of which the
+// newest is taken first, and one list by age over all, of which the oldest goes when there are too many.
 type pool struct {
 	max int
 
-	mu             sync.Mutex // guards all below, the links of pooled Conns, and Backend.top and gone
+	mu             sync.Mutex // guards all below, the links of pooled Conns, and Backend.top, tops and gone
 	count          int
 	oldest, newest *Conn
 	closed         bool
 }
 
-// take removes the newest idle connection of a backend; nil if there is none.
-func (p *pool) take(b *Backend) *Conn {
+// take removes the newest idle connection of a backend with a key; nil if there is none.
+func (p *pool) take(b *Backend, key []byte) *Conn {
 	p.mu.Lock()
 	c := b.top
+	if len(key) > 0 {
+		c = b.tops[string(key)]
+	}
 	if c != nil {
 		p.unlinkLocked(c)
 	}
@@ -69,10 +72,17 @@ func (p *pool) forget(b *Backend) *Conn {
 	defer p.mu.Unlock()
 	b.gone = true
 	var dropped *Conn
-	for b.top != nil {
-		c := b.top
-		p.unlinkLocked(c)
-		c.newer, dropped = dropped, c
+	drop := func(c *Conn) {
+		for c != nil {
+			below := c.below
+			p.unlinkLocked(c)
+			c.newer, dropped = dropped, c
+			c = below
+		}
+	}
+	drop(b.top)
+	for _, top := range b.tops {
+		drop(top)
 	}
 	return dropped
 }
@@ -100,12 +110,11 @@ func (p *pool) removeDead(c *Conn) bool {
 }
 
 func (p *pool) linkLocked(c *Conn) {
-	b := c.Backend
-	c.below, c.above = b.top, nil
-	if b.top != nil {
-		b.top.above = c
+	c.below, c.above = c.Backend.topLocked(c.key), nil
+	if c.below != nil {
+		c.below.above = c
 	}
-	b.top = c
+	c.Backend.setTopLocked(c.key, c)
 	c.older, c.newer = p.newest, nil
 	if p.newest != nil {
 		p.newest.newer = c
@@ -121,7 +130,7 @@ func (p *pool) unlinkLocked(c *Conn) {
 	if c.above != nil {
 		c.above.below = c.below
 	} else {
-		c.Backend.top = c.below
+		c.Backend.setTopLocked(c.key, c.below)
 	}
 	if c.below != nil {
 		c.below.above = c.above
@@ -139,6 +148,27 @@ func (p *pool) unlinkLocked(c *Conn) {
 	c.below, c.above, c.older, c.newer = nil, nil, nil, nil
 	p.count--
 	c.pooled = false
+}
+
+func (b *Backend) topLocked(key string) *Conn {
+	if key == "" {
+		return b.top
+	}
+	return b.tops[key]
+}
+
+func (b *Backend) setTopLocked(key string, c *Conn) {
+	switch {
+	case key == "":
+		b.top = c
+	case c == nil:
+		delete(b.tops, key)
+	default:
+		if b.tops == nil {
+			b.tops = map[string]*Conn{}
+		}
+		b.tops[key] = c
+	}
 }
 
 // discardAll closes a chain that the pool gave up.

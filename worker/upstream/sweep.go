@@ -20,6 +20,9 @@ func (u *Upstream) Sweep(now int64) {
 		}
 	}
 	clear(u.swept)
+	if u.Multiplexed() {
+		u.sweepShared(now)
+	}
 	u.forgetDeparted(now)
 }
 
@@ -32,7 +35,7 @@ func (u *Upstream) forgetDeparted(now int64) {
 		return
 	}
 	for key, b := range u.known {
-		if !current.has(b) && b.InFlight() == 0 && u.pool.stale(b, now-int64(departedIdle)) {
+		if !current.has(b) && b.InFlight() == 0 && b.shared.empty() && u.pool.stale(b, now-int64(departedIdle)) {
 			delete(u.known, key)
 			discardAll(u.pool.forget(b))
 		}
@@ -43,5 +46,10 @@ func (u *Upstream) forgetDeparted(now int64) {
 func (p *pool) stale(b *Backend, limit int64) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	for _, c := range b.tops {
+		if c.idleSince > limit {
+			return false
+		}
+	}
 	return b.top == nil || b.top.idleSince <= limit
 }

@@ -50,6 +50,7 @@ func (t *transparent) pick(rec *message.Record, tried []*Backend) *Backend {
 	b, evicted := t.use(host)
 	if evicted != nil {
 		discardAll(t.upstream.pool.forget(evicted))
+		evicted.shared.close()
 	}
 	if contains(tried, b) {
 		return nil

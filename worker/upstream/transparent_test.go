@@ -62,13 +62,13 @@ func TestTransparentReachesTheHost(t *testing.T) {
 			b := u.Pick(forHost(host), nil)
 			if allow {
 				b.Put(dial(t, b))
-				if b.Take() == nil {
+				if b.Take(&Target{}) == nil {
 					t.Errorf("%s: no pooled connection", host)
 				}
 				continue
 			}
 			var failure *ConnectError
-			if _, err := b.Dial(context.Background()); !errors.As(err, &failure) || !errors.Is(err, ErrForbidden) {
+			if _, err := b.Dial(context.Background(), nil); !errors.As(err, &failure) || !errors.Is(err, ErrForbidden) {
 				t.Errorf("%s: %v, want it forbidden", host, err)
 			}
 		}

@@ -11,6 +11,8 @@ import (
 
 	"pingap/config"
 	"pingap/message"
+	"pingap/worker/proxyproto"
+	"pingap/worker/secure"
 )
 
 // defaultPool is the number of idle connections where neither upstream nor options give one.
@@ -30,6 +32,8 @@ type Options struct {
 	Lookups chan struct{}
 	// AllowSelf lets a transparent upstream connect to this machine and to link-local addresses.
 	AllowSelf bool
+	// Buffers are the pools of TLS connections; nil gives the upstream its own.
+	Buffers *secure.Buffers
 }
 
 // Upstream is a set of backends, with the rule to choose one and the connections to them. Its
@@ -43,19 +47,23 @@ type Upstream struct {
 	// nothing, IdleTimeout how long an idle connection is kept; 0 is no limit.
 	ReadTimeout, WriteTimeout, IdleTimeout time.Duration
 
-	logger      *zap.Logger
-	now         func() int64
-	resolver    *net.Resolver
-	dialer      *net.Dialer
-	transparent *transparent     // nil for any other discovery
-	backends    []config.Backend // as configured, names and addresses
-	balance     balance
-	pool        pool
-	open        atomic.Int64 // connections, idle and in use
-	turn        atomic.Uint64
-	set         atomic.Pointer[set]
-	names       *names  // nil where nothing needs resolving
-	swept       []*Conn // memory of Sweep, which one goroutine calls
+	logger       *zap.Logger
+	now          func() int64
+	resolver     *net.Resolver
+	dialer       *net.Dialer
+	tls          *security // nil without TLS
+	protocols    protocols
+	proxyVersion proxyproto.Version // of the PROXY protocol, 0 for none
+	closed       atomic.Bool
+	transparent  *transparent     // nil for any other discovery
+	backends     []config.Backend // as configured, names and addresses
+	balance      balance
+	pool         pool
+	open         atomic.Int64 // connections, idle and in use
+	turn         atomic.Uint64
+	set          atomic.Pointer[set]
+	names        *names  // nil where nothing needs resolving
+	swept        []*Conn // memory of Sweep, which one goroutine calls
 
 	mu    sync.Mutex // guards known and the building of sets
 	known map[string]*Backend
@@ -87,11 +95,13 @@ func newUpstream(cfg *config.Upstream, opt Options, lookup lookupFunc) (*Upstrea
 		return nil, err
 	}
 	u.resolver = resolver
+	if u.tls, err = newSecurity(cfg, opt.Buffers); err != nil {
+		return nil, err
+	}
+	u.protocols = parseALPN(cfg.ALPN)
+	u.proxyVersion = proxyVersion(cfg.ProxyProtocol)
 	u.dialer = u.newDialer(cfg)
 	u.set.Store(&set{})
-	if cfg.SNI != "" {
-		u.logger.Warn("TLS to upstreams is not in effect: requests are answered 502", zap.String("upstream", u.Name))
-	}
 	if lookup == nil {
 		lookup = resolver.LookupNetIP
 	}
@@ -152,10 +162,12 @@ func (u *Upstream) IdleConnections() int {
 }
 
 // Close ends the resolving of names and closes idle connections; those in use are closed when they
-// are put back. A request that still holds the upstream may go on.
+// are put back or released. A request that still holds the upstream may go on.
 func (u *Upstream) Close() {
+	u.closed.Store(true)
 	if u.names != nil {
 		u.names.stop()
 	}
 	discardAll(u.pool.drain())
+	u.closeShared()
 }

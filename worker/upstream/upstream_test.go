@@ -54,7 +54,7 @@ func TestConnectionsAreReusedNewestFirst(t *testing.T) {
 		}
 		u := build(t, &config.Upstream{Addrs: []string{listen(t, network, address).address()}}, Options{})
 		b := u.Pick(request("/"), nil)
-		if b.Take() != nil {
+		if b.Take(&Target{}) != nil {
 			t.Fatal("a connection out of nowhere")
 		}
 		first, second := dial(t, b), dial(t, b)
@@ -66,10 +66,10 @@ func TestConnectionsAreReusedNewestFirst(t *testing.T) {
 		if u.IdleConnections() != 2 {
 			t.Errorf("%d idle", u.IdleConnections())
 		}
-		if c := b.Take(); c != second || c.Uses != 1 || !c.Alive() {
+		if c := b.Take(&Target{}); c != second || c.Uses != 1 || !c.Alive() {
 			t.Errorf("took %p, want the newest %p", c, second)
 		}
-		if c := b.Take(); c != first || b.Take() != nil {
+		if c := b.Take(&Target{}); c != first || b.Take(&Target{}) != nil {
 			t.Errorf("took %p, want %p and then none", c, first)
 		}
 		ping(t, first)
@@ -93,11 +93,11 @@ func TestPoolClosesTheOldestBeyondItsBound(t *testing.T) {
 		t.Fatalf("%d idle, %d open", u.IdleConnections(), u.OpenConnections())
 	}
 	for i, want := range []*Conn{conns[4], conns[3]} {
-		if got := b.Take(); got != want {
+		if got := b.Take(&Target{}); got != want {
 			t.Errorf("%d: took another", i)
 		}
 	}
-	if a.Take() != conns[2] || a.Take() != nil || b.Take() != nil {
+	if a.Take(&Target{}) != conns[2] || a.Take(&Target{}) != nil || b.Take(&Target{}) != nil {
 		t.Error("the oldest are still there")
 	}
 }
@@ -115,7 +115,7 @@ func TestSweepClosesWhatIsIdleTooLong(t *testing.T) {
 	if u.Sweep(now); u.IdleConnections() != 2 {
 		t.Error("closed too early")
 	}
-	if u.Sweep(now + 1); u.IdleConnections() != 1 || b.Take() != young {
+	if u.Sweep(now + 1); u.IdleConnections() != 1 || b.Take(&Target{}) != young {
 		t.Error("the old one is still there")
 	}
 	b.Put(young)
@@ -142,7 +142,7 @@ func TestSweepClosesWhatThePeerClosed(t *testing.T) {
 		b.Put(c)
 	}
 	u.Sweep(message.Now())
-	if u.IdleConnections() != 1 || b.Take() != fine || u.OpenConnections() != 1 {
+	if u.IdleConnections() != 1 || b.Take(&Target{}) != fine || u.OpenConnections() != 1 {
 		t.Errorf("%d open", u.OpenConnections())
 	}
 	fine.Discard()
@@ -156,7 +156,7 @@ func TestTheSweeperLeavesAConnectionThatWasTakenMeanwhile(t *testing.T) {
 	b := u.Backends()[0]
 	b.Put(dial(t, b))
 	seen := u.pool.appendAll(nil) // the sweeper has seen it idle
-	c := b.Take()
+	c := b.Take(&Target{})
 	if _, err := c.Write([]byte("pong")); err != nil {
 		t.Fatal(err)
 	}
@@ -186,10 +186,10 @@ func TestConnectionsAreNeverSharedWhileTheSweeperRuns(t *testing.T) {
 	for range 6 {
 		users.Go(func() {
 			for range 300 {
-				c := b.Take()
+				c := b.Take(&Target{})
 				if c == nil {
 					var err error
-					if c, err = b.Dial(context.Background()); err != nil {
+					if c, err = b.Dial(context.Background(), nil); err != nil {
 						t.Error(err)
 						return
 					}
@@ -249,7 +249,7 @@ func TestHotPathDoesNotAllocate(t *testing.T) {
 				t.Error("no backend")
 			}
 			b.Begin()
-			c := b.Take()
+			c := b.Take(&Target{})
 			if !c.Alive() {
 				t.Error("dead")
 			}
@@ -272,7 +272,7 @@ func BenchmarkTakePut(b *testing.B) {
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			if c := backend.Take(); c != nil {
+			if c := backend.Take(&Target{}); c != nil {
 				backend.Put(c)
 			}
 		}
