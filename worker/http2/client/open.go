@@ -1,0 +1,137 @@
+package client
+
+import (
+	"bytes"
+	"strconv"
+
+	"pingap/message"
+	"pingap/worker/http2/frame"
+)
+
+// OpenOptions say how a request is sent.
+type OpenOptions struct {
+	// Authority is what :authority says if the fields have no Host and the request none.
+	Authority string
+	// Scheme is "http" or "https"; "" is the first.
+	Scheme string
+	// ContentLength is the length of the body; 0 of an empty one that is announced, message.LengthUnknown writes none.
+	ContentLength int64
+	// End tells that there is no body.
+	End bool
+	// Body is the whole body, if it is at hand. It is sent as far as the windows allow, the rest later, by itself: the memory must stay
+	// until the stream is released.
+	Body []byte
+	// Protocol asks for a tunnel by extended CONNECT (RFC 8441), such as "websocket"; Open waits for the peer's
+	// SETTINGS then.
+	Protocol string
+	// Reserved tells that Reserve took the room. It is used up, also by an error.
+	Reserved bool
+}
+
+// dropped is the set of well-known fields that are not sent as they are.
+const dropped = connection | 1<<message.HTTP2Settings | 1<<message.Host | 1<<message.ContentLength | 1<<message.TE
+
+var trailers = []byte("trailers")
+
+// Open sends a request: its head, and Body. fields are those of the request or a changed copy of them. An error means that
+// nothing was sent, and another connection may be tried.
+func (c *Conn) Open(req *message.Request, fields *message.Fields, o OpenOptions) (*Stream, error) {
+	if o.Protocol != "" {
+		c.greet()
+		<-c.settled // Tick bounds this
+	}
+	c.mu.Lock()
+	err := c.admitLocked(o.Reserved)
+	if err == nil && o.Protocol != "" && !c.peer.connect {
+		err = ErrProtocol
+	}
+	if err != nil {
+		c.partLocked()
+		c.publishLocked()
+		c.flushLocked()
+		return nil, err
+	}
+	s := c.addLocked()
+	s.ask = ask{head: req.MethodID == message.HEAD, tunnel: o.Protocol != ""}
+	end := o.End && !s.ask.tunnel
+	c.sendHeadLocked(s, req, fields, &o, end)
+	switch {
+	case end:
+		s.sentLocked()
+	case len(o.Body) > 0:
+		s.beginLocked(o.Body, true)
+	}
+	c.flushLocked()
+	return s, nil
+}
+
+// greet sends what a connection begins with, if that was not sent yet.
+func (c *Conn) greet() {
+	c.mu.Lock()
+	c.flushLocked()
+}
+
+// sendHeadLocked queues the HEADERS of a request.
+func (c *Conn) sendHeadLocked(s *Stream, req *message.Request, fields *message.Fields, o *OpenOptions, end bool) {
+	block := c.pseudoLocked(c.scratch[:0], req, fields, o)
+	list := fields.List()
+	for i := range list {
+		f := &list[i]
+		if !in(dropped, f.ID) {
+			block = c.enc.Append(block, f)
+			continue
+		}
+		if f.ID == message.TE && hasTrailers(f.Value) {
+			block = c.enc.Append(block, &message.Field{ID: message.TE, Value: trailers})
+		}
+	}
+	if o.ContentLength >= 0 && o.Protocol == "" {
+		value := strconv.AppendInt(c.num[:0], o.ContentLength, 10)
+		block = c.enc.Append(block, &message.Field{ID: message.ContentLength, Value: value})
+	}
+	c.scratch = block
+	b := c.outLocked()
+	b.b = frame.AppendHeaders(b.b, s.id, block, end, uint32(c.peer.maxFrame))
+	s.headEnd = c.positionLocked()
+}
+
+// pseudoLocked appends the pseudo-fields (RFC 9113 section 8.3.1, RFC 8441 section 4).
+func (c *Conn) pseudoLocked(block []byte, req *message.Request, fields *message.Fields, o *OpenOptions) []byte {
+	method, scheme := req.Method, o.Scheme
+	if o.Protocol != "" {
+		method = append(c.num[:0], "CONNECT"...)
+	}
+	block = c.enc.AppendPseudo(block, ":method", method)
+	if o.Protocol != "" {
+		block = c.enc.AppendPseudo(block, ":protocol", append(c.text[:0], o.Protocol...))
+	}
+	if scheme == "" {
+		scheme = "http"
+	}
+	block = c.enc.AppendPseudo(block, ":scheme", append(c.text[:0], scheme...))
+	authority := fields.Get(message.Host)
+	switch {
+	case len(authority) > 0:
+	case len(req.Host) > 0:
+		authority = req.Host
+	default:
+		c.text = append(c.text[:0], o.Authority...)
+		authority = c.text
+	}
+	if len(authority) > 0 {
+		block = c.enc.AppendPseudo(block, ":authority", authority)
+	}
+	return c.enc.AppendPseudo(block, ":path", req.Target)
+}
+
+// hasTrailers reports whether a TE field says that trailers are welcome.
+func hasTrailers(value []byte) bool {
+	for len(value) > 0 {
+		var item []byte
+		item, value, _ = bytes.Cut(value, []byte{','})
+		if message.EqualFold(trim(item), "trailers") {
+			return true
+		}
+	}
+	return false
+}
