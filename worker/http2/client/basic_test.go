@@ -29,7 +29,7 @@ func TestAGetIsAnswered(t *testing.T) {
 		for range 3 {
 			req := request("GET", "/a?b=c", "X-Test", "yes", "Connection", "keep-alive")
 			s := open(t, c, req, OpenOptions{End: true, ContentLength: message.LengthUnknown})
-			resp, body := answer(t, s)
+			resp, body := complete(t, s)
 			if resp.Status != 200 || body != "hello" || resp.BodyLength != 5 {
 				t.Fatalf("got %d %q, length %d", resp.Status, body, resp.BodyLength)
 			}
@@ -52,7 +52,7 @@ func TestABodyAtHandIsSentByItself(t *testing.T) {
 		}, secure, Options{})
 		for _, size := range []int{0, 1, 100, 65535, 65536, 1 << 20, 5 << 20} {
 			s := open(t, c, request("POST", "/"), OpenOptions{Body: make([]byte, size), ContentLength: int64(size), End: size == 0})
-			_, body := answer(t, s)
+			_, body := complete(t, s)
 			if want := fmt.Sprintf("%d <nil> %d", size, size); body != want {
 				t.Errorf("body of %d: server saw %q", size, body)
 			}
@@ -114,7 +114,7 @@ func TestManyStreamsShareAConnection(t *testing.T) {
 					path := fmt.Sprintf("/%d/%d", i, j)
 					size := i * j * 10
 					s := open(t, c, request("POST", path), OpenOptions{Body: make([]byte, size), ContentLength: int64(size), End: size == 0})
-					if _, body := answer(t, s); body != strings.Repeat(path, 1000)+fmt.Sprint(size) {
+					if _, body := complete(t, s); body != strings.Repeat(path, 1000)+fmt.Sprint(size) {
 						t.Errorf("%s: wrong body of %d", path, len(body))
 					}
 				}

@@ -100,7 +100,7 @@ func (s *Stream) dataLocked(data []byte, end bool) *Error {
 	if s.left >= 0 {
 		s.left -= int64(len(data))
 	}
-	s.body.add(data, s.c.pools)
+	s.body.Add(data, &s.c.pools.blocks)
 	s.rd.wakeLocked()
 	if end {
 		s.endLocked()
@@ -184,19 +184,7 @@ func (r *reader) blockLocked(h frame.Header, block []byte) error {
 		return broken(frame.CompressionError, err.Error())
 	}
 	into.mem = mem
-	end := h.Flags.Has(frame.FlagEndStream)
-	var wrong *Error
-	switch {
-	case over:
-		wrong = &Error{Cause: TooLarge, Code: frame.EnhanceYourCalm, Text: "head of the response is over the limits"}
-	case s.eof:
-		wrong = &Error{Cause: Malformed, Code: frame.StreamClosed, Text: "HEADERS behind the end of the response"}
-	case s.final:
-		wrong = s.trailersLocked(end)
-	default:
-		wrong = s.headLocked(into, end)
-	}
-	if wrong != nil {
+	if wrong := s.blockLocked(into, over, h.Flags.Has(frame.FlagEndStream)); wrong != nil {
 		s.resetLocked(wrong.Code, wrong)
 	}
 	return nil

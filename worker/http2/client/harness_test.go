@@ -62,8 +62,8 @@ func finalHead(t testing.TB, s *Stream) *message.Response {
 	}
 }
 
-// answer reads a whole response and releases the stream.
-func answer(t testing.TB, s *Stream) (*message.Response, string) {
+// complete reads a whole response and releases the stream.
+func complete(t testing.TB, s *Stream) (*message.Response, string) {
 	t.Helper()
 	resp := finalHead(t, s)
 	body, err := io.ReadAll(s)

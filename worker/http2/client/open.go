@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"pingap/message"
+	"pingap/worker/http2/answer"
 	"pingap/worker/http2/frame"
 )
 
@@ -28,8 +29,9 @@ type OpenOptions struct {
 	Reserved bool
 }
 
-// dropped is the set of well-known fields that are not sent as they are.
-const dropped = connection | 1<<message.HTTP2Settings | 1<<message.Host | 1<<message.ContentLength | 1<<message.TE
+// dropped is the set of well-known fields that are not sent as they are: HTTP/2 has no fields of a connection.
+const dropped uint64 = 1<<message.Connection | 1<<message.KeepAlive | 1<<message.ProxyConnection |
+	1<<message.TransferEncoding | 1<<message.Upgrade | 1<<message.HTTP2Settings | 1<<message.Host | 1<<message.ContentLength | 1<<message.TE
 
 var trailers = []byte("trailers")
 
@@ -52,8 +54,8 @@ func (c *Conn) Open(req *message.Request, fields *message.Fields, o OpenOptions)
 		return nil, err
 	}
 	s := c.addLocked()
-	s.ask = ask{head: req.MethodID == message.HEAD, tunnel: o.Protocol != ""}
-	end := o.End && !s.ask.tunnel
+	s.ask = answer.Ask{Head: req.MethodID == message.HEAD, Tunnel: o.Protocol != ""}
+	end := o.End && !s.ask.Tunnel
 	c.sendHeadLocked(s, req, fields, &o, end)
 	switch {
 	case end:
@@ -123,6 +125,10 @@ func (c *Conn) pseudoLocked(block []byte, req *message.Request, fields *message.
 	}
 	return c.enc.AppendPseudo(block, ":path", req.Target)
 }
+
+func in(set uint64, id message.Name) bool { return set>>id&1 != 0 }
+
+func trim(b []byte) []byte { return bytes.Trim(b, " \t") }
 
 // hasTrailers reports whether a TE field says that trailers are welcome.
 func hasTrailers(value []byte) bool {

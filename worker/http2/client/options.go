@@ -3,6 +3,8 @@ package client
 import (
 	"sync"
 	"time"
+
+	"pingap/worker/http2/buffer"
 )
 
 // Options are the limits of a connection. The zero value works.
@@ -62,8 +64,6 @@ func number[T int | time.Duration](value *T, usual T) {
 const (
 	// inSize is the buffer of a connection that reads; a whole frame fits into it.
 	inSize = 64 << 10
-	// blockSize is the unit in which bodies are kept until they are read.
-	blockSize = 16 << 10
 	// outSize is what an output buffer begins with, and outKeep the largest that is used again.
 	outSize = 4 << 10
 	outKeep = 128 << 10
@@ -74,15 +74,13 @@ const (
 
 // Pools are buffers that the connections of a worker share. The zero value is ready.
 type Pools struct {
-	in, out, blocks sync.Pool
+	in, out sync.Pool
+	blocks  buffer.Pool
 }
 
 type inBuffer [inSize]byte
 
 type outBuffer struct{ b []byte }
-
-// block is a piece of a body.
-type block [blockSize]byte
 
 func (p *Pools) getIn() *inBuffer {
 	if b, ok := p.in.Get().(*inBuffer); ok {
@@ -104,11 +102,4 @@ func (p *Pools) putOut(b *outBuffer) {
 	}
 	b.b = b.b[:0]
 	p.out.Put(b)
-}
-
-func (p *Pools) getBlock() *block {
-	if b, ok := p.blocks.Get().(*block); ok {
-		return b
-	}
-	return new(block)
 }

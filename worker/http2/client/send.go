@@ -4,6 +4,7 @@ import (
 	"os"
 
 	"pingap/message"
+	"pingap/worker/http2/answer"
 	"pingap/worker/http2/frame"
 )
 
@@ -119,8 +120,8 @@ func (s *Stream) sentLocked() {
 // wait for the peer's windows.
 func (s *Stream) Write(p []byte) (int, error) { return s.write(p, false) }
 
-// WriteEnd is Write for the last bytes of the body, and ends it.
-func (s *Stream) WriteEnd(p []byte) (int, error) { return s.write(p, true) }
+// WriteLast is Write for the last bytes of the body, and ends it.
+func (s *Stream) WriteLast(p []byte) (int, error) { return s.write(p, true) }
 
 // CloseWrite ends the request's body.
 func (s *Stream) CloseWrite() error {
@@ -193,7 +194,7 @@ func (s *Stream) WriteTrailers(fields *message.Fields) error {
 	list := fields.List()
 	for i := range list {
 		f := &list[i]
-		if !in(connection|notInTrailer, f.ID) && message.ValidToken(f.Name) {
+		if answer.MayTrail(f) {
 			block = c.enc.Append(block, f)
 		}
 	}

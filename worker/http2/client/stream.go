@@ -6,21 +6,10 @@ import (
 	"time"
 
 	"pingap/message"
+	"pingap/worker/http2/answer"
+	"pingap/worker/http2/buffer"
 	"pingap/worker/http2/frame"
 )
-
-// head is a response head that came, or trailers.
-type head struct {
-	status int
-	length int64
-	fields message.Fields
-	mem    []byte // behind the fields
-}
-
-func (h *head) reset() {
-	h.fields.Reset()
-	h.status, h.length, h.mem = 0, 0, h.mem[:0]
-}
 
 // Stream is one request and its response. One goroutine may receive and another send at a time; any may
 // set deadlines, Reset and Close. Release ends all use.
@@ -31,13 +20,13 @@ type Stream struct {
 	// All below is guarded by the connection's mu.
 	rd, wr waiter
 
-	ask      ask
+	ask      answer.Ask
 	heads    []head // of these, those from taken on wait for Head
 	taken    int
 	headSize int  // bytes in heads, to bound the interim ones
 	final    bool // the final head came
 	trailers head
-	body     body
+	body     buffer.Queue
 	viewed   int   // bytes that Next gave out, which are still in body
 	left     int64 // bytes of the body still to come, message.LengthUnknown if nobody said
 	eof      bool  // the peer has ended its side
@@ -60,12 +49,6 @@ type Stream struct {
 
 	unprocessed bool
 	nextFree    *Stream
-}
-
-// ask is what must be known of the request to understand the response.
-type ask struct {
-	head   bool // HEAD has no body
-	tunnel bool // extended CONNECT
 }
 
 func newStream(c *Conn) *Stream {
@@ -110,7 +93,7 @@ func (s *Stream) Read(p []byte) (int, error) {
 		c.mu.Unlock()
 		return 0, err
 	}
-	n := s.body.read(p, c.pools)
+	n := s.body.Read(p, &c.pools.blocks)
 	s.takenLocked(n)
 	c.flushLocked()
 	return n, nil
@@ -124,14 +107,14 @@ func (s *Stream) Next() ([]byte, error) {
 	if s.viewed > 0 {
 		n := s.viewed
 		s.viewed = 0
-		s.body.skip(n, c.pools)
+		s.body.Skip(n, &c.pools.blocks)
 		s.takenLocked(n)
 	}
 	if err := s.readableLocked(); err != nil {
 		c.flushLocked()
 		return nil, err
 	}
-	p := s.body.front()
+	p := s.body.Front()
 	s.viewed = len(p)
 	c.flushLocked()
 	return p, nil
@@ -146,7 +129,7 @@ func (s *Stream) readableLocked() error {
 		switch {
 		case s.err == errReleased:
 			return s.err
-		case s.body.size > 0:
+		case s.body.Len() > 0:
 			return nil
 		case s.eof:
 			return io.EOF
@@ -161,7 +144,7 @@ func (s *Stream) readableLocked() error {
 func (s *Stream) Buffered() (n int, whole bool) {
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()
-	return s.body.size, s.eof
+	return s.body.Len(), s.eof
 }
 
 // Trailers returns the trailers of the response once Read has said io.EOF; there may be none. They are valid until
@@ -215,7 +198,7 @@ func (s *Stream) Release() {
 		panic("http2 client: stream released twice")
 	}
 	s.closeLocked()
-	n := s.body.drop(c.pools)
+	n := s.body.Drop(&c.pools.blocks)
 	c.unread -= n
 	c.giveBackLocked(n)
 	s.recycleLocked()
@@ -253,7 +236,7 @@ func (s *Stream) SetReadDeadline(t time.Time) error {
 	return nil
 }
 
-// SetWriteDeadline implements net.Conn, for Write, WriteEnd, CloseWrite and WriteTrailers.
+// SetWriteDeadline implements net.Conn, for Write, WriteLast, CloseWrite and WriteTrailers.
 func (s *Stream) SetWriteDeadline(t time.Time) error {
 	s.c.mu.Lock()
 	s.wr.setLocked(t)
