@@ -157,9 +157,9 @@ func (c *Conn) writeOneLocked(block bool) bool {
 	c.out, c.acks = nil, 0
 	c.handed += int64(len(b.b))
 	c.writeSince = message.Now()
-	if len(b.b) > 0 && !c.writeFailed {
+	if len(b.b) > 0 && c.writeErr == nil {
 		n := c.putLocked(b.b, block)
-		if n < len(b.b) && !c.writeFailed { // the socket took no more
+		if n < len(b.b) && c.writeErr == nil { // the socket took no more
 			c.wg.Add(1)
 			go c.writeRest(b, b.b[n:]) // as spawnLocked
 			return false
@@ -187,15 +187,15 @@ func (c *Conn) putLocked(p []byte, block bool) int {
 	c.mu.Lock()
 	c.taken += int64(n)
 	if err != nil {
-		c.writeFailedLocked()
+		c.writeFailedLocked(err)
 	}
 	return n
 }
 
 // writeFailedLocked is called when the transport takes nothing any more. The peer may have answered before: the
 // reader gets a moment to find that.
-func (c *Conn) writeFailedLocked() {
-	c.goneAway, c.writeFailed = true, true
+func (c *Conn) writeFailedLocked(err error) {
+	c.goneAway, c.writeErr = true, err
 	c.publishLocked()
 	_ = c.t.SetReadDeadline(time.Now().Add(rescueTime)) // else it is closed already
 }

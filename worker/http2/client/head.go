@@ -9,6 +9,9 @@ import (
 // maxInterim bounds the interim responses before the final one.
 const maxInterim = 32
 
+// keepMem is how much memory of a head a stream keeps for its next use.
+const keepMem = 8 << 10
+
 // head is a response head that came, or trailers.
 type head struct {
 	status int
@@ -20,6 +23,15 @@ type head struct {
 func (h *head) reset() {
 	h.fields.Reset()
 	h.status, h.length, h.mem = 0, 0, h.mem[:0]
+}
+
+// recycle is reset for a head that nobody may need again: it keeps no large memory.
+func (h *head) recycle() {
+	if cap(h.mem) > keepMem {
+		*h = head{}
+		return
+	}
+	h.reset()
 }
 
 // nextHead returns where the next field block of the response goes. It counts only when the block turns out to be right.

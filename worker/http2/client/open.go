@@ -99,31 +99,35 @@ func (c *Conn) sendHeadLocked(s *Stream, req *message.Request, fields *message.F
 
 // pseudoLocked appends the pseudo-fields (RFC 9113 section 8.3.1, RFC 8441 section 4).
 func (c *Conn) pseudoLocked(block []byte, req *message.Request, fields *message.Fields, o *OpenOptions) []byte {
-	method, scheme := req.Method, o.Scheme
 	if o.Protocol != "" {
-		method = append(c.num[:0], "CONNECT"...)
+		block = c.enc.AppendPseudo(block, ":method", c.textLocked("CONNECT"))
+		block = c.enc.AppendPseudo(block, ":protocol", c.textLocked(o.Protocol))
+	} else {
+		block = c.enc.AppendPseudo(block, ":method", req.Method)
 	}
-	block = c.enc.AppendPseudo(block, ":method", method)
-	if o.Protocol != "" {
-		block = c.enc.AppendPseudo(block, ":protocol", append(c.text[:0], o.Protocol...))
-	}
+	scheme := o.Scheme
 	if scheme == "" {
 		scheme = "http"
 	}
-	block = c.enc.AppendPseudo(block, ":scheme", append(c.text[:0], scheme...))
+	block = c.enc.AppendPseudo(block, ":scheme", c.textLocked(scheme))
 	authority := fields.Get(message.Host)
 	switch {
 	case len(authority) > 0:
 	case len(req.Host) > 0:
 		authority = req.Host
 	default:
-		c.text = append(c.text[:0], o.Authority...)
-		authority = c.text
+		authority = c.textLocked(o.Authority)
 	}
 	if len(authority) > 0 {
 		block = c.enc.AppendPseudo(block, ":authority", authority)
 	}
 	return c.enc.AppendPseudo(block, ":path", req.Target)
+}
+
+// textLocked returns s as bytes, until the next call.
+func (c *Conn) textLocked(s string) []byte {
+	c.text = append(c.text[:0], s...)
+	return c.text
 }
 
 func in(set uint64, id message.Name) bool { return set>>id&1 != 0 }

@@ -15,8 +15,6 @@ import (
 const (
 	// frameSize is the largest frame we take, the default of RFC 9113.
 	frameSize = frame.MinMaxFrame
-	// inSlack is what of the buffer may be used up before its rest is moved to the front.
-	inSlack = inSize - (frameSize + frame.HeaderLen)
 	// hintSize is how much an idle connection reads at first, before it takes a buffer.
 	hintSize = 64
 	// goodbyeTime is how long a last GOAWAY may take.
@@ -61,7 +59,7 @@ func (c *Conn) run() {
 		} else {
 			err = c.in.readPlain()
 		}
-		if !errors.Is(err, os.ErrDeadlineExceeded) || !c.readAgain() {
+		if !errors.Is(err, os.ErrDeadlineExceeded) || !c.readAgain(&err) {
 			break
 		}
 	}
@@ -72,11 +70,16 @@ func (c *Conn) run() {
 	}
 }
 
-// readAgain handles an interruption by Tick. It reports false when there is nothing to read any more.
-func (c *Conn) readAgain() bool {
+// readAgain handles an interruption by Tick. It reports false, and why, when there is nothing to read any more.
+func (c *Conn) readAgain(err *error) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.err == nil && !c.writeFailed && c.t.SetReadDeadline(time.Time{}) == nil
+	if c.writeErr != nil {
+		*err = c.writeErr
+		return false
+	}
+	*err = c.t.SetReadDeadline(time.Time{})
+	return c.err == nil && *err == nil
 }
 
 // finish ends the connection: with a GOAWAY where the peer broke a rule.
@@ -162,7 +165,7 @@ func (r *reader) space() []byte {
 	if r.buf == nil {
 		r.buf = r.c.pools.getIn()
 	}
-	if r.r > inSlack || r.r > 0 && r.r == r.w {
+	if r.r > 0 && (r.r == r.w || r.w > inSize/2) { // what is left is less than a frame
 		r.w = copy(r.buf[:], r.buf[r.r:r.w])
 		r.r = 0
 	}

@@ -61,7 +61,7 @@ func (q *sendQueue) remove(s *Stream) {
 
 // pumpLocked queues DATA as far as the windows allow, in turns, until enough waits to be written.
 func (c *Conn) pumpLocked() {
-	for c.queue.first != nil && c.sendWin > 0 && !c.writeFailed {
+	for c.queue.first != nil && c.sendWin > 0 && c.writeErr == nil {
 		b := c.outLocked()
 		if len(b.b) >= outData {
 			return

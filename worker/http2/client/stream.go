@@ -156,7 +156,7 @@ func (s *Stream) Trailers() *message.Fields { return &s.trailers.fields }
 func (s *Stream) Unprocessed() bool {
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()
-	return s.unprocessed && !s.final
+	return s.unprocessed && len(s.heads) == 0
 }
 
 // ID returns the number of the stream, for logs.
@@ -181,11 +181,7 @@ func (s *Stream) Close() error {
 }
 
 func (s *Stream) closeLocked() {
-	code := frame.Cancel
-	if s.eof {
-		code = frame.NoError
-	}
-	s.resetLocked(code, errReleased)
+	s.resetLocked(frame.Cancel, errReleased)
 }
 
 // Release gives the stream back, closed if it was open. Nothing may use it from then on, nor what Head, Next and
@@ -216,12 +212,12 @@ func (s *Stream) recycleLocked() {
 	s.rd.reset()
 	s.wr.reset()
 	for i := range s.heads {
-		s.heads[i].reset()
+		s.heads[i].recycle()
 	}
 	if len(s.heads) > 1 { // interim ones are rare: keep the memory of one head
 		clear(s.heads[1:])
 	}
-	s.trailers.reset()
+	s.trailers.recycle()
 	*s = Stream{c: c, released: true, rd: s.rd, wr: s.wr, heads: s.heads[:0], trailers: s.trailers, body: s.body,
 		left: message.LengthUnknown, nextFree: c.free}
 	c.free = s

@@ -16,19 +16,19 @@ const lookEvery = int64(500 * time.Millisecond)
 
 // beat is what Tick knows, all on the clock of message.Now.
 type beat struct {
-	began       int64   // when Tick first saw the connection
-	lastHeard   int64   // when bytes had come
-	idleSince   int64   // since when there are no streams, 0 if there are some
-	trimmed     bool    // since then
-	pingAt      int64   // when a PING was sent that is not answered, 0 for none
-	pings       uint64  // how many were
-	token       [8]byte // the last one's
-	suspect     bool    // the PING remains without an answer
-	writeSince  int64   // since when somebody writes, 0 for nobody
-	writeFailed bool
-	acked       bool  // our SETTINGS
-	refill      int64 // when patience was filled
-	looked      int64 // when the socket was looked at
+	began      int64   // when Tick first saw the connection
+	lastHeard  int64   // when bytes had come
+	idleSince  int64   // since when there are no streams, 0 if there are some
+	trimmed    bool    // since then
+	pingAt     int64   // when a PING was sent that is not answered, 0 for none
+	pings      uint64  // how many were
+	token      [8]byte // the last one's
+	suspect    bool    // the PING remains without an answer
+	writeSince int64   // since when somebody writes, 0 for nobody
+	writeErr   error   // why nothing is written any more
+	acked      bool    // our SETTINGS
+	refill     int64   // when patience was filled
+	looked     int64   // when the socket was looked at
 }
 
 // Tick looks after the connection: it has to be called every second or more often, with message.Now. It asks a silent peer whether it is
