@@ -30,7 +30,7 @@ func (c *conn) readProxyHeader(s *Server) bool {
 	if c.net.SetReadDeadline(time.Now().Add(s.HeaderTimeout)) != nil {
 		return false
 	}
-	buf := make([]byte, proxyproto.MaxHeader)
+	buf := make([]byte, proxyproto.MaxV2)
 	var h proxyproto.Header
 	size, seen := 0, 0
 	var bad error
@@ -57,7 +57,7 @@ func (c *conn) readProxyHeader(s *Server) bool {
 		return false
 	}
 	if bad != nil || size == 0 {
-		return bad == proxyproto.ErrNone && !pp.Required
+		return bad == proxyproto.ErrAbsent && !pp.Required
 	}
 	if !c.skip(size) {
 		return false

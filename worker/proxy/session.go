@@ -6,6 +6,7 @@ import (
 	"pingap/message"
 	"pingap/plugins"
 	"pingap/worker/http1"
+	"pingap/worker/http2/client"
 	"pingap/worker/secure"
 	"pingap/worker/upstream"
 )
@@ -69,7 +70,9 @@ type buffers struct {
 	up       sync.Pool // *[upRoom + upSize]byte
 	body     sync.Pool // *[bodySize]byte
 	streams  sync.Pool // *streamConn
+	ups      sync.Pool // *upstreamIO, for streams
 	secure   secure.Buffers
+	h2       client.Pools
 }
 
 func (b *buffers) session() *session {
@@ -100,6 +103,13 @@ func (b *buffers) stream() *streamConn {
 		return k
 	}
 	return new(streamConn)
+}
+
+func (b *buffers) upStream() *upstreamIO {
+	if up, ok := b.ups.Get().(*upstreamIO); ok {
+		return up
+	}
+	return new(upstreamIO)
 }
 
 func (b *buffers) upBuffer() *[upRoom + upSize]byte {

@@ -154,7 +154,7 @@ func (c *conn) endStream(st *server.Stream) error {
 // has understood the key, which the client cannot check.
 func (c *conn) acceptStream() bool {
 	s := c.s
-	if s.up.stream == nil {
+	if s.up.stream == nil { // else it has been answered by another engine
 		key, _ := s.ex.Request.Fields.Lookup("sec-websocket-key")
 		accept, _ := s.ex.Response.Fields.Lookup("sec-websocket-accept")
 		if !bytes.Equal(accept, websocket.AppendAccept(nil, key)) {

@@ -22,6 +22,7 @@ import (
 	"testing"
 	"time"
 
+	"pingap/config"
 	"pingap/worker/http2/server"
 )
 
@@ -89,8 +90,54 @@ func pattern(n int) []byte {
 	return b
 }
 
+// pairs calls f with every way to the proxy and on from there.
+func pairs(t *testing.T, f func(t *testing.T, r *rig, c *http.Client, base string)) {
+	for _, behind := range transports() {
+		up := originOver(t, behind)
+		for _, front := range transports() {
+			t.Run(front+" to "+behind, func(t *testing.T) {
+				r := newRig(t, rigOptions{addrs: []string{up.Listener.Addr().String()}, server: speaks(t, front), upstream: reaches(behind)})
+				c, base := r.user(front)
+				f(t, r, c, base)
+			})
+		}
+	}
+}
+
+// reaches makes an upstream one that is reached over a transport.
+func reaches(transport string) func(*config.Upstream) {
+	return func(u *config.Upstream) {
+		if strings.HasSuffix(transport, "tls") {
+			u.SNI = "example.com"
+		}
+		if strings.HasPrefix(transport, "h2") {
+			u.ALPN, u.MaxH2Streams = "H2", 10
+		}
+	}
+}
+
+// originOver is origin over a transport.
+func originOver(t testing.TB, transport string) *httptest.Server {
+	s := httptest.NewUnstartedServer(originHandler())
+	t.Cleanup(s.Close)
+	var protocols http.Protocols
+	protocols.SetHTTP1(strings.HasPrefix(transport, "h1"))
+	protocols.SetHTTP2(transport == "h2 tls")
+	protocols.SetUnencryptedHTTP2(transport == "h2c")
+	s.Config.Protocols = &protocols
+	if strings.HasSuffix(transport, "tls") {
+		s.EnableHTTP2 = transport == "h2 tls"
+		s.StartTLS()
+	} else {
+		s.Start()
+	}
+	return s
+}
+
 // origin is an ordinary HTTP/1 server behind the proxy.
-func origin(t testing.TB) *httptest.Server {
+func origin(t testing.TB) *httptest.Server { return originOver(t, "h1") }
+
+func originHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/size/{n}", func(w http.ResponseWriter, r *http.Request) {
 		n, _ := strconv.Atoi(r.PathValue("n"))
@@ -132,9 +179,7 @@ func origin(t testing.TB) *httptest.Server {
 		w.(http.Flusher).Flush()
 		panic(http.ErrAbortHandler)
 	})
-	s := httptest.NewServer(mux)
-	t.Cleanup(s.Close)
-	return s
+	return mux
 }
 
 func (r *rig) fetch(c *http.Client, method, url string, body io.Reader) (*http.Response, []byte) {
@@ -154,91 +199,76 @@ func (r *rig) fetch(c *http.Client, method, url string, body io.Reader) (*http.R
 }
 
 func TestEveryTransportCarriesTheSame(t *testing.T) {
-	up := origin(t)
-	for _, transport := range transports() {
-		t.Run(transport, func(t *testing.T) {
-			r := newRig(t, rigOptions{addrs: []string{strings.TrimPrefix(up.URL, "http://")}, server: speaks(t, transport)})
-			c, base := r.user(transport)
-			for _, n := range []int{0, 1, 200, 16 << 10, 70_000, 3 << 20} {
-				resp, b := r.fetch(c, "GET", fmt.Sprintf("%s/size/%d", base, n), nil)
-				if resp.StatusCode != 200 || !bytes.Equal(b, pattern(n)) || resp.ContentLength != int64(n) {
-					t.Fatalf("%d bytes: %d with %d bytes, length %d", n, resp.StatusCode, len(b), resp.ContentLength)
-				}
-				resp, b = r.fetch(c, "HEAD", fmt.Sprintf("%s/size/%d", base, n), nil)
-				if resp.StatusCode != 200 || len(b) != 0 || resp.ContentLength != int64(n) {
-					t.Fatalf("HEAD of %d: %d, length %d", n, resp.StatusCode, resp.ContentLength)
-				}
-				resp, b = r.fetch(c, "POST", base+"/echo", bytes.NewReader(pattern(n)))
-				if !bytes.Equal(b, pattern(n)) || resp.Header.Get("X-Length") != strconv.Itoa(n) {
-					t.Fatalf("POST of %d: %d bytes, upstream saw length %s", n, len(b), resp.Header.Get("X-Length"))
-				}
-				_, b = r.fetch(c, "PUT", base+"/echo", io.MultiReader(bytes.NewReader(pattern(n)))) // length unknown
-				if !bytes.Equal(b, pattern(n)) {
-					t.Fatalf("PUT of %d: %d bytes", n, len(b))
-				}
+	pairs(t, func(t *testing.T, r *rig, c *http.Client, base string) {
+		for _, n := range []int{0, 1, 200, 16 << 10, 70_000, 3 << 20} {
+			resp, b := r.fetch(c, "GET", fmt.Sprintf("%s/size/%d", base, n), nil)
+			if resp.StatusCode != 200 || !bytes.Equal(b, pattern(n)) || resp.ContentLength != int64(n) {
+				t.Fatalf("%d bytes: %d with %d bytes, length %d", n, resp.StatusCode, len(b), resp.ContentLength)
 			}
-			resp, b := r.fetch(c, "GET", base+"/chunks/50", nil)
-			if !strings.HasSuffix(string(b), "chunk 49;") || resp.Trailer.Get("X-Sum") != "50" {
-				t.Errorf("chunks: %d bytes, trailers %v", len(b), resp.Trailer)
+			resp, b = r.fetch(c, "HEAD", fmt.Sprintf("%s/size/%d", base, n), nil)
+			if resp.StatusCode != 200 || len(b) != 0 || resp.ContentLength != int64(n) {
+				t.Fatalf("HEAD of %d: %d, length %d", n, resp.StatusCode, resp.ContentLength)
 			}
-			if resp, _ := r.fetch(c, "GET", base+"/hints", nil); resp.StatusCode != 200 {
-				t.Errorf("hints: %d", resp.StatusCode)
+			resp, b = r.fetch(c, "POST", base+"/echo", bytes.NewReader(pattern(n)))
+			if !bytes.Equal(b, pattern(n)) || resp.Header.Get("X-Length") != strconv.Itoa(n) {
+				t.Fatalf("POST of %d: %d bytes, upstream saw length %s", n, len(b), resp.Header.Get("X-Length"))
 			}
-			if resp, b := r.fetch(c, "GET", base+"/none", nil); resp.StatusCode != 404 || len(b) == 0 {
-				t.Errorf("404: %d %q", resp.StatusCode, b)
+			_, b = r.fetch(c, "PUT", base+"/echo", io.MultiReader(bytes.NewReader(pattern(n)))) // length unknown
+			if !bytes.Equal(b, pattern(n)) {
+				t.Fatalf("PUT of %d: %d bytes", n, len(b))
 			}
-		})
-	}
+		}
+		resp, b := r.fetch(c, "GET", base+"/chunks/50", nil)
+		if !strings.HasSuffix(string(b), "chunk 49;") || resp.Trailer.Get("X-Sum") != "50" {
+			t.Errorf("chunks: %d bytes, trailers %v", len(b), resp.Trailer)
+		}
+		if resp, _ := r.fetch(c, "GET", base+"/hints", nil); resp.StatusCode != 200 {
+			t.Errorf("hints: %d", resp.StatusCode)
+		}
+		if resp, b := r.fetch(c, "GET", base+"/none", nil); resp.StatusCode != 404 || len(b) == 0 {
+			t.Errorf("404: %d %q", resp.StatusCode, b)
+		}
+	})
 }
 
 func TestTrailersOfARequestReachTheUpstream(t *testing.T) {
-	up := origin(t)
-	for _, transport := range transports() {
-		t.Run(transport, func(t *testing.T) {
-			r := newRig(t, rigOptions{addrs: []string{strings.TrimPrefix(up.URL, "http://")}, server: speaks(t, transport)})
-			c, base := r.user(transport)
-			req, err := http.NewRequest("POST", base+"/echo", io.MultiReader(strings.NewReader("hello")))
-			must(t, err)
-			req.Trailer = http.Header{"X-Up": {"yes"}}
-			resp, err := c.Do(req)
-			must(t, err)
-			defer resp.Body.Close()
-			b, err := io.ReadAll(resp.Body)
-			must(t, err)
-			if string(b) != "hello" || resp.Trailer.Get("X-Trailer") != "yes" {
-				t.Errorf("%q, trailers %v", b, resp.Trailer)
-			}
-		})
-	}
+	pairs(t, func(t *testing.T, r *rig, c *http.Client, base string) {
+		req, err := http.NewRequest("POST", base+"/echo", io.MultiReader(strings.NewReader("hello")))
+		must(t, err)
+		req.Trailer = http.Header{"X-Up": {"yes"}}
+		resp, err := c.Do(req)
+		must(t, err)
+		defer resp.Body.Close()
+		b, err := io.ReadAll(resp.Body)
+		must(t, err)
+		if string(b) != "hello" || resp.Trailer.Get("X-Trailer") != "yes" {
+			t.Errorf("%q, trailers %v", b, resp.Trailer)
+		}
+	})
 }
 
 func TestManyRequestsAtOnceOnEveryTransport(t *testing.T) {
-	up := origin(t)
-	for _, transport := range transports() {
-		t.Run(transport, func(t *testing.T) {
-			r := newRig(t, rigOptions{addrs: []string{strings.TrimPrefix(up.URL, "http://")}, server: speaks(t, transport)})
-			c, base := r.user(transport)
-			var wg sync.WaitGroup
-			for g := range 20 {
-				wg.Go(func() {
-					for i := range 20 {
-						n := (g*7919 + i*104729) % 50_000
-						resp, err := c.Post(base+"/echo", "", bytes.NewReader(pattern(n)))
-						if err != nil {
-							t.Error(err)
-							return
-						}
-						b, err := io.ReadAll(resp.Body)
-						resp.Body.Close()
-						if err != nil || !bytes.Equal(b, pattern(n)) {
-							t.Errorf("%d bytes: %d, %v", n, len(b), err)
-						}
+	pairs(t, func(t *testing.T, r *rig, c *http.Client, base string) {
+		var wg sync.WaitGroup
+		for g := range 20 {
+			wg.Go(func() {
+				for i := range 20 {
+					n := (g*7919 + i*104729) % 50_000
+					resp, err := c.Post(base+"/echo", "", bytes.NewReader(pattern(n)))
+					if err != nil {
+						t.Error(err)
+						return
 					}
-				})
-			}
-			wg.Wait()
-		})
-	}
+					b, err := io.ReadAll(resp.Body)
+					resp.Body.Close()
+					if err != nil || !bytes.Equal(b, pattern(n)) {
+						t.Errorf("%d bytes: %d, %v", n, len(b), err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+	})
 }
 
 func TestAnAnswerBeforeTheBodyReachesTheClient(t *testing.T) {
@@ -264,19 +294,14 @@ func TestAnAnswerBeforeTheBodyReachesTheClient(t *testing.T) {
 }
 
 func TestACutAnswerIsSeenAsCutOnEveryTransport(t *testing.T) {
-	up := origin(t)
-	for _, transport := range transports() {
-		t.Run(transport, func(t *testing.T) {
-			r := newRig(t, rigOptions{addrs: []string{strings.TrimPrefix(up.URL, "http://")}, server: speaks(t, transport)})
-			c, base := r.user(transport)
-			resp, err := c.Get(base + "/break")
-			must(t, err)
-			defer resp.Body.Close()
-			if b, err := io.ReadAll(resp.Body); err == nil {
-				t.Errorf("%d bytes without an error", len(b))
-			}
-		})
-	}
+	pairs(t, func(t *testing.T, r *rig, c *http.Client, base string) {
+		resp, err := c.Get(base + "/break")
+		must(t, err)
+		defer resp.Body.Close()
+		if b, err := io.ReadAll(resp.Body); err == nil {
+			t.Errorf("%d bytes without an error", len(b))
+		}
+	})
 }
 
 func TestAClientThatLeavesAStreamIsNoticed(t *testing.T) {

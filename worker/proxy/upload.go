@@ -50,7 +50,7 @@ func (c *conn) startUpload(up *upstreamIO, limit time.Duration) {
 
 func (u *upload) run() {
 	defer close(u.done)
-	if u.write(u.head) && u.body() {
+	if (u.up.stream != nil || u.write(u.head)) && u.body() {
 		u.state.Store(uploadDone)
 		return
 	}

@@ -66,8 +66,9 @@ type upstreamIO struct {
 	scan    http1.Scan      // of the head that is coming
 	body    *[bodySize]byte // for the rest of the response body
 	interim int
-	sent    int64 // when the request had been written
-	extra   bool  // bytes came behind the response
+	sent    int64  // when the request had been written
+	extra   bool   // bytes came behind the response
+	first   []byte // of the body on a stream, which came with the head
 	timeout time.Duration
 }
 
@@ -108,9 +109,10 @@ func (up *upstreamIO) end() {
 
 // discard ends the exchange and closes the connection.
 func (up *upstreamIO) discard() {
+	pools := &up.c.p.pools
 	up.end()
 	if up.stream != nil {
-		up.endStream()
+		up.endStream(pools)
 		return
 	}
 	up.conn.Discard()

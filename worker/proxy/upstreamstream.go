@@ -29,43 +29,55 @@ func (up *upstreamIO) wait() error {
 
 // readStreamHead takes one response head.
 func (up *upstreamIO) readStreamHead() error {
-	s := up.c.s
+	c, s := up.c, up.c.s
 	resp := &s.ex.Response
 	resp.Reset()
-	final, err := up.stream.Head(resp)
-	if err != nil {
+	mem, final, err := up.stream.Head(resp, s.resp.head)
+	s.resp.head = mem
+	switch {
+	case err != nil:
 		return up.streamFailed(err)
+	case final:
+		return up.takeStreamHead()
 	}
-	if !final {
-		if up.interim++; up.interim > maxInterim {
-			up.failed(502, "InvalidHTTPHeader")
-		} else if !up.c.passInterim() {
-			up.clientGone()
-		}
+	if up.interim++; up.interim > maxInterim {
+		up.failed(502, "InvalidHTTPHeader")
+	} else if !c.passInterim() {
+		up.clientGone()
+	}
+	return nil
+}
+
+// takeStreamHead begins the response, with what has come of its body.
+func (up *upstreamIO) takeStreamHead() error {
+	c, s := up.c, up.c.s
+	resp := &s.ex.Response
+	if s.reqFrame.Upgrade && resp.Status == 200 {
+		c.switchStream(up)
 		return nil
 	}
 	frame := http1.Framing{Length: resp.BodyLength, KeepAlive: true, UntilClose: resp.BodyLength == message.LengthUnknown}
-	if s.reqFrame.Upgrade && resp.Status == 200 {
-		up.c.switchStream(up)
-		return nil
-	}
-	if up.stream.Ended() {
-		frame.Length, frame.UntilClose = 0, false
-	}
-	if up.stream.Buffered() > 0 { // goes out with the head
-		n, err := up.stream.Read(up.space())
-		up.w += n
-		if err != nil && !errors.Is(err, io.EOF) {
+	n, whole := up.stream.Buffered()
+	if n > 0 {
+		first, err := up.stream.Next()
+		if err != nil {
 			return up.streamFailed(err)
 		}
+		up.first = first
 	}
-	up.c.respond(up, frame)
+	if whole && n == len(up.first) && up.stream.Trailers().Len() == 0 {
+		frame.Length, frame.UntilClose = int64(n), false
+	}
+	c.respond(up, frame)
 	return nil
 }
 
 // unread is what came behind the head and has not been passed on.
 func (up *upstreamIO) unread() []byte {
-	if up.buf == nil {
+	switch {
+	case up.stream != nil:
+		return up.first
+	case up.buf == nil:
 		return nil
 	}
 	return up.buf[up.r:up.w]
@@ -73,16 +85,12 @@ func (up *upstreamIO) unread() []byte {
 
 // readStream passes the next bytes of the body on.
 func (up *upstreamIO) readStream() error {
-	buf := up.space()
-	n, err := up.stream.Read(buf)
-	if n > 0 {
-		if up.takeBody(buf[:n]) {
-			return nil
-		}
-		up.c.enter(phaseUpstream, message.Now(), up.timeout, up)
-	}
+	p, err := up.stream.Next()
 	switch {
 	case err == nil:
+		if !up.takeBody(p) {
+			up.c.enter(phaseUpstream, message.Now(), up.timeout, up)
+		}
 	case errors.Is(err, io.EOF):
 		up.atEnd()
 	default:
@@ -96,16 +104,30 @@ func (up *upstreamIO) streamFailed(err error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return err
 	}
-	kind := "ConnectionClosed"
-	var reset *client.StreamError
-	if errors.As(err, &reset) {
-		kind = "H2Error"
-	}
-	stage := up.stage
-	up.failed(502, kind)
-	up.fail.unsent = up.stream.Unprocessed()
-	up.fail.unanswered = stage == stageHead && up.interim == 0
+	early := up.stage == stageHead && up.interim == 0
+	up.failed(streamFailure(err))
+	up.fail.unsent = early && up.stream.Unprocessed()
+	up.fail.unanswered = early
 	return nil
+}
+
+// streamFailure says how to answer a stream that ended early.
+func streamFailure(err error) (status int, kind string) {
+	var e *client.Error
+	if !errors.As(err, &e) {
+		return 502, "ReadError"
+	}
+	switch e.Cause {
+	case client.Malformed, client.TooLarge:
+		return 502, "InvalidHTTPHeader"
+	case client.Silent:
+		return 504, "ReadTimedout"
+	case client.Broken:
+		return 502, "InvalidH2"
+	case client.Reset:
+		return 502, "H2Error"
+	}
+	return 502, "ConnectionClosed"
 }
 
 // lastWait is how long a stream may take to end after the announced length of its body.
@@ -115,10 +137,9 @@ const lastWait = time.Second
 // upstream does not see a reset.
 func (c *conn) retireStream(up *upstreamIO) {
 	st := up.stream
-	if up.want == wantDone && !st.Ended() && !up.extra {
-		var rest [1]byte
-		if st.SetReadDeadline(time.Now().Add(lastWait)) == nil {
-			_, _ = st.Read(rest[:]) // anything but the end is cut off below
+	if up.want == wantDone && !up.extra {
+		if _, whole := st.Buffered(); !whole && st.SetReadDeadline(time.Now().Add(lastWait)) == nil {
+			_, _ = st.Next() // anything but the end is cut off below
 		}
 	}
 	c.stopUpload()
@@ -126,9 +147,10 @@ func (c *conn) retireStream(up *upstreamIO) {
 }
 
 // endStream gives the stream back; one that has not ended both ways is reset.
-func (up *upstreamIO) endStream() {
-	up.stream.Close()
-	up.stream = nil
+func (up *upstreamIO) endStream(pools *buffers) {
+	up.stream.Release()
+	*up = upstreamIO{}
+	pools.ups.Put(up)
 }
 
 // switchStream takes the answer to an extended CONNECT: the stream is a tunnel then (RFC 8441 section 5).
@@ -139,7 +161,7 @@ func (c *conn) switchStream(up *upstreamIO) {
 	s.ex.UpstreamProcessing, s.ex.UpstreamStatus = now-up.sent, resp.Status
 	resp.Status, resp.Reason = 101, http1.Reason(101)
 	s.resp.frame.Upgrade = true
-	if c.stream() == nil { // what an HTTP/1 client is to see (RFC 6455 section 4.2.2)
+	if c.stream() == nil { // what a client of HTTP/1 is to see (RFC 6455 section 4.2.2)
 		resp.Fields.Append(message.Upgrade, []byte("Upgrade"), []byte("websocket"))
 		key, _ := s.ex.Request.Fields.Lookup("sec-websocket-key")
 		resp.Fields.Append(message.Unknown, []byte("Sec-WebSocket-Accept"), websocket.AppendAccept(nil, key))
