@@ -50,8 +50,10 @@ func (s *supervisor) controlMessage(c *child, m *ipc.Message) error {
 		asks.answer(s, ipc.Stopping{Timeout: s.stop.timeout})
 	case *ipc.LogsTaken:
 		s.logsTaken(c, m.Txn, b.Errors...)
+	case *ipc.State:
+		s.tell(asks, b)
 	case *ipc.Unknown:
-		s.log.Warn("does not know a message", c.fields(), zap.Stringer("type", b.Of))
+		s.unknown(c, m.Txn, b.Of)
 	default:
 		return fmt.Errorf("%s from control", m.Body.Type())
 	}

@@ -73,6 +73,10 @@ type Timings struct {
 	StopFast       time.Duration // STOP to SIGKILL, 2 s
 	ReloadInterval time.Duration // SIGHUPs within it are one, 200 ms
 
+	TicketKey time.Duration // that a key makes TLS session tickets, 12 h
+	State     time.Duration // for workers to take certificates and the like, 5 s
+	SaveState time.Duration // changes of them within it are stored at once, 1 s
+
 	// Where the configuration names none:
 	Spread         time.Duration // closing of idle connections of a draining worker, 10 s
 	Long           time.Duration // tunnels and the like of a draining worker, 1 h
@@ -112,6 +116,9 @@ func (t Timings) withDefaults() Timings {
 	set(&t.StopMargin, 5*time.Second)
 	set(&t.StopFast, 2*time.Second)
 	set(&t.ReloadInterval, 200*time.Millisecond)
+	set(&t.TicketKey, 12*time.Hour)
+	set(&t.State, 5*time.Second)
+	set(&t.SaveState, time.Second)
 	set(&t.Spread, 10*time.Second)
 	set(&t.Long, time.Hour)
 	set(&t.HardMargin, 10*time.Second)
