@@ -45,9 +45,9 @@ func (t *TicketKeys) Valid() bool {
 
 // Kinds of a StateItem. They concern control and workers; the supervisor knows none of them.
 const (
-	StateCertificate     = "certificate"      // issued; key: name of its table, body: PEM of chain and key
+	StateCertificate     = "certificate"      // issued; key: name of its table, body: Certificate
 	StateToken           = "token"            // of http-01; key: the token, body: the key authorization
-	StateALPNCertificate = "alpn_certificate" // of tls-alpn-01; key: the domain, body: PEM of certificate and key
+	StateALPNCertificate = "alpn_certificate" // of tls-alpn-01; key: the domain, body: Certificate
 )
 
 // StateItem is something that all workers are to know and that is no configuration.
@@ -57,6 +57,13 @@ type StateItem struct {
 	Body    Secret    `json:"body,omitempty"`
 	Expires time.Time `json:"expires,omitzero"` // it is worth nothing from then on; zero for never
 	Gone    bool      `json:"gone,omitempty"`   // forget it
+}
+
+// Certificate is the body of items that are one, as JSON.
+type Certificate struct {
+	Domains []string `json:"domains,omitempty"`
+	Chain   Secret   `json:"chain"` // PEM, the leaf first
+	Key     Secret   `json:"key"`   // PEM
 }
 
 // Size is what it counts for MaxStateBytes and MaxStateMessage.
