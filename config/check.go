@@ -21,8 +21,9 @@ func (l *loader) check() {
 	for _, name := range l.names[KindPlugin] {
 		l.checkPlugin(l.entries[KindPlugin][name], l.config.Plugins[name])
 	}
+	served := map[string]string{}
 	for _, name := range l.names[KindCertificate] {
-		l.checkCertificate(l.entries[KindCertificate][name], l.config.Certificates[name])
+		l.checkCertificate(l.entries[KindCertificate][name], l.config.Certificates[name], served)
 	}
 }
 
@@ -59,6 +60,7 @@ func (l *loader) checkServers() {
 		}
 		l.checkLocationNames(e, s)
 		l.checkAccessLog(e, s)
+		l.checkTLS(e, s)
 	}
 }
 
@@ -142,12 +144,4 @@ func parameterPath(key string) []string {
 	}
 	key = strings.NewReplacer("[", ".#", "]", "").Replace(key)
 	return strings.Split(key, ".")
-}
-
-func (l *loader) checkCertificate(e *entry, c *Certificate) {
-	switch strings.ToLower(strings.TrimSpace(c.DNSProvider)) {
-	case "", "manual", "ali", "aliyun", "cf", "cloudflare", "tencent", "huawei":
-		return
-	}
-	l.fail(e.problem(fmt.Sprintf("expected ali, cf, tencent, huawei or manual, found %q", clip(c.DNSProvider)), "dns_provider"))
 }

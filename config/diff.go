@@ -174,10 +174,15 @@ func (d *differ) compare(kind Kind, name string, before, after any) {
 	for i := range t.Keys {
 		k := &t.Keys[i]
 		a, b := old.Field(k.field), new.Field(k.field)
-		if k.Class == Same || equalFields(a, b) {
+		if k.Class == Same {
 			continue
 		}
-		change.Keys = append(change.Keys, KeyChange{Key: k.Name, Class: k.Class, Old: k.show(a), New: k.show(b)})
+		if !equalFields(a, b) {
+			change.Keys = append(change.Keys, KeyChange{Key: k.Name, Class: k.Class, Old: k.showIn(before, a), New: k.showIn(after, b)})
+		} else if k.File != "" && sumOf(before, k) != sumOf(after, k) {
+			shown := k.showIn(after, b)
+			change.Keys = append(change.Keys, KeyChange{Key: k.Name, Class: k.Class, Old: shown, New: shown + " (contents changed)"})
+		}
 	}
 	if p, ok := before.(*Plugin); ok {
 		change.Keys = append(change.Keys, diffParams(p.Params, after.(*Plugin).Params)...)
@@ -189,6 +194,9 @@ func (d *differ) compare(kind Kind, name string, before, after any) {
 		d.changes = append(d.changes, change)
 	}
 }
+
+// sumOf is the hash of the file that a key names, zero for none.
+func sumOf(object any, k *Key) Sha { return (*filesOf(object))[k.Name].Sum }
 
 func equalFields(a, b reflect.Value) bool {
 	if a.Kind() == reflect.Slice && a.Len() == 0 && b.Len() == 0 {

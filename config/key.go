@@ -19,6 +19,7 @@ import (
 //	required  "true" refuses a table without the key
 //	later     the feature that is not built yet: accepted, warned about once
 //	noeffect  why the key has no effect: accepted, warned about once
+//	file      the text may be the path of what is meant: certificate, key, pem or der (files.go)
 //	old       "true" for keys Pingap removed: accepted silently
 
 // Key describes one key of a table.
@@ -35,6 +36,7 @@ type Key struct {
 	Later    string
 	NoEffect string
 	Old      bool
+	File     string // form of what the text, or a file that it names, holds; empty for an ordinary key
 
 	field      int // index in the struct
 	classified bool
@@ -105,7 +107,7 @@ func newKey(name string, f reflect.StructField, index int) Key {
 	k := Key{
 		Name: name, Type: typeName(f.Type), Default: tag.Get("default"), Range: tag.Get("range"),
 		Unit: tag.Get("unit"), Help: tag.Get("help"), Required: tag.Get("required") == "true",
-		Later: tag.Get("later"), NoEffect: tag.Get("noeffect"), Old: tag.Get("old") == "true", field: index,
+		Later: tag.Get("later"), NoEffect: tag.Get("noeffect"), Old: tag.Get("old") == "true", File: tag.Get("file"), field: index,
 	}
 	k.Class, k.classified = parseClass(tag.Get("class"))
 	if words := tag.Get("enum"); words != "" {

@@ -23,6 +23,9 @@ type Options struct {
 	// KnownPlugin says whether a plugin name that no table defines exists ("pingap:ping").
 	// nil accepts every name that starts with "pingap:".
 	KnownPlugin func(name string) Availability
+	// ReadFile reads a file that a key names (certificates, keys, CAs), with ~ and relative paths as the caller means them.
+	// Where path is a directory it reads the first of names that is in it. nil reads none: such keys are not judged.
+	ReadFile func(path string, names []string) (FileRead, error)
 	// Resolve looks a host name up. nil resolves nothing at validation.
 	Resolve func(host string) error
 }
@@ -66,6 +69,7 @@ func Load(docs []Document, opt Options) (*Config, Report) {
 	l.config.Upstreams = make(map[string]*Upstream, len(l.names[KindUpstream]))
 	l.expandIncludes()
 	l.decode()
+	l.readFiles()
 	l.check()
 	l.normalise()
 	l.finish()
@@ -89,6 +93,7 @@ type loader struct {
 	// and references are not judged.
 	broken      bool
 	suggestions int
+	fileBytes   int // that files held so far
 	moreErrors  int
 	moreWarns   int
 }

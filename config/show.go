@@ -30,6 +30,20 @@ func (k *Key) show(field reflect.Value) string {
 	return fmt.Sprint(field.Interface())
 }
 
+// showIn is show for a field of an object. A secret that names a file shows its path.
+func (k *Key) showIn(object any, field reflect.Value) string {
+	if k.File != "" && k.Type == "secret" && isPath(object, k) {
+		return strconv.Quote(field.String())
+	}
+	return k.show(field)
+}
+
+// isPath says whether a key was read as the path of a file.
+func isPath(object any, k *Key) bool {
+	_, ok := (*filesOf(object))[k.Name]
+	return ok
+}
+
 // showParam writes a parameter of a plugin. Only its plugin knows which are secret, so
 // every name that sounds like it is.
 func showParam(name string, v any) string {

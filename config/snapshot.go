@@ -34,7 +34,7 @@ const (
 	usualObject     = 128
 )
 
-// paramsKey holds a plugin's parameters; no TOML key of a table is empty in a snapshot.
+// paramsKey holds a plugin's parameters, and the files of any other object; no TOML key of a table is empty in a snapshot.
 const paramsKey = ""
 
 // ErrNoObject is returned for names that a snapshot does not hold.
@@ -100,6 +100,9 @@ func (t *Table) appendObject(b []byte, pointer any) []byte {
 	}
 	if p, ok := pointer.(*Plugin); ok && len(p.Params) > 0 {
 		b = appendValue(appendText(b, paramsKey), p.Params)
+	}
+	if f := filesOf(pointer); f != nil && len(*f) > 0 {
+		b = appendValue(appendText(b, paramsKey), f.plain())
 	}
 	return b
 }
@@ -252,6 +255,13 @@ func (t *Table) readObject(data []byte, pointer any) error {
 		if p, ok := pointer.(*Plugin); ok && name == paramsKey {
 			if p.Params, ok = v.(map[string]any); !ok {
 				r.fail("parameters are not a table")
+			}
+			continue
+		}
+		if f := filesOf(pointer); f != nil && name == paramsKey {
+			var err error
+			if *f, err = restoreFiles(v); err != nil {
+				r.fail(err.Error())
 			}
 			continue
 		}

@@ -33,20 +33,3 @@ type Storage struct {
 	Remark    string `toml:"remark" class:"same" help:"A comment."`
 	CreatedAt int    `toml:"created_at" class:"same" range:"0.." help:"Unix time in seconds at which the storage was made."`
 }
-
-// Certificate is one table [certificates.X].
-type Certificate struct {
-	Name          string `toml:"-"`
-	Domains       string `toml:"domains" class:"hot" help:"Comma list of names served; empty takes the names in the certificate." later:"TLS"`
-	TLSCert       string `toml:"tls_cert" class:"hot" help:"The certificate and its chain: PEM text, a file, or base64 of PEM." later:"TLS"`
-	TLSKey        Secret `toml:"tls_key" class:"hot" help:"The private key: PEM text, a file, or base64 of PEM." later:"TLS"`
-	TLSChain      string `toml:"tls_chain" class:"same" old:"true" help:"Removed by Pingap 0.11.2: the chain belongs into tls_cert. Accepted, without effect."`
-	IsDefault     bool   `toml:"is_default" class:"hot" help:"Used when no other certificate fits the name the client asked for." later:"TLS"`
-	IsCA          bool   `toml:"is_ca" class:"hot" help:"The pair is a CA that signs certificates on the fly." later:"TLS"`
-	ACME          string `toml:"acme" class:"hot" help:"lets_encrypt requests and renews the certificate; any text that is not empty means the same." later:"ACME"`
-	DNSChallenge  bool   `toml:"dns_challenge" class:"hot" help:"Prove ownership by dns-01 in place of http-01." later:"ACME"`
-	DNSProvider   string `toml:"dns_provider" class:"hot" help:"Who hosts the zone: ali, cf, tencent, huawei or manual." later:"ACME"`
-	DNSServiceURL Secret `toml:"dns_service_url" class:"hot" help:"Address and credentials of the DNS provider; $ENV:NAME takes the whole value from the environment." later:"ACME"`
-	BufferDays    int    `toml:"buffer_days" class:"hot" range:"0..65535" unit:"days" help:"How long before its end a certificate is renewed or warned about." later:"ACME"`
-	Remark        string `toml:"remark" class:"same" help:"A comment."`
-}

@@ -3,6 +3,7 @@ package config
 // Upstream is one table [upstreams.X]: a set of backends and how they are reached.
 type Upstream struct {
 	Name                                            string   `toml:"-"`
+	Files                                           Files    `toml:"-"` // that keys name
 	Addrs                                           []string `toml:"addrs" class:"hot" required:"true" help:"Backends: host[:port][ weight], [v6][:port][ weight] or unix:/path[ weight]. The port is 443 with sni, else 80; the weight 1."`
 	Discovery                                       string   `toml:"discovery" class:"hot" help:"How addrs become backends: static, dns, docker or transparent. Empty is static when all are IP addresses, else dns."`
 	Algo                                            string   `toml:"algo" class:"hot" default:"round_robin" help:"Choice of a backend: round_robin, least_conn, random2, or hash:url, hash:path, hash:ip, hash:header:name, hash:cookie:name, hash:query:name."`

@@ -45,7 +45,11 @@ func (w *writer) object(kind Kind, name string, pointer any) {
 	for i := range t.Keys {
 		k := &t.Keys[i]
 		if field := object.Field(k.field); k.Class != Same && !k.isDefault(field) {
-			w.out.WriteString(k.Name + " = " + w.field(k, field) + "\n")
+			text := w.field(k, field)
+			if k.File != "" && k.Type == "secret" && isPath(pointer, k) {
+				text = quoteText(field.String()) // a path is no secret
+			}
+			w.out.WriteString(k.Name + " = " + text + "\n")
 		}
 	}
 	if p, ok := pointer.(*Plugin); ok {
