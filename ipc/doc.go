@@ -115,7 +115,7 @@
 //	ControlStart.  supervisor   ControlStart                 AcceptorFromFD; Close does not unlink
 //	Listener
 //	ControlStart.  supervisor   ControlStart                 a folder, which it reads and writes, and the key to what is in it
-//	Versions
+//	Versions, ACME
 //
 // # State beside the configuration
 //

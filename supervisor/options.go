@@ -21,6 +21,7 @@ type Options struct {
 	RunDir       string            // holds the control socket and the pid file; made 0750 where missing
 	StateDir     string            // told to control
 	OpenVersions func() []*os.File // opens what a control process without root may not, for ControlStart.Versions; nil = nothing
+	OpenACME     func() *os.File   // likewise the folder of issued certificates, for ControlStart.ACME; nil = nothing
 	Workers      int               // number of workers, 0 = as the configuration says, or 1 up to 2 cores, else 2
 	ControlArgs  []string          // arguments of control after its role
 	ControlEnv   []string          // environment of control, nil = this process's

@@ -97,6 +97,9 @@ func (s *Store) Change(b *ipc.State, now time.Time) error {
 	return nil
 }
 
+// Len is the number of items.
+func (s *Store) Len() int { return len(s.items) }
+
 // Messages are everything for a worker that knows nothing, or something older. None where there are no items.
 func (s *Store) Messages() []ipc.State {
 	items := slices.SortedFunc(maps.Values(s.items), func(a, b ipc.StateItem) int {
