@@ -71,7 +71,8 @@
 //	Roll {wait}                     Applied | Refused  without wait: Ready at once
 //	Upgrade                         Upgraded | Refused EOF after Upgraded: the new supervisor starts its own control
 //	HistoryRequest                  History
-//	ConfigRead {list, show, diff}   ConfigPart | Refused  kept versions; asked again until all parts are there
+//	ConfigRead {list, show, diff}   ConfigPart | Refused  kept versions, or the certificates that are live; asked again until all
+//	                                                   parts are there
 //	Rollback {version, wait}        Applied | Refused  make a kept version live, as Reload does with the source
 //
 //	anyone -> anyone

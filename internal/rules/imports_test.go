@@ -19,7 +19,8 @@ type arrow struct {
 // arrows are the ones of docs/architecture.md.
 func arrows() []arrow {
 	return []arrow{
-		{from: "config"},
+		{from: "config", to: []string{"config/pki"}},
+		{from: "config/pki"},
 		{from: "ipc"},
 		{from: "message"},
 		{from: "arena"},
@@ -33,7 +34,7 @@ func arrows() []arrow {
 		{from: "plugins/cache", to: []string{"plugins", "message", "config", "arena", "worker/cache"}},
 		{from: "plugins/*", to: []string{"plugins", "message", "config", "arena"}},
 		{from: "plugins", to: []string{"message", "config", "arena"}},
-		{from: "control/*", to: []string{"config", "telemetry", "arena"}},
+		{from: "control/*", to: []string{"config", "config/pki", "telemetry", "arena"}},
 		{from: "control", to: []string{"control/*", "ipc", "arena", "config", "telemetry"}},
 		{from: "supervisor", to: []string{"supervisor/*", "ipc", "arena", "telemetry", "config"}},
 		{from: "supervisor/*", to: []string{"supervisor/*", "ipc", "telemetry"}},
