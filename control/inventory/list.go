@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"pingap/config"
-	"pingap/config/pki"
 )
 
 // Where a certificate comes from.
@@ -75,25 +74,13 @@ func describe(c *config.Certificate) Certificate {
 	if c.ACME != "" {
 		d.Source, d.Path = SourceACME, ""
 	}
-	d.Read(c.CertPEM())
+	if info, ok := c.Info(); ok {
+		d.NotAfter, d.KeyType, d.Issuer = info.NotAfter, info.KeyType, info.Issuer
+		if len(d.Domains) == 0 {
+			d.Domains = info.Domains
+		}
+	}
 	return d
-}
-
-// Read fills in what the certificate itself says, PEM with the leaf first. Empty says nothing.
-func (d *Certificate) Read(chain []byte) {
-	if len(chain) == 0 {
-		return
-	}
-	all, err := pki.Certificates(chain)
-	if err != nil {
-		d.LastError = err.Error()
-		return
-	}
-	leaf := all[0]
-	d.NotAfter, d.KeyType, d.Issuer = leaf.NotAfter, pki.KeyType(leaf), leaf.Issuer.CommonName
-	if len(d.Domains) == 0 {
-		d.Domains = pki.Names(leaf)
-	}
 }
 
 // Count sets the days that are left at a time.
