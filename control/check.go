@@ -45,6 +45,9 @@ func Check(ctx context.Context, job Job, opt config.Options, live *config.Snapsh
 	c.logs(cfg)
 	c.settings(cfg)
 	v.Env = cfg.Variables()
+	for _, certificate := range cfg.Certificates {
+		v.ACME = v.ACME || certificate.ACME != ""
+	}
 	if len(v.Errors) > 0 {
 		return v, nil
 	}

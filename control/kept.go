@@ -3,7 +3,6 @@ package control
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"time"
 
@@ -52,9 +51,8 @@ func (p *process) takeVersions(m *ipc.Message, given *ipc.ControlStart) error {
 	if len(given.Versions) != len(p.given) {
 		return nil
 	}
-	// The key is for this process: nobody else with its user may look into its memory, workers least of all.
-	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
-		return fmt.Errorf("kept versions: %w", err)
+	if err := secretive(); err != nil {
+		return err
 	}
 	for i, slot := range given.Versions {
 		fd, err := m.Take(slot)
@@ -62,6 +60,14 @@ func (p *process) takeVersions(m *ipc.Message, given *ipc.ControlStart) error {
 			return fmt.Errorf("kept versions: %w", err)
 		}
 		p.given[i] = os.NewFile(uintptr(fd), "versions")
+	}
+	return nil
+}
+
+// secretive keeps keys for this process: nobody else with its user may look into its memory, workers least of all.
+func secretive() error {
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return fmt.Errorf("close this process to others: %w", err)
 	}
 	return nil
 }
@@ -162,15 +168,7 @@ func (k *kept) saved(v history.Version, most int, err error) {
 
 // save keeps a version with what changed against the one that was kept before it. It returns how many are.
 func save(store *history.Store, v history.Version, file *os.File) (most int, err error) {
-	info, err := file.Stat()
-	if err != nil {
-		return 0, fmt.Errorf("snapshot: %w", err)
-	}
-	data := make([]byte, info.Size())
-	if _, err := io.ReadFull(io.NewSectionReader(file, 0, info.Size()), data); err != nil {
-		return 0, fmt.Errorf("snapshot: %w", err)
-	}
-	snapshot, err := config.OpenSnapshot(data)
+	snapshot, data, err := openFile(file)
 	if err != nil {
 		return 0, err
 	}

@@ -61,6 +61,10 @@ func CompileValue(text string, env func(string) (string, bool)) Value {
 		v.text = hostname(text)
 		return v
 	}
+	if key, known := LookupContext(name); known && strings.HasPrefix(name, "tls_") {
+		v.kind, v.key = valueContext, key
+		return v
+	}
 	if v.kind = valueVariable(name); v.kind == literal {
 		v.kind, v.name, v.fallback = valueCapture, name, fromEnv(env, name)
 	}

@@ -2,9 +2,12 @@ package supervisor
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -62,7 +65,7 @@ type worker struct {
 	conn  *ipc.Conn
 	dir   string
 	slot  int
-	mu    sync.Mutex // guards state, sha and env
+	mu    sync.Mutex // guards state, sha, env, keys and items
 	state string
 	sha   string
 	next  string
@@ -74,6 +77,8 @@ type worker struct {
 	stops map[string]func() // end accepting
 	hello ipc.Hello
 	held  *arena.Counter
+	keys  ipc.TicketKeys
+	items map[string]string // bodies by kind and key
 }
 
 // behaviour returns what the file for this slot and message says, "" for well-behaved.
@@ -230,6 +235,13 @@ func (w *worker) handle(ctx context.Context, m *ipc.Message) error {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		return reply(ipc.Status{State: w.state, SHA: w.sha, Process: &w.hello})
+	case *ipc.TicketKeys:
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.keys = *b
+	case *ipc.State:
+		w.takeState(b)
+		return reply(ipc.StateTaken{})
 	case *ipc.Abort:
 		return reply(ipc.Aborted{})
 	case *ipc.LogFDs:
@@ -293,6 +305,30 @@ func (w *worker) tell(env map[string]string) {
 	w.env = env
 }
 
+func (w *worker) takeState(b *ipc.State) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if b.All || w.items == nil {
+		w.items = map[string]string{}
+	}
+	for _, i := range b.Items {
+		if i.Gone {
+			delete(w.items, i.Kind+" "+i.Key)
+			continue
+		}
+		w.items[i.Kind+" "+i.Key] = string(i.Body)
+	}
+}
+
+// digests tells keys apart without telling what they are.
+func digests(t ipc.TicketKeys) (all []string) {
+	for _, k := range t.Keys {
+		sum := sha256.Sum256(k)
+		all = append(all, hex.EncodeToString(sum[:]))
+	}
+	return all
+}
+
 func (w *worker) takeLogs(m *ipc.Message, logs []ipc.LogTarget) {
 	for _, l := range logs {
 		fd, err := m.Take(l.FD)
@@ -318,6 +354,8 @@ type answer struct {
 	NoNewPrivs     bool
 	Env            []string          // of the process
 	Told           map[string]string // by Start or Prepare
+	Keys           []string          // digests of the ticket keys
+	Items          map[string]string // by State
 }
 
 // listen accepts on a socket until stopped.
@@ -340,10 +378,10 @@ func (w *worker) accept(l net.Listener, fd int) {
 		}
 		flags, _ := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
 		w.mu.Lock()
-		sha, told := w.sha, w.env
+		sha, told, keys, items := w.sha, w.env, digests(w.keys), maps.Clone(w.items)
 		w.mu.Unlock()
 		a := answer{Slot: w.slot, PID: os.Getpid(), UID: os.Getuid(), Held: w.held.Load(), SHA: sha,
-			Nonblock: flags&unix.O_NONBLOCK != 0, FDs: links(), Env: os.Environ(), Told: told}
+			Nonblock: flags&unix.O_NONBLOCK != 0, FDs: links(), Env: os.Environ(), Told: told, Keys: keys, Items: items}
 		nnp, _ := unix.PrctlRetInt(unix.PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)
 		a.NoNewPrivs = nnp == 1
 		json.NewEncoder(c).Encode(a)
