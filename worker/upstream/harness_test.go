@@ -20,6 +20,7 @@ const bound = 10 * time.Second
 // echo is a backend that sends back what it gets, and remembers its connections.
 type echo struct {
 	net.Listener
+	wrap  func(net.Conn) io.ReadWriteCloser
 	mu    sync.Mutex
 	conns []net.Conn
 	wait  sync.WaitGroup
@@ -27,11 +28,17 @@ type echo struct {
 
 func listen(t testing.TB, network, address string) *echo {
 	t.Helper()
+	return listenWith(t, network, address, func(nc net.Conn) io.ReadWriteCloser { return nc })
+}
+
+// listenWith is listen with something in front of the echo.
+func listenWith(t testing.TB, network, address string, wrap func(net.Conn) io.ReadWriteCloser) *echo {
+	t.Helper()
 	l, err := net.Listen(network, address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := &echo{Listener: l}
+	e := &echo{Listener: l, wrap: wrap}
 	e.wait.Go(e.accept)
 	t.Cleanup(func() {
 		_ = l.Close()
@@ -51,7 +58,8 @@ func (e *echo) accept() {
 		e.conns = append(e.conns, c)
 		e.mu.Unlock()
 		e.wait.Go(func() {
-			_, _ = io.Copy(c, c)
+			w := e.wrap(c)
+			_, _ = io.Copy(w, w)
 			_ = c.Close()
 		})
 	}
