@@ -43,6 +43,7 @@ func (c *Conn) takeSettings(h frame.Header, payload []byte) {
 		out := c.spaceLocked(frame.HeaderLen)
 		out.b = frame.AppendSettingsAck(out.b)
 		c.noteControl(frame.HeaderLen)
+		c.fillLocked() // behind the acknowledgement: only there does the client count with the new windows
 	}
 }
 
@@ -62,7 +63,6 @@ func (c *Conn) applySettings(payload []byte) {
 			c.setInitialWindow(int64(s.Value))
 		}
 	}
-	c.fillLocked()
 }
 
 // setInitialWindow changes the windows of all streams by the difference (RFC 9113 section 6.9.2). They can become negative.
