@@ -18,7 +18,8 @@ func (c *Conn) takeReset(h frame.Header, payload []byte) {
 		c.spend()
 		return
 	}
-	if !c.resets.take(c.now, c.o.Resets, c.o.ResetsPerSecond) {
+	// A response that has begun cost the client as long a wait as us.
+	if !s.headSent && !c.resets.take(c.now, c.o.Resets, c.o.ResetsPerSecond) {
 		c.fail(frame.EnhanceYourCalm, "too many streams are reset")
 		return
 	}
