@@ -68,7 +68,7 @@ func (m *Manager) attempt(ctx context.Context, j *job, w Wanted, renewal bool) (
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	a := &attempt{manager: m, job: j, wanted: w, renewal: renewal}
-	a.wire = &wire{ctx: ctx, base: transport, challenge: w.Challenge, meter: a.meter()}
+	a.wire = &wire{ctx: ctx, base: m.before(transport), challenge: w.Challenge, meter: a.meter()}
 	defer a.wire.end()
 	a.client = &acme.Client{
 		Key: account.key, DirectoryURL: w.Directory, HTTPClient: a.wire.client(),
@@ -92,6 +92,15 @@ func (a *attempt) run(ctx context.Context, account *account) (*bundle, error) {
 		get = a.byAutocert
 	}
 	chain, key, err := get(ctx)
+	if ctx.Err() != nil {
+		return nil, ctx.Err() // autocert's goroutine may still have the client
+	}
+	// autocert registers each time, and anew where the CA has forgotten the account.
+	if kid := string(a.client.KID); kid != account.URI {
+		if err := a.manager.remember(account, a.wanted, kid); err != nil {
+			return nil, err
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +116,7 @@ func (a *attempt) explain(err error, account *account) error {
 	w.mu.Unlock()
 	switch {
 	case noAccount && account.URI != "":
-		if ferr := a.manager.forget(account, a.wanted); ferr != nil {
+		if ferr := a.manager.remember(account, a.wanted, ""); ferr != nil {
 			return ferr
 		}
 		reason = fmt.Errorf("%w: %w", reason, errAnew)

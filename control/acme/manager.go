@@ -47,7 +47,10 @@ type Manager struct {
 	opt    Options
 	store  *store.Store
 	ledger *ledger
-	obtain func(context.Context, *job, Wanted, bool) (*bundle, error) // an attempt; tests have their own
+	// What tests replace: an attempt, what stands before the CA's transport, and the time between two looks for a record.
+	obtain    func(context.Context, *job, Wanted, bool) (*bundle, error)
+	before    func(http.RoundTripper) http.RoundTripper
+	lookEvery time.Duration
 
 	accounts    sync.Mutex // guards the files of accounts
 	registering sync.Mutex // held while an account is registered
@@ -83,6 +86,7 @@ func New(opt Options) (*Manager, error) {
 	m := &Manager{
 		opt: opt, store: s, ledger: l, jobs: map[string]*job{},
 		slots: make(chan struct{}, maxAttempts), changed: make(chan struct{}, 1),
+		before: func(t http.RoundTripper) http.RoundTripper { return t }, lookEvery: lookEvery,
 	}
 	m.obtain = m.get
 	return m, nil
