@@ -206,10 +206,9 @@ func TestBadNoncesAndUsedAuthorizationsAreNoHindrance(t *testing.T) {
 
 func TestARefusedValidationIsToldAndNotRepeatedAtOnce(t *testing.T) {
 	for _, domains := range [][]string{{"a.example.com"}, {"a.example.com", "b.example.com"}} {
-		w, ca := authority(t, pebble.Options{})
+		_, ca := authority(t, pebble.Options{})
 		silent := newWorkers(t) // get the answers, and are not asked
 		m, _ := manage(t, Options{Dir: t.TempDir(), Publisher: silent})
-		_ = w
 		m.Update([]Wanted{site(ca, domains...)})
 		s := awaitStatus(t, m, "site", failed)
 		if !strings.Contains(s.LastError, "a.example.com: http-01 refused: unauthorized") {

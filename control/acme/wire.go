@@ -216,6 +216,7 @@ func (w *wire) hearOrderLocked(d document) {
 }
 
 func (w *wire) noteLocked(text string) {
+	text = clip(text)
 	if !slices.Contains(w.problems, text) && len(w.problems) < maxDomains {
 		w.problems = append(w.problems, text)
 	}
