@@ -95,9 +95,6 @@ func (c *checker) listeners(cfg *config.Config) {
 	var all []ipc.Listener
 	for _, name := range sorted(cfg.Servers) {
 		s := cfg.Servers[name]
-		if s.GlobalCertificates {
-			continue // it is to speak TLS, which does not exist yet: never in the clear instead
-		}
 		for _, a := range s.Addresses() {
 			l, err := c.listener(s, a)
 			if err != nil {

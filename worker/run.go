@@ -178,7 +178,7 @@ func (w *worker) newBuilder() *builder {
 	return &builder{
 		registry: plugins.NewRegistry(w.o.Plugins, w.variables.lookup), env: w.variables.lookup, version: w.o.Version, arena: w.arena,
 		log: w.log, logs: w.logs, owners: &owners{uses: map[*shared]int{}}, lookups: make(chan struct{}, maxLookups),
-		names: w.o.Timings.Names, beat: w.heart.server,
+		names: w.o.Timings.Names, beat: w.heart.server, security: w.newSecurity(),
 	}
 }
 

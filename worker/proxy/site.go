@@ -63,8 +63,8 @@ type Server struct {
 	Uncounted bool
 	// TLS makes the server one of TLS; nil for one in the clear.
 	TLS *tls.Config
-	// Handshake is told of handshakes that failed; it may be nil.
-	Handshake func(remote []byte, err error)
+	// HandshakeTimeout is the longest that a handshake may take.
+	HandshakeTimeout time.Duration
 	// HTTP2 serves connections whose client chose HTTP/2: by ALPN, which TLS has to offer, and with H2C in the clear. nil for none.
 	HTTP2 *server.Engine
 	H2C   bool

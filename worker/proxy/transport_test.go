@@ -45,6 +45,7 @@ func selfSigned(t testing.TB) tls.Certificate {
 func speaks(t testing.TB, transport string) func(*Server) {
 	return func(s *Server) {
 		if strings.HasSuffix(transport, "tls") {
+			s.HandshakeTimeout = patience
 			s.TLS = &tls.Config{Certificates: []tls.Certificate{selfSigned(t)}, NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS12}
 		}
 		if strings.HasPrefix(transport, "h2") {

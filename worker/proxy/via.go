@@ -2,12 +2,14 @@ package proxy
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"syscall"
 	"time"
 
+	"go.uber.org/zap"
+
 	"pingap/message"
+	"pingap/worker/certs"
 	"pingap/worker/http2/server"
 	"pingap/worker/secure"
 )
@@ -77,7 +79,7 @@ func (c *conn) socketDrained(n, size int) bool {
 // secure makes a new connection a TLS connection. It blocks until the handshake is over.
 func (c *conn) secure(server *Server) bool {
 	begin := message.Now()
-	ctx, cancel := context.WithTimeout(context.Background(), server.HeaderTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), server.HandshakeTimeout)
 	defer cancel()
 	t := c.p.pools.secure.Server(c.net, c.raw, server.TLS)
 	t.SetWriteLimit(server.WriteTimeout)
@@ -88,8 +90,11 @@ func (c *conn) secure(server *Server) bool {
 	c.net = t
 	c.setVia(&via{tls: t})
 	state := t.ConnectionState()
-	c.info.TLS = tlsInfo(&state, message.Now()-begin)
-	if state.NegotiatedProtocol == "h2" {
+	if state.NegotiatedProtocol == certs.ACME {
+		return false // the CA has seen what it wanted to
+	}
+	c.info.TLS = certs.Describe(&state, time.Duration(message.Now()-begin))
+	if state.NegotiatedProtocol == certs.HTTP2 {
 		c.serveMux(server).h2.Start()
 	}
 	return true
@@ -108,12 +113,5 @@ func (c *conn) handshakeFailed(server *Server, err error) {
 		_, _ = c.net.Write([]byte(hintPlain))
 		c.linger = true
 	}
-	if server.Handshake != nil {
-		server.Handshake(c.info.RemoteText, err)
-	}
-}
-
-// tlsInfo is what the log knows of a TLS connection.
-func tlsInfo(state *tls.ConnectionState, took int64) *message.TLS {
-	return &message.TLS{Version: tls.VersionName(state.Version), Cipher: tls.CipherSuiteName(state.CipherSuite), Handshake: took}
+	c.p.log.Debug("TLS handshake failed", zap.String("server", server.Name), zap.ByteString("client", c.info.RemoteText), zap.Error(err))
 }
