@@ -71,8 +71,11 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.Err }
 
 // malformed is a response that breaks a rule (RFC 9113 section 8.1.1).
-func malformed(text string) *Error {
-	return &Error{Cause: Malformed, Code: frame.ProtocolError, Text: text}
+func malformed(text string) *Error { return wrong(frame.ProtocolError, text) }
+
+// wrong is a breach of a rule that concerns one stream.
+func wrong(code frame.ErrCode, text string) *Error {
+	return &Error{Cause: Malformed, Code: code, Text: text}
 }
 
 // broken is a breach of the connection's rules.

@@ -145,10 +145,18 @@ func (c *Conn) writeLocked(rounds int, block bool) {
 	c.writeSince = 0
 	hangUp := c.closing && !c.hungUp
 	c.hungUp = c.hungUp || hangUp
-	c.mu.Unlock()
-	if hangUp {
-		_ = c.t.Close() // all is said
+	if hangUp { // all is said
+		c.wg.Add(1)
+		go c.hangUp()
 	}
+	c.mu.Unlock()
+}
+
+// hangUp closes the transport. It is a goroutine of its own, because the close of a socket waits for the reader's callback,
+// which may be where that was decided.
+func (c *Conn) hangUp() {
+	defer c.wg.Done()
+	_ = c.t.Close() // the reader learns of it
 }
 
 // writeOneLocked writes one buffer. It reports false when another goroutine goes on.

@@ -71,12 +71,12 @@ func (c *Conn) dataLocked(h frame.Header, p []byte) error {
 	}
 	if s.recvWin -= int64(n); s.recvWin < 0 {
 		c.giveBackLocked(n)
-		s.resetLocked(frame.FlowControlError, malformed("more DATA than the stream's window"))
+		s.rejectLocked(wrong(frame.FlowControlError, "more DATA than the stream's window"))
 		return nil
 	}
 	if broken := s.dataLocked(data, h.Flags.Has(frame.FlagEndStream)); broken != nil {
 		c.giveBackLocked(n)
-		s.resetLocked(broken.Code, broken)
+		s.rejectLocked(broken)
 		return nil
 	}
 	c.unread += len(data)
@@ -91,7 +91,7 @@ func (c *Conn) dataLocked(h frame.Header, p []byte) error {
 func (s *Stream) dataLocked(data []byte, end bool) *Error {
 	switch {
 	case s.eof:
-		return &Error{Cause: Malformed, Code: frame.StreamClosed, Text: "DATA behind the end of the response"}
+		return wrong(frame.StreamClosed, "DATA behind the end of the response")
 	case !s.final:
 		return malformed("DATA before the head of the response")
 	case s.left >= 0 && int64(len(data)) > s.left, end && s.left > int64(len(data)):
@@ -185,7 +185,7 @@ func (r *reader) blockLocked(h frame.Header, block []byte) error {
 	}
 	into.mem = mem
 	if wrong := s.blockLocked(into, over, h.Flags.Has(frame.FlagEndStream)); wrong != nil {
-		s.resetLocked(wrong.Code, wrong)
+		s.rejectLocked(wrong)
 	}
 	return nil
 }
@@ -214,7 +214,7 @@ func (c *Conn) windowUpdateLocked(h frame.Header, p []byte) error {
 		return nil
 	}
 	if err != nil {
-		s.resetLocked(frame.ProtocolError, malformed("WINDOW_UPDATE of nothing"))
+		s.rejectLocked(malformed("WINDOW_UPDATE of nothing"))
 		return nil
 	}
 	s.widenLocked(int64(n))

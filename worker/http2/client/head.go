@@ -55,7 +55,7 @@ func (s *Stream) blockLocked(into *head, over, end bool) *Error {
 	case over:
 		return &Error{Cause: TooLarge, Code: frame.EnhanceYourCalm, Text: "head of the response is over the limits"}
 	case s.eof:
-		return &Error{Cause: Malformed, Code: frame.StreamClosed, Text: "HEADERS behind the end of the response"}
+		return wrong(frame.StreamClosed, "HEADERS behind the end of the response")
 	case s.final:
 		return s.trailersLocked(end)
 	}

@@ -100,7 +100,7 @@ func appendData(dst []byte, id uint32, p []byte, end bool) []byte {
 func (s *Stream) widenLocked(n int64) {
 	s.sendWin += n
 	if s.sendWin > maxWindow {
-		s.resetLocked(frame.FlowControlError, malformed("the stream's window is over 2^31-1"))
+		s.rejectLocked(wrong(frame.FlowControlError, "the stream's window is over 2^31-1"))
 		return
 	}
 	if s.sendWin > 0 && len(s.rest) > 0 {
@@ -247,6 +247,9 @@ func (s *Stream) takenLocked(n int) {
 	}
 	s.giveBackLocked(n)
 }
+
+// rejectLocked ends a stream whose response broke a rule.
+func (s *Stream) rejectLocked(err *Error) { s.resetLocked(err.Code, err) }
 
 // resetLocked ends both sides, and tells the peer.
 func (s *Stream) resetLocked(code frame.ErrCode, err *Error) {
