@@ -12,13 +12,15 @@ import (
 	"time"
 
 	"golang.org/x/crypto/acme"
+
+	"pingap/control/acme/internal/dns01"
 )
 
 // Bounds of an attempt.
 const (
 	attemptTime  = 15 * time.Minute
-	manualTime   = 24 * time.Hour // until somebody has set the record
-	withdrawTime = 30 * time.Second
+	manualTime   = 24 * time.Hour   // until somebody has set the record
+	withdrawTime = 10 * time.Second // which the end of the process may have to wait
 )
 
 // attempt is one try to get one certificate.
@@ -29,6 +31,7 @@ type attempt struct {
 	renewal bool
 	wire    *wire
 	client  *acme.Client
+	zones   dns01.Provider // for dns-01 that is not by hand
 
 	mu        sync.Mutex // guards published
 	published []Item
@@ -85,6 +88,12 @@ func (m *Manager) attempt(ctx context.Context, j *job, w Wanted, renewal bool) (
 // run registers where necessary, and takes the way that fits.
 func (a *attempt) run(ctx context.Context, account *account) (*bundle, error) {
 	defer a.withdraw(ctx)
+	if a.wanted.Challenge == DNS01 && !isManual(a.wanted) {
+		var err error
+		if a.zones, err = a.provider(); err != nil { // before anything is asked of the CA
+			return nil, err
+		}
+	}
 	if err := a.manager.register(ctx, a.client, account, a.wanted); err != nil {
 		return nil, err
 	}

@@ -279,15 +279,25 @@ func TestExternalAccountsAreBound(t *testing.T) {
 }
 
 func TestAnAccountThatTheCAHasForgottenIsRegisteredAgain(t *testing.T) {
-	for _, domains := range [][]string{{"a.example.com"}, {"a.example.com", "b.example.com"}} {
-		w, ca := authority(t, pebble.Options{})
+	for _, c := range []struct {
+		domains []string
+		eab     map[string]string
+	}{
+		{domains: []string{"a.example.com"}},
+		{domains: []string{"a.example.com", "b.example.com"}},
+		{domains: []string{"a.example.com"}, eab: map[string]string{"kid": "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"}},
+	} {
+		w, ca := authority(t, pebble.Options{EAB: c.eab})
 		dir := t.TempDir()
 		m, err := New(Options{Dir: dir, Publisher: w})
 		if err != nil {
 			t.Fatal(err)
 		}
-		wish, err := site(ca, domains...).normal()
-		if err != nil {
+		wish := site(ca, c.domains...)
+		for kid, key := range c.eab {
+			wish.EABKid, wish.EABKey = kid, config.Secret(key)
+		}
+		if wish, err = wish.normal(); err != nil {
 			t.Fatal(err)
 		}
 		a, err := m.account(wish)
@@ -304,6 +314,7 @@ func TestAnAccountThatTheCAHasForgottenIsRegisteredAgain(t *testing.T) {
 		m, _ = manage(t, Options{Dir: dir, Publisher: w})
 		m.Update([]Wanted{wish})
 		w.await(t, "site")
+		awaitStatus(t, m, "site", func(s Status) bool { return !s.Busy })
 		if b, err := m.account(wish); err != nil || b.Key != a.Key || b.URI == a.URI {
 			t.Errorf("the key changed, or the address did not: %v", err)
 		}
