@@ -13,7 +13,7 @@ func fullRecord(now int64) *Record {
 		ID: 42, Opened: now - int64(90*time.Minute),
 		TLS:        &TLS{Version: "TLSv1.3", Cipher: "TLS_AES_256_GCM_SHA384", Handshake: 15e6},
 		Remote:     netip.MustParseAddrPort("192.0.2.7:50123"),
-		Local:      netip.MustParseAddrPort("[::ffff:198.51.100.1]:8443"),
+		Local:      EndpointOf(netip.MustParseAddrPort("[::ffff:198.51.100.1]:8443")),
 		RemoteText: []byte("192.0.2.7"),
 	}}
 	r.Reset()

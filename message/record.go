@@ -21,7 +21,8 @@ type Conn struct {
 	// Opened is when the connection was accepted, on the clock of Now.
 	Opened int64
 	// Remote and Local are the addresses of the connection; invalid for unix sockets.
-	Remote, Local netip.AddrPort
+	Remote netip.AddrPort
+	Local  Endpoint
 	// RemoteText is the peer's address without its port, as text ("unix:" for a unix socket).
 	RemoteText []byte
 	// TLS is what is known of the encryption, nil on a connection in the clear.

@@ -147,11 +147,11 @@ func (v *Value) appendVariable(dst []byte, r *Record) ([]byte, bool) {
 	case valueRemotePort:
 		dst = appendPort(dst, r.Conn.Remote)
 	case valueServerAddr:
-		if r.Conn.Local.IsValid() {
-			dst = r.Conn.Local.Addr().Unmap().AppendTo(dst)
+		if local := r.Conn.Local.AddrPort(); local.IsValid() {
+			dst = local.Addr().Unmap().AppendTo(dst)
 		}
 	case valueServerPort:
-		dst = appendPort(dst, r.Conn.Local)
+		dst = appendPort(dst, r.Conn.Local.AddrPort())
 	case valueUpstreamAddr:
 		dst = append(dst, r.UpstreamAddr...)
 	case valueForwardedFor:

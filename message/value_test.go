@@ -84,7 +84,7 @@ func TestValueOfForwardedForKeepsEveryField(t *testing.T) {
 }
 
 func TestValueOfIPv6AddressHasNoBrackets(t *testing.T) {
-	r := &Record{Conn: &Conn{Local: netip.MustParseAddrPort("[2001:db8::1]:80")}}
+	r := &Record{Conn: &Conn{Local: EndpointOf(netip.MustParseAddrPort("[2001:db8::1]:80"))}}
 	r.Reset()
 	v := CompileValue("$server_addr", nil)
 	if got := string(v.Append(nil, r)); got != "2001:db8::1" {

@@ -22,7 +22,7 @@ func New(t testing.TB, request string) *plugins.Exchange {
 	e := &plugins.Exchange{}
 	e.Conn = &message.Conn{
 		Remote:     netip.MustParseAddrPort("192.0.2.1:40000"),
-		Local:      netip.MustParseAddrPort("198.51.100.1:80"),
+		Local:      message.EndpointOf(netip.MustParseAddrPort("198.51.100.1:80")),
 		RemoteText: []byte("192.0.2.1"),
 	}
 	SetRequest(t, e, request)

@@ -20,7 +20,7 @@ func exchange(now time.Time) *message.Record {
 	mono := message.Clock(now)
 	r := &message.Record{Conn: &message.Conn{
 		ID: 7, Opened: mono - 5e9, Requests: 2, RemoteText: []byte("192.0.2.1"),
-		Remote: netip.MustParseAddrPort("192.0.2.1:4000"), Local: netip.MustParseAddrPort("192.0.2.9:80"),
+		Remote: netip.MustParseAddrPort("192.0.2.1:4000"), Local: message.EndpointOf(netip.MustParseAddrPort("192.0.2.9:80")),
 	}}
 	r.Reset()
 	r.Start = mono - int64(1234*time.Millisecond)

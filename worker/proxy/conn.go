@@ -36,10 +36,8 @@ type conn struct {
 	before, after *conn
 
 	s        *session
-	tunnelUp *upstreamIO              // the other end, of a tunnel
-	fd       uintptr                  // valid inside the callback only, 0 outside
 	long     atomic.Pointer[Location] // that of a tunnel, event stream or long download; nil for none of these
-	cutAt    atomic.Int64             // when the connection was to be cut, and
+	cutAt    atomic.Uint32            // when the connection was to be cut, in ms on the clock of message.Now, and
 	cutWhy   atomic.Uint32            // why: a drain.Why
 	end      drain.End                // how it ended, while draining
 	server   int32                    // index into Site.Servers
@@ -82,7 +80,7 @@ func setAddresses(info *message.Conn, c net.Conn) {
 		info.RemoteText = []byte("unix:")
 	}
 	if a, ok := c.LocalAddr().(*net.TCPAddr); ok {
-		info.Local = a.AddrPort()
+		info.Local = message.EndpointOf(a.AddrPort())
 	}
 }
 
@@ -149,10 +147,10 @@ func (c *conn) afterError(err error) bool {
 // onReadable is the callback of RawConn.Read: it serves what is buffered, then reads until the
 // socket is drained. It returns false to wait for more, true when the connection must leave it.
 func (c *conn) onReadable(fd uintptr) bool {
-	c.fd = fd
 	defer c.outside()
 	for drained, empty := false, false; ; {
 		for c.s != nil && c.s.r < c.s.w && !c.partial {
+			c.s.fd = fd
 			if c.next = c.advance(); c.next != nextRequest {
 				return true
 			}
@@ -171,7 +169,11 @@ func (c *conn) onReadable(fd uintptr) bool {
 }
 
 // outside notes that the callback is left.
-func (c *conn) outside() { c.fd = 0 }
+func (c *conn) outside() {
+	if c.s != nil {
+		c.s.fd = 0
+	}
+}
 
 // fill reads once. drained tells that no more bytes can be read before the socket has raised another
 // edge, empty that there was nothing at all, not even an end; open is false at the end of the stream.
@@ -269,8 +271,8 @@ func (c *conn) lingerClose() {
 // write sends b to the client: at once inside the callback, by the ordinary way outside it or where
 // the socket is full.
 func (c *conn) write(b []byte) error {
-	if c.fd != 0 {
-		n, errno := rawWrite(c.fd, b)
+	if c.s.fd != 0 {
+		n, errno := rawWrite(c.s.fd, b)
 		if errno != 0 && errno != syscall.EAGAIN {
 			return errno
 		}
@@ -283,8 +285,8 @@ func (c *conn) write(b []byte) error {
 
 // write2 sends a and b as one message.
 func (c *conn) write2(a, b []byte) error {
-	if c.fd != 0 {
-		n, errno := rawWrite2(c.fd, a, b)
+	if c.s.fd != 0 {
+		n, errno := rawWrite2(c.s.fd, a, b)
 		if errno != 0 && errno != syscall.EAGAIN {
 			return errno
 		}

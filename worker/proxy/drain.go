@@ -93,10 +93,15 @@ func (c *conn) cutOver(plan *drain.Plan, now int64) (parked bool) {
 		return false
 	}
 	if c.cutWhy.Load() == uint32(drain.NotCut) {
-		c.cutAt.Store(now)
+		c.cutAt.Store(millis(now))
 		c.cutWhy.Store(uint32(why))
 	}
-	return c.cut(now-c.cutAt.Load() > int64(politeLonger))
+	return c.cut(c.cutFor(now) > politeLonger)
+}
+
+// cutFor is how long ago the connection was to be cut.
+func (c *conn) cutFor(now int64) time.Duration {
+	return time.Duration(millis(now)-c.cutAt.Load()) * time.Millisecond
 }
 
 // cut interrupts a connection, with hard also where it writes, and reports whether it is parked.
@@ -120,7 +125,7 @@ func (c *conn) cutting() bool {
 
 // polite reports whether a connection that is being cut still has time to find a good place.
 func (c *conn) polite() bool {
-	return !c.p.cutting.Load() && message.Now()-c.cutAt.Load() < int64(politeTime)
+	return !c.p.cutting.Load() && c.cutFor(message.Now()) < politeTime
 }
 
 // readable reports whether the client has sent something.

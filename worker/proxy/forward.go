@@ -242,7 +242,7 @@ func (c *conn) exchange(u *upstream.Upstream, up *upstreamIO, now int64) (served
 		s.ex.UpstreamResponse = s.ended - up.sent - max(s.ex.UpstreamProcessing, 0)
 	}
 	if up.want == wantTunnel {
-		c.tunnelUp = up
+		s.tunnelUp = up
 		return tunnelled, failure{}
 	}
 	fail := up.fail

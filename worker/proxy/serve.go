@@ -12,7 +12,7 @@ import (
 // the request came whole, else outside.
 func (c *conn) process() (then next) {
 	c.p.inFlight.Add(1)
-	if c.fd == 0 {
+	if c.s.fd == 0 {
 		c.busy()
 	}
 	defer func() {

@@ -31,6 +31,9 @@ type session struct {
 	server   *Server
 	location *Location
 
+	fd       uintptr     // of the client's socket: valid inside its callback only, 0 outside
+	tunnelUp *upstreamIO // the other end, of a tunnel
+
 	in   []byte // bytes from the client: in[r:w] are unread
 	r, w int
 
@@ -85,7 +88,7 @@ func (b *buffers) putSession(s *session) {
 			s.resp.work[i] = nil
 		}
 	}
-	s.r, s.w = 0, 0
+	s.r, s.w, s.fd = 0, 0, 0
 	b.sessions.Put(s)
 }
 
@@ -113,7 +116,7 @@ func (s *session) reset() {
 	s.site, s.server, s.location = nil, nil, nil
 	s.reqScan, s.reqFrame, s.reqBody, s.reqWhole = http1.Scan{}, http1.Framing{}, nil, false
 	s.held, s.counted, s.keepClient, s.headSent, s.clientGone, s.broken = false, false, false, false, false, false
-	s.tried, s.upload, s.up, s.backend, s.ended = s.tried[:0], nil, nil, nil, 0
+	s.tunnelUp, s.tried, s.upload, s.up, s.backend, s.ended = nil, s.tried[:0], nil, nil, nil, 0
 	s.out = s.out[:0]
 	if s.r == s.w {
 		s.r, s.w = 0, 0

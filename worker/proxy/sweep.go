@@ -12,7 +12,7 @@ const (
 	sweepEvery = 100 * time.Millisecond
 	// lookEvery is how often a wait for the upstream is checked for a client that has left, and for an
 	// upstream that has closed without an edge. A client's leaving is noticed within a second.
-	lookEvery = 500 * time.Millisecond
+	lookEvery = 500 // ms
 )
 
 // Run watches over all connections until Close: time-outs, clients that leave, parking. It also runs
@@ -99,8 +99,8 @@ func (c *conn) check(now int64, all bool) (expired bool) {
 	case phaseUpstream:
 		if over {
 			w.fireLocked(causeTimeout)
-		} else if now-w.checked > int64(lookEvery) {
-			w.checked = now
+		} else if millis(now)-w.checked > lookEvery {
+			w.checked = millis(now)
 			c.lookLocked(w)
 		}
 	}

@@ -57,8 +57,7 @@ type direction struct {
 
 // tunnel runs the connection as a tunnel until it ends. It owns both connections.
 func (c *conn) tunnel() {
-	s, up := c.s, c.tunnelUp
-	c.tunnelUp = nil
+	s, up := c.s, c.s.tunnelUp
 	c.p.tunnels.Add(1)
 	defer c.p.tunnels.Add(-1)
 	_ = up.conn.SetReadDeadline(time.Time{}) // errors show at the reads below
@@ -98,7 +97,7 @@ func (t *tunnel) interrupt() {
 		_ = t.up.SetReadDeadline(past)
 		return
 	}
-	if message.Now()-t.c.cutAt.Load() > int64(politeLonger) || t.c.p.cutting.Load() {
+	if t.c.cutFor(message.Now()) > politeLonger || t.c.p.cutting.Load() {
 		t.stop()
 	}
 }

@@ -50,10 +50,10 @@ type wait struct {
 	// guarded by mu
 	phase    phase
 	fired    cause
-	since    int64 // when the phase was entered, on the clock of message.Now
-	deadline int64 // when the time is up, 0 for never
-	checked  int64 // when the peers were last looked at
-	target   peer  // what to interrupt
+	checked  uint32 // when the peers were last looked at, in ms on that clock
+	since    int64  // when the phase was entered, on the clock of message.Now
+	deadline int64  // when the time is up, 0 for never
+	target   peer   // what to interrupt
 }
 
 // enter begins a phase at now that may last for limit, and returns why the phase before it was
@@ -61,7 +61,7 @@ type wait struct {
 func (w *wait) enter(p phase, now int64, limit time.Duration, target peer) cause {
 	w.mu.Lock()
 	fired := w.fired
-	w.phase, w.fired, w.since, w.checked, w.target = p, causeNone, now, now, target
+	w.phase, w.fired, w.since, w.checked, w.target = p, causeNone, now, millis(now), target
 	w.deadline = 0
 	if limit > 0 {
 		w.deadline = now + int64(limit)
@@ -69,6 +69,9 @@ func (w *wait) enter(p phase, now int64, limit time.Duration, target peer) cause
 	w.mu.Unlock()
 	return fired
 }
+
+// millis is a time on the clock of message.Now in ms; differences of two are right for 49 days.
+func millis(now int64) uint32 { return uint32(now / int64(time.Millisecond)) }
 
 // leave ends a phase; see enter.
 func (w *wait) leave() cause {

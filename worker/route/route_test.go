@@ -12,7 +12,7 @@ import (
 // record is a request as the engine hands it over; headers are "Name: value".
 func record(host, target string, headers ...string) *message.Record {
 	rec := &message.Record{Conn: &message.Conn{
-		Remote: netip.MustParseAddrPort("192.0.2.7:50123"), Local: netip.MustParseAddrPort("198.51.100.1:8080"),
+		Remote: netip.MustParseAddrPort("192.0.2.7:50123"), Local: message.EndpointOf(netip.MustParseAddrPort("198.51.100.1:8080")),
 		RemoteText: []byte("192.0.2.7"),
 	}}
 	rec.Request.SetMethod([]byte("GET"))
