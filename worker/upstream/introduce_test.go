@@ -70,7 +70,7 @@ func TestTheClientIsIntroducedBeforeAnythingElse(t *testing.T) {
 					t.Fatal(err)
 				}
 				ping(t, c)
-				if h := <-headers; h.Source != rec.Conn.Remote || h.Destination != rec.Conn.Local || h.Local == rec.Conn.Remote.IsValid() {
+				if h := <-headers; h.Source != rec.Conn.Remote || h.Destination != rec.Conn.Local.AddrPort() || h.Local == rec.Conn.Remote.IsValid() {
 					t.Errorf("%s: %+v", version, h)
 				}
 				return c
@@ -96,7 +96,7 @@ func TestTheClientIsIntroducedBeforeAnythingElse(t *testing.T) {
 func client(remote, local string) *message.Record {
 	rec := request("/")
 	if remote != "" {
-		rec.Conn.Remote, rec.Conn.Local = netip.MustParseAddrPort(remote), netip.MustParseAddrPort(local)
+		rec.Conn.Remote, rec.Conn.Local = netip.MustParseAddrPort(remote), message.EndpointOf(netip.MustParseAddrPort(local))
 	}
 	return rec
 }

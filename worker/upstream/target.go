@@ -27,7 +27,7 @@ func (u *Upstream) Aim(t *Target, rec *message.Record) {
 		t.name = len(t.key)
 	}
 	if u.proxyVersion != 0 {
-		t.source, t.destination = rec.Conn.Remote, rec.Conn.Local
+		t.source, t.destination = rec.Conn.Remote, rec.Conn.Local.AddrPort()
 		t.key = append(t.key, ' ') // no name has one
 		t.key = t.source.AppendTo(t.key)
 		t.key = append(t.key, ' ')
