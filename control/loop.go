@@ -41,6 +41,7 @@ type process struct {
 	lastLoad loadResult
 	root     root
 	kept     kept
+	files    files
 }
 
 // pending is an answer of the supervisor that is waited for.

@@ -25,6 +25,11 @@ const (
 	ctxUpstreamConnected
 	ctxCompressionRatio
 	ctxConfigVersion
+	ctxTLSSNI
+	ctxTLSALPN
+	ctxTLSResumed
+	ctxTLSClientSubject
+	ctxTLSClientFingerprint
 	ctxConnectionTime
 	ctxTLSHandshakeTime
 	ctxServiceTime
@@ -54,7 +59,9 @@ var contextNames = [contextCount]string{
 	ctxProcessing: "processing", ctxUpstreamAddr: "upstream_addr",
 	ctxUpstreamStatus: "upstream_status", ctxUpstreamReused: "upstream_reused",
 	ctxUpstreamConnected: "upstream_connected", ctxCompressionRatio: "compression_ratio",
-	ctxConfigVersion:  "config_version",
+	ctxConfigVersion: "config_version",
+	ctxTLSSNI:        "tls_sni", ctxTLSALPN: "tls_alpn", ctxTLSResumed: "tls_resumed",
+	ctxTLSClientSubject: "tls_client_subject", ctxTLSClientFingerprint: "tls_client_fingerprint",
 	ctxConnectionTime: "connection_time", ctxTLSHandshakeTime: "tls_handshake_time",
 	ctxServiceTime: "service_time", ctxUpstreamConnectTime: "upstream_connect_time",
 	ctxUpstreamTCPConnectTime:   "upstream_tcp_connect_time",
@@ -132,18 +139,39 @@ func AppendContextAt(dst []byte, key ContextKey, r *Record, now int64) ([]byte, 
 // contextText returns the keys that are texts; empty is no value.
 func contextText(key ContextKey, r *Record) string {
 	switch key {
-	case ctxTLSVersion:
-		if r.Conn.Secure() {
-			return r.Conn.TLS.Version
-		}
-	case ctxTLSCipher:
-		if r.Conn.Secure() {
-			return r.Conn.TLS.Cipher
-		}
 	case ctxLocation:
 		return r.Location
 	case ctxUpstreamAddr:
 		return r.UpstreamAddr
+	}
+	if r.Conn.Secure() {
+		return r.Conn.TLS.text(key)
+	}
+	return ""
+}
+
+// text returns the keys that are about the encryption; empty is no value.
+func (t *TLS) text(key ContextKey) string {
+	switch key {
+	case ctxTLSVersion:
+		return t.Version
+	case ctxTLSCipher:
+		return t.Cipher
+	case ctxTLSSNI:
+		return t.ServerName
+	case ctxTLSALPN:
+		return t.Protocol
+	case ctxTLSResumed:
+		return strconv.FormatBool(t.Resumed)
+	}
+	if t.Client == nil {
+		return ""
+	}
+	switch key {
+	case ctxTLSClientSubject:
+		return t.Client.Subject
+	case ctxTLSClientFingerprint:
+		return t.Client.Fingerprint
 	}
 	return ""
 }

@@ -37,6 +37,18 @@ type TLS struct {
 	Version, Cipher string
 	// Handshake is the time it took, in ns.
 	Handshake int64
+	// ServerName is the name that the client asked for, fit to be printed; empty for none. Protocol is what ALPN came to.
+	ServerName, Protocol string
+	// Resumed tells a session that was resumed from a full handshake.
+	Resumed bool
+	// Client is the certificate that the client showed and that was verified, nil for none.
+	Client *Client
+}
+
+// Client is what is known of a client's certificate, fit to be printed.
+type Client struct {
+	Subject     string // its distinguished name, RFC 2253
+	Fingerprint string // SHA-256 of the certificate in hexadecimal
 }
 
 // Secure reports whether the connection is encrypted.

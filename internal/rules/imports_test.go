@@ -19,7 +19,8 @@ type arrow struct {
 // arrows are the ones of docs/architecture.md.
 func arrows() []arrow {
 	return []arrow{
-		{from: "config"},
+		{from: "config", to: []string{"config/*"}},
+		{from: "config/*"},
 		{from: "ipc"},
 		{from: "message"},
 		{from: "arena"},
@@ -28,14 +29,14 @@ func arrows() []arrow {
 		{from: "worker/http1", to: []string{"message"}},
 		{from: "worker/http2/*", to: []string{"message", "worker/http2/*"}},
 		{from: "worker/proxy", to: []string{"worker/*", "plugins", "message", "config", "telemetry"}},
-		{from: "worker/upstream", to: []string{"config", "config/pki", "message", "telemetry", "worker/secure", "worker/proxyproto"}}, // 0007
-		{from: "worker/*", to: []string{"config", "message", "arena", "telemetry"}},
-		{from: "worker", to: []string{"worker/*", "plugins", "ipc", "arena", "config", "telemetry", "message"}},
+		{from: "worker/upstream", to: []string{"config", "config/*", "message", "telemetry", "worker/secure", "worker/proxyproto"}}, // 0009
+		{from: "worker/*", to: []string{"config", "config/*", "message", "arena", "telemetry"}},
+		{from: "worker", to: []string{"worker/*", "plugins", "ipc", "arena", "config", "config/*", "telemetry", "message"}},
 		{from: "plugins/cache", to: []string{"plugins", "message", "config", "arena", "worker/cache"}},
 		{from: "plugins/*", to: []string{"plugins", "message", "config", "arena"}},
 		{from: "plugins", to: []string{"message", "config", "arena"}},
-		{from: "control/*", to: []string{"config", "telemetry", "arena"}},
-		{from: "control", to: []string{"control/*", "ipc", "arena", "config", "telemetry"}},
+		{from: "control/*", to: []string{"config", "config/*", "telemetry", "arena"}},
+		{from: "control", to: []string{"control/*", "ipc", "arena", "config", "config/*", "telemetry"}},
 		{from: "supervisor", to: []string{"supervisor/*", "ipc", "arena", "telemetry", "config"}},
 		{from: "supervisor/*", to: []string{"supervisor/*", "ipc", "telemetry"}},
 		{from: "cmd/pingap", to: []string{"*"}},
