@@ -29,7 +29,7 @@ func arrows() []arrow {
 		{from: "worker/http1", to: []string{"message"}},
 		{from: "worker/http2/*", to: []string{"message", "worker/http2/*"}},
 		{from: "worker/proxy", to: []string{"worker/*", "plugins", "message", "config", "telemetry"}},
-		{from: "worker/upstream", to: []string{"config", "config/pki", "message", "telemetry", "worker/secure", "worker/proxyproto"}}, // 0007
+		{from: "worker/upstream", to: []string{"config", "config/*", "message", "telemetry", "worker/secure", "worker/proxyproto"}}, // 0010
 		{from: "worker/*", to: []string{"config", "config/*", "message", "arena", "telemetry"}},
 		{from: "worker", to: []string{"worker/*", "plugins", "ipc", "arena", "config", "config/*", "telemetry", "message"}},
 		{from: "plugins/cache", to: []string{"plugins", "message", "config", "arena", "worker/cache"}},

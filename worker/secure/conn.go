@@ -19,6 +19,7 @@ type Conn struct {
 	link   link
 	ready  bool // the handshake is complete
 	idle   bool // see Drained
+	full   bool // the last read got all that it asked for
 	closed atomic.Bool
 }
 
@@ -95,8 +96,9 @@ func (c *Conn) ReadNow(fd uintptr, p []byte) (int, error) {
 	l.fd, l.short = fd, false
 	n, err := c.tls.Read(p)
 	l.fd = 0
+	c.full = n == len(p)
 	if n > 0 {
-		c.idle = n < len(p) && l.short && l.r == l.w && l.betweenRecords()
+		c.idle = !c.full && l.short && l.r == l.w && l.betweenRecords()
 		return n, nil // an error stays, and comes again
 	}
 	c.idle = err == ErrAgain
@@ -110,11 +112,16 @@ func (c *Conn) Drained() bool { return c.idle }
 // Read waits for plaintext, until the read deadline.
 func (c *Conn) Read(p []byte) (int, error) {
 	n, err := c.tls.Read(p)
+	c.full = n == len(p)
 	if n > 0 {
 		return n, nil
 	}
 	return 0, c.end(err)
 }
+
+// Pending reports whether something may be at hand that the socket does not have any more: who waits for
+// the socket to become readable must not wait for that. Who reads may ask.
+func (c *Conn) Pending() bool { return c.full || c.link.r < c.link.w }
 
 // end tells the end by close_notify from a cut stream.
 func (c *Conn) end(err error) error {

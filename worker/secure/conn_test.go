@@ -82,12 +82,18 @@ func TestDrainedTellsWhenTheSocketNeedsNoFurtherRead(t *testing.T) {
 	read("abc", true)
 	s.say(t, "abcde")
 	read("abcde", false) // there may be more in the record
-	if n, err := s.now(p); n != 0 || err != ErrAgain || !s.Drained() {
-		t.Errorf("%d %v %v", n, err, s.Drained())
+	if !s.Pending() {
+		t.Error("nothing is pending")
+	}
+	if n, err := s.now(p); n != 0 || err != ErrAgain || !s.Drained() || s.Pending() {
+		t.Errorf("%d %v %v %v", n, err, s.Drained(), s.Pending())
 	}
 	s.say(t, "ab")
 	s.say(t, "cd")
 	read("ab", false) // another record is buffered
+	if !s.Pending() {
+		t.Error("a record is not pending")
+	}
 	read("cd", false) // no read of the socket in this call
 	s.tap.held = new(bytes.Buffer)
 	s.say(t, "xy")

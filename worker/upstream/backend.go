@@ -63,8 +63,13 @@ func (b *Backend) SetDown(down bool) {
 // Take returns the idle connection for a target that was used last, nil if there is none.
 func (b *Backend) Take(t *Target) *Conn { return b.owner.pool.take(b, t.key) }
 
-// Put gives a connection back to the pool. Beyond the bound of the pool the oldest is closed.
+// Put gives a connection back to the pool. Beyond the bound of the pool the oldest is closed. What TLS has
+// read ahead may be a ticket, or an answer that nobody asked for, which must not wait for the next request.
 func (b *Backend) Put(c *Conn) {
+	if c.Secure != nil && c.Secure.Pending() && !c.Alive() {
+		c.Discard()
+		return
+	}
 	c.Uses++
 	if victim := b.owner.pool.put(c, b.owner.now()); victim != nil {
 		victim.Discard()

@@ -16,12 +16,17 @@
 //	         Discard           Sweep: idle too long, closed by the peer, or
 //	                           beyond the bound of the pool: closed
 //
+// Dial is over when a request can be sent: after the PROXY header and the handshake of TLS. Connections with
+// HTTP/2 are shared by requests (Share, Release) and do not go through the pool. Where not all
+// connections to a backend are alike, a Target says which a request may use.
+//
 // A Conn is in use by one goroutine at a time and idle connections belong to the pool, so that the
 // sweeper never touches one that is in use. What is readable on an idle connection is the end of
-// the stream or an answer that nobody asked for: either way it is not used again.
+// the stream or an answer that nobody asked for: either way it is not used again. With TLS it may be a
+// ticket or new keys, which are taken in.
 //
 // # What it will not do
 //
 // It speaks no HTTP, retries nothing by itself, and knows neither health checks nor breakers, which
-// belong to control. TLS to backends does not exist yet: dialling such an upstream fails.
+// belong to control. It opens no files: certificates come with the configuration.
 package upstream

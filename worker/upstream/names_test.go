@@ -99,11 +99,13 @@ func after(d time.Duration) {
 func TestNamesBecomeBackendsWithPortAndWeight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		z := &zone{addrs: map[string]string{"web.local": "10.0.0.2 10.0.0.1 ::ffff:10.0.0.2 2001:db8::1", "one.local": "10.0.0.1"}}
+		z.mu.Lock() // no answer yet
 		u := resolving(t, &config.Upstream{Addrs: []string{"10.9.9.9:80", "web.local:8080 3", "one.local:8080 9"}, IPv4Only: true}, z, nil)
 		defer u.Close()
 		if got := addrsOf(u); got != "10.9.9.9:80" {
 			t.Errorf("before the names are known: %s", got)
 		}
+		z.mu.Unlock()
 		u.WaitReady(t.Context())
 		if got := addrsOf(u); got != "10.9.9.9:80 10.0.0.1:8080 10.0.0.2:8080 [2001:db8::1]:8080" {
 			t.Error(got)

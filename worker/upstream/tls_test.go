@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"strings"
 	"testing"
@@ -295,6 +296,24 @@ func TestALPNDecidesWhatIsOffered(t *testing.T) {
 			}
 			conn.Discard()
 		}
+	}
+}
+
+func TestWhatCameUnaskedBehindAnAnswerIsNotPutIntoThePool(t *testing.T) {
+	ca := newCA(t)
+	server := ca.listen(t, tlsOptions{names: []string{"a.test"}})
+	u := build(t, &config.Upstream{Addrs: []string{server.address()}, SNI: "a.test"}, Options{})
+	b := u.Backends()[0]
+	c := dial(t, b)
+	if _, err := c.Write([]byte("answer and more")); err != nil {
+		t.Fatal(err)
+	}
+	_ = c.SetReadDeadline(time.Now().Add(bound))
+	if _, err := io.ReadFull(c, make([]byte, len("answer"))); err != nil {
+		t.Fatal(err)
+	}
+	if b.Put(c); u.IdleConnections() != 0 || u.OpenConnections() != 0 {
+		t.Errorf("%d idle, %d open", u.IdleConnections(), u.OpenConnections())
 	}
 }
 
