@@ -79,8 +79,8 @@ type worker struct {
 	held  *arena.Counter
 	keys  ipc.TicketKeys
 	start *ipc.Start
-	snap  int           // snapshot of start
-	await *ipc.Acceptor // rescue socket
+	snap  int               // snapshot of start
+	await *ipc.Acceptor     // rescue socket
 	items map[string]string // bodies by kind and key
 }
 
@@ -304,8 +304,10 @@ func (w *worker) begin(m *ipc.Message, b *ipc.Start, reply func(ipc.Body) error)
 	if _, err := ipc.ReadMemfd(fd, 1<<20); err != nil {
 		return err
 	}
-	w.start, w.snap = b, fd
-	if b.Rescue != 0 {
+	if w.behaviour("rescue") != "wait" {
+		unix.Close(fd)
+	} else {
+		w.start, w.snap = b, fd
 		if fd, err = m.Take(b.Rescue); err == nil {
 			w.await, err = ipc.AcceptorFromFD(fd)
 		}

@@ -2,6 +2,8 @@ package supervisor
 
 import (
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -147,8 +149,13 @@ func TestTicketKeysAndItemsOutliveTheSupervisor(t *testing.T) {
 	})
 	t.Run("restart without a store", func(t *testing.T) { // orphans show the keys, control tells its items again
 		var o Options
-		i := boot(t, func(used *Options) { used.Build, o = "one", *used })
-		o.Build = "one"
+		i := boot(t, func(used *Options) {
+			used.Build = "one"
+			if err := os.WriteFile(filepath.Join(filepath.Dir(used.RunDir), "worker.rescue"), []byte("wait"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			o = *used
+		})
 		i.mustPublish(2, false, token("a", "1"))
 		first, before := i.keys(), pids(i.status())
 		i.leave()
