@@ -122,10 +122,11 @@ func contact(w Wanted) []string {
 	return []string{"mailto:" + w.Email}
 }
 
-// forget makes the next attempt register the account again, with the same key: the CA does not know it any more.
-func (m *Manager) forget(a *account, w Wanted) error {
+// remember keeps the address that the CA has given the account. Without one the next attempt registers it again, with the
+// same key: the CA does not know it any more.
+func (m *Manager) remember(a *account, w Wanted, uri string) error {
 	m.registering.Lock()
 	defer m.registering.Unlock()
-	a.URI = ""
+	a.URI = uri
 	return m.store.Write(accountFile(w.accountID()), a)
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -37,19 +38,19 @@ type attempt struct {
 type failure struct {
 	err        error
 	retryAfter time.Time
+	// anew: the same may succeed at once, because the order had run out, or the CA had forgotten the account.
+	anew bool
 }
 
 func (f *failure) Error() string { return f.err.Error() }
 func (f *failure) Unwrap() error { return f.err }
 
-// errAnew says that the same may succeed at once: the order had run out, or the CA had forgotten the account.
-var errAnew = errors.New("again from the beginning")
-
 // get gets a certificate. An order that expires on the way, and an account that the CA does not know any more, begin
 // anew, once.
 func (m *Manager) get(ctx context.Context, j *job, w Wanted, renewal bool) (*bundle, error) {
 	b, err := m.attempt(ctx, j, w, renewal)
-	if errors.Is(err, errAnew) && ctx.Err() == nil {
+	var f *failure
+	if errors.As(err, &f) && f.anew && ctx.Err() == nil {
 		b, err = m.attempt(ctx, j, w, renewal)
 	}
 	return b, err
@@ -68,7 +69,7 @@ func (m *Manager) attempt(ctx context.Context, j *job, w Wanted, renewal bool) (
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	a := &attempt{manager: m, job: j, wanted: w, renewal: renewal}
-	a.wire = &wire{ctx: ctx, base: transport, challenge: w.Challenge, meter: a.meter()}
+	a.wire = &wire{ctx: ctx, base: m.before(transport), challenge: w.Challenge, meter: a.meter()}
 	defer a.wire.end()
 	a.client = &acme.Client{
 		Key: account.key, DirectoryURL: w.Directory, HTTPClient: a.wire.client(),
@@ -92,6 +93,15 @@ func (a *attempt) run(ctx context.Context, account *account) (*bundle, error) {
 		get = a.byAutocert
 	}
 	chain, key, err := get(ctx)
+	if ctx.Err() != nil {
+		return nil, ctx.Err() // autocert's goroutine may still have the client
+	}
+	// autocert registers each time, and anew where the CA has forgotten the account.
+	if kid := string(a.client.KID); kid != account.URI {
+		if err := a.manager.remember(account, a.wanted, kid); err != nil {
+			return nil, err
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -101,20 +111,22 @@ func (a *attempt) run(ctx context.Context, account *account) (*bundle, error) {
 // explain makes the error of an attempt.
 func (a *attempt) explain(err error, account *account) error {
 	w := a.wire
-	reason := w.verdict(err)
+	f := &failure{err: w.verdict(err)}
 	w.mu.Lock()
-	expired, noAccount, retryAfter := w.expired, w.noAccount, w.retryAfter
+	expired, noAccount := w.expired, w.noAccount
+	f.retryAfter = w.retryAfter
 	w.mu.Unlock()
 	switch {
 	case noAccount && account.URI != "":
-		if ferr := a.manager.forget(account, a.wanted); ferr != nil {
-			return ferr
+		if err := a.manager.remember(account, a.wanted, ""); err != nil {
+			return err
 		}
-		reason = fmt.Errorf("%w: %w", reason, errAnew)
+		f.anew = true
 	case expired:
-		reason = fmt.Errorf("the order has expired: %w: %w", reason, errAnew)
+		f.err = fmt.Errorf("the order has expired: %w", f.err)
+		f.anew = true
 	}
-	return &failure{err: reason, retryAfter: retryAfter}
+	return f
 }
 
 // meter connects the wire to the budget.
@@ -128,6 +140,9 @@ func (a *attempt) meter() meter {
 			return m.ledger.spend(limits, w.certificateEvents(m.opt.Now(), a.renewal))
 		},
 		failed: func(domain string) {
+			if !slices.Contains(w.Domains, domain) && !slices.Contains(w.Domains, "*."+domain) {
+				return // the CA must not decide what is written down
+			}
 			if err := m.ledger.count(w.failureEvent(m.opt.Now(), domain)); err != nil {
 				a.wire.fault = err // under the lock of the wire, which calls
 			}
@@ -138,6 +153,9 @@ func (a *attempt) meter() meter {
 // publish brings answers to all workers, and remembers to withdraw them.
 func (a *attempt) publish(ctx context.Context, items ...Item) error {
 	for i := range items {
+		if items[i].Kind == Token && !isToken(items[i].Name) {
+			return errors.New("the CA sent a token that is none")
+		}
 		items[i].Expires = a.manager.opt.Now().Add(day)
 	}
 	a.mu.Lock()
@@ -147,6 +165,17 @@ func (a *attempt) publish(ctx context.Context, items ...Item) error {
 		return fmt.Errorf("not all workers have the answer to the challenge: %w", err)
 	}
 	return nil
+}
+
+// isToken says whether a text can be a token (RFC 8555, section 8.3): it becomes part of a path, and a key in every worker.
+func isToken(text string) bool {
+	const maxToken = 256
+	for _, c := range []byte(text) {
+		if c != '-' && c != '_' && (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') {
+			return false
+		}
+	}
+	return text != "" && len(text) <= maxToken
 }
 
 // withdraw takes the answers back, also when the attempt was cancelled. What cannot be withdrawn expires.

@@ -134,7 +134,7 @@ func (a *attempt) lookFor(ctx context.Context, records map[string][]string, time
 		if a.seen(ctx, records) {
 			return nil
 		}
-		if err := sleep(ctx, lookEvery); err != nil {
+		if err := sleep(ctx, a.manager.lookEvery); err != nil {
 			return err
 		}
 	}

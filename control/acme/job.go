@@ -33,7 +33,6 @@ type job struct {
 	unsaved   bool     // bundle is not on disk yet
 	published bool     // the workers have it
 	read      bool     // the stored file was looked at
-	started   bool     // there is a goroutine for it
 	busy      bool     // an attempt is under way
 	slot      bool     // which holds one of Manager.slots
 	lastError string
@@ -81,9 +80,15 @@ func (m *Manager) List() []Status {
 	list := slices.Clone(m.refused)
 	for _, j := range m.jobs {
 		for _, name := range j.names {
-			s := Status{Name: name, Domains: slices.Clone(j.wanted.Domains), Source: source, LastError: j.lastError, NextAttempt: j.next, Busy: j.busy, Needs: slices.Clone(j.needs)}
+			s := Status{
+				Name: name, Domains: slices.Clone(j.wanted.Domains), Source: source,
+				LastError: j.lastError, NextAttempt: j.next, Busy: j.busy, Needs: slices.Clone(j.needs),
+			}
 			if j.bundle != nil {
 				s.NotAfter = j.bundle.leaf.NotAfter
+			}
+			if j.busy {
+				s.NextAttempt = time.Time{}
 			}
 			list = append(list, s)
 		}

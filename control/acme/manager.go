@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net"
 	"net/http"
 	"os"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -47,7 +49,10 @@ type Manager struct {
 	opt    Options
 	store  *store.Store
 	ledger *ledger
-	obtain func(context.Context, *job, Wanted, bool) (*bundle, error) // an attempt; tests have their own
+	// What tests replace: an attempt, what stands before the CA's transport, and the time between two looks for a record.
+	obtain    func(context.Context, *job, Wanted, bool) (*bundle, error)
+	before    func(http.RoundTripper) http.RoundTripper
+	lookEvery time.Duration
 
 	accounts    sync.Mutex // guards the files of accounts
 	registering sync.Mutex // held while an account is registered
@@ -57,6 +62,7 @@ type Manager struct {
 	mu      sync.Mutex // guards what follows, and the fields of jobs that say so
 	jobs    map[string]*job
 	refused []Status // wishes that cannot be fulfilled
+	gone    []Item   // certificates to withdraw
 }
 
 // New opens the folder. Nothing happens before Update and Run.
@@ -83,6 +89,7 @@ func New(opt Options) (*Manager, error) {
 	m := &Manager{
 		opt: opt, store: s, ledger: l, jobs: map[string]*job{},
 		slots: make(chan struct{}, maxAttempts), changed: make(chan struct{}, 1),
+		before: func(t http.RoundTripper) http.RoundTripper { return t }, lookEvery: lookEvery,
 	}
 	m.obtain = m.get
 	return m, nil
@@ -115,7 +122,7 @@ func (m *Manager) Close() error { return m.store.Close() }
 // Update says which certificates are wanted from now on; call it after each applied configuration. It reads what is
 // stored, so that Items has it at once, and leaves the rest to Run.
 func (m *Manager) Update(certs []Wanted) {
-	next := map[string]*job{}
+	next := map[string]*wish{}
 	var refused []Status
 	certs = slices.Clone(certs)
 	slices.SortFunc(certs, func(a, b Wanted) int { return strings.Compare(a.Name, b.Name) })
@@ -127,22 +134,15 @@ func (m *Manager) Update(certs []Wanted) {
 			refused = append(refused, Status{Name: c.Name, Domains: c.Domains, Source: source, LastError: err.Error()})
 			continue
 		}
-		if j := next[w.id()]; j != nil {
-			j.names = append(j.names, w.Name) // the same certificate under another name
-			continue
-		}
-		j := m.jobs[w.id()]
+		j := next[w.id()]
 		if j == nil {
-			j = newJob()
+			j = &wish{Wanted: w}
+			next[w.id()] = j
 		}
-		if !j.started || j.wanted.settings() != w.settings() || j.wanted.BufferDays != w.BufferDays || !slices.Contains(j.names, w.Name) {
-			j.published = false
-			j.poke()
-		}
-		j.wanted, j.names = w, []string{w.Name}
-		next[w.id()] = j
+		j.names = append(j.names, w.Name) // with the same domains: one certificate under several names
 	}
-	m.jobs, m.refused = next, refused
+	m.replaceLocked(next)
+	m.refused = refused
 	fresh := m.unreadLocked()
 	m.mu.Unlock()
 
@@ -150,6 +150,46 @@ func (m *Manager) Update(certs []Wanted) {
 		m.load(id, j)
 	}
 	m.poke()
+}
+
+// wish is a certificate that is wanted under some names.
+type wish struct {
+	Wanted
+	names []string
+}
+
+// replaceLocked makes the jobs those of the wishes, and notes which certificates nobody wants any more.
+func (m *Manager) replaceLocked(wishes map[string]*wish) {
+	names := map[string]bool{}
+	for _, w := range wishes {
+		for _, n := range w.names {
+			names[n] = true
+		}
+	}
+	for id, j := range m.jobs {
+		if j.bundle != nil {
+			for _, i := range j.itemsLocked() {
+				if !names[i.Name] {
+					m.gone = append(m.gone, i)
+				}
+			}
+		}
+		if wishes[id] == nil {
+			delete(m.jobs, id)
+		}
+	}
+	for id, w := range wishes {
+		j := m.jobs[id]
+		if j == nil {
+			j = newJob()
+			m.jobs[id] = j
+		}
+		if !slices.Equal(j.names, w.names) {
+			j.published = false
+		}
+		j.wanted, j.names = w.Wanted, w.names
+		j.poke()
+	}
 }
 
 // unreadLocked are the jobs whose file was not looked at yet.
@@ -225,8 +265,12 @@ func (m *Manager) Republish() {
 // Run works until ctx ends. It is called once.
 func (m *Manager) Run(ctx context.Context) error {
 	minders := map[string]*minder{}
+	daily := time.NewTicker(day)
+	defer daily.Stop()
 	for {
 		select {
+		case <-daily.C:
+			m.sweep()
 		case <-ctx.Done():
 			for _, r := range minders {
 				<-r.done // each ends with ctx
@@ -248,15 +292,7 @@ type minder struct {
 // reconcile ends the goroutines of jobs that are gone, and starts those of new ones.
 func (m *Manager) reconcile(ctx context.Context, minders map[string]*minder) {
 	m.mu.Lock()
-	jobs := make(map[string]*job, len(m.jobs))
-	names := map[string]bool{}
-	for id, j := range m.jobs {
-		jobs[id] = j
-		j.started = true
-		for _, n := range j.names {
-			names[n] = true
-		}
-	}
+	jobs := maps.Clone(m.jobs)
 	m.mu.Unlock()
 
 	for id, r := range minders {
@@ -266,8 +302,8 @@ func (m *Manager) reconcile(ctx context.Context, minders map[string]*minder) {
 		r.cancel()
 		<-r.done
 		delete(minders, id)
-		m.takeBack(ctx, r.job, names)
 	}
+	m.takeBack(ctx)
 	for id, j := range jobs {
 		if minders[id] != nil {
 			continue
@@ -284,24 +320,46 @@ func (m *Manager) reconcile(ctx context.Context, minders map[string]*minder) {
 	m.ledger.keepRecords(func(id string) bool { return jobs[id] != nil })
 }
 
-// takeBack withdraws the certificates of a job that is gone, but for names that another job has now: it will replace them.
-func (m *Manager) takeBack(ctx context.Context, j *job, names map[string]bool) {
+// takeBack withdraws the certificates that nobody wants any more.
+func (m *Manager) takeBack(ctx context.Context) {
 	m.mu.Lock()
-	var items []Item
-	if j.bundle != nil {
-		for _, i := range j.itemsLocked() {
-			if !names[i.Name] {
-				items = append(items, i)
-			}
-		}
+	gone := m.gone
+	m.gone = nil
+	for _, j := range m.jobs {
+		gone = slices.DeleteFunc(gone, func(i Item) bool { return slices.Contains(j.names, i.Name) }) // wanted again
 	}
 	m.mu.Unlock()
-	if len(items) == 0 {
+	if len(gone) == 0 {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, withdrawTime)
 	defer cancel()
-	if err := m.opt.Publisher.Withdraw(ctx, items...); err != nil {
-		m.opt.Log.Warn("certificate could not be withdrawn", zap.String("certificate", items[0].Name), zap.Error(err))
+	if err := m.opt.Publisher.Withdraw(ctx, gone...); err != nil {
+		m.opt.Log.Warn("certificates could not be withdrawn", zap.Stringers("items", gone), zap.Error(err))
+	}
+}
+
+// keepStored is how long after its end a certificate that nobody wants stays on disk.
+const keepStored = 30 * day
+
+// sweep removes what was stored and is of no use any more.
+func (m *Manager) sweep() {
+	files, err := m.store.Names("certificates")
+	if err != nil {
+		m.opt.Log.Warn("stored certificates could not be listed", zap.Error(err))
+		return
+	}
+	m.mu.Lock()
+	jobs := maps.Clone(m.jobs)
+	m.mu.Unlock()
+	for _, file := range files {
+		var b bundle
+		id := strings.TrimSuffix(path.Base(file), ".json")
+		if jobs[id] != nil || m.store.Read(file, &b) != nil || b.verify(b.Domains) != nil {
+			continue // what is damaged is for people to look at
+		}
+		if m.opt.Now().Sub(b.leaf.NotAfter) > keepStored {
+			_ = m.store.Remove(file) // the next sweep tries again
+		}
 	}
 }

@@ -169,6 +169,26 @@ func (w *workers) serveTLS(t *testing.T) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
+// next waits for another certificate than one.
+func (w *workers) next(t *testing.T, than Item) Item {
+	t.Helper()
+	deadline := time.After(patience)
+	for {
+		w.mu.Lock()
+		i := w.items[key(than)]
+		changed := w.changed
+		w.mu.Unlock()
+		if string(i.Chain) != string(than.Chain) {
+			return i
+		}
+		select {
+		case <-changed:
+		case <-deadline:
+			t.Fatal("no other certificate")
+		}
+	}
+}
+
 // manage runs a manager until the test ends, or stop is called.
 func manage(t *testing.T, opt Options) (m *Manager, stop func()) {
 	t.Helper()
@@ -179,6 +199,11 @@ func manage(t *testing.T, opt Options) (m *Manager, stop func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return m, run(t, m)
+}
+
+func run(t *testing.T, m *Manager) (stop func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- m.Run(ctx) }() // until cancel; stop waits for it
@@ -195,5 +220,5 @@ func manage(t *testing.T, opt Options) (m *Manager, stop func()) {
 		})
 	}
 	t.Cleanup(stop)
-	return m, stop
+	return stop
 }

@@ -181,7 +181,7 @@ func (w *wire) hear(req *http.Request, resp *http.Response, body []byte) []byte 
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if resp.StatusCode >= 400 {
-		w.hearProblemLocked(resp, body)
+		w.hearProblemLocked(req, resp, body)
 		return body
 	}
 	if req.URL.String() == w.newOrder && resp.StatusCode == http.StatusCreated {
@@ -216,6 +216,7 @@ func (w *wire) hearOrderLocked(d document) {
 }
 
 func (w *wire) noteLocked(text string) {
+	text = clip(text)
 	if !slices.Contains(w.problems, text) && len(w.problems) < maxDomains {
 		w.problems = append(w.problems, text)
 	}
@@ -269,7 +270,7 @@ func refusal(challenges []json.RawMessage) string {
 	return "refused"
 }
 
-func (w *wire) hearProblemLocked(resp *http.Response, body []byte) {
+func (w *wire) hearProblemLocked(req *http.Request, resp *http.Response, body []byte) {
 	var p problem
 	if json.Unmarshal(body, &p) != nil {
 		p = problem{Detail: resp.Status}
@@ -279,6 +280,9 @@ func (w *wire) hearProblemLocked(resp *http.Response, body []byte) {
 		return
 	}
 	w.noteLocked(p.String())
+	if resp.StatusCode == http.StatusNotFound && req.Method == http.MethodPost && w.orders > 0 {
+		w.expired = true // what belonged to the order is gone
+	}
 	w.noAccount = w.noAccount || p.is("accountDoesNotExist") || p.is("externalAccountRequired")
 	limited := p.is("rateLimited") || resp.StatusCode == http.StatusTooManyRequests
 	if !limited && resp.StatusCode != http.StatusServiceUnavailable {

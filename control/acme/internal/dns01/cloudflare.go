@@ -95,7 +95,7 @@ func (c *cloudflare) call(ctx context.Context, method, path string, query url.Va
 	}
 	if !answer.Success || status >= 400 {
 		if len(answer.Errors) > 0 {
-			return fmt.Errorf("%s: status %d: %s (%d)", c.base.Host, status, answer.Errors[0].Message, answer.Errors[0].Code)
+			return fmt.Errorf("%s: status %d: %.300s (%d)", c.base.Host, status, answer.Errors[0].Message, answer.Errors[0].Code)
 		}
 		return fmt.Errorf("%s: status %d", c.base.Host, status)
 	}

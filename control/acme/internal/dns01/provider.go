@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -44,15 +45,27 @@ type service struct {
 // credentials as parameters.
 func New(name, serviceURL string, opt Options) (Provider, error) {
 	u, err := url.Parse(strings.TrimSpace(serviceURL))
-	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-		return nil, errors.New("dns_service_url is no URL") // its text is a secret
+	if err != nil || u.Host == "" || u.Scheme != "https" && !isLoopback(u) {
+		return nil, errors.New("dns_service_url is no https URL") // its text is a secret
 	}
-	s := service{client: opt.Client, now: opt.Now, query: u.Query(), base: &url.URL{Scheme: u.Scheme, Host: u.Host, Path: strings.TrimSuffix(u.Path, "/")}}
+	s := service{client: opt.Client, now: opt.Now, query: u.Query(), base: &url.URL{Scheme: u.Scheme, Host: u.Host}}
 	switch strings.ToLower(strings.TrimSpace(name)) {
 	case "cf", "cloudflare":
 		return newCloudflare(s)
+	case "ali", "aliyun":
+		return newAli(s)
+	case "tencent":
+		return newTencent(s)
+	case "huawei":
+		return newHuawei(s)
 	}
 	return nil, fmt.Errorf("unknown dns_provider %q, expected one of: ali, cf, tencent, huawei, manual", name)
+}
+
+// isLoopback says whether a URL leads to this machine, where plain HTTP shows nobody the credentials.
+func isLoopback(u *url.URL) bool {
+	addr, err := netip.ParseAddr(u.Hostname())
+	return u.Scheme == "http" && err == nil && addr.IsLoopback()
 }
 
 // keys are the two credentials that most providers have.

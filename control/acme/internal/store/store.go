@@ -27,13 +27,17 @@ type Store struct {
 // Open takes over a folder that the caller has opened.
 func Open(dir *os.Root) *Store { return &Store{dir: dir} }
 
-// Make opens a folder, made where it was missing.
+// Make opens a folder, made where it was missing, and closes it to others.
 func Make(dir string) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
+		return nil, err
+	}
+	if err := root.Chmod(".", 0o700); err != nil {
+		root.Close()
 		return nil, err
 	}
 	return Open(root), nil
