@@ -17,7 +17,7 @@ import (
 // File is what a file that a key names held.
 type File struct {
 	Path string // of the file itself, absolute
-	Sum  Sha    // of what it held
+	Sum  Sha    // of all bytes it held
 	Data Secret // empty in a snapshot without contents
 }
 
@@ -134,14 +134,15 @@ func (l *loader) readFile(e *entry, object any, k *Key, path string) FileRead {
 		l.fail(e.problem(err.Error(), k.Name))
 		return FileRead{}
 	}
+	file := File{Path: found.Path, Sum: sha256.Sum256(found.Data), Data: Secret(found.Data)}
 	if k.File == formDER {
-		found.Data = pki.TrimDER(found.Data)
+		file.Data = Secret(pki.TrimDER(found.Data))
 	}
 	files := filesOf(object)
 	if *files == nil {
 		*files = Files{}
 	}
-	(*files)[k.Name] = File{Path: found.Path, Sum: sha256.Sum256(found.Data), Data: Secret(found.Data)}
+	(*files)[k.Name] = file
 	return found
 }
 
@@ -215,9 +216,12 @@ func (s *Snapshot) filesOf(o Object) (Files, error) {
 	return nil, nil
 }
 
-// WithoutContents is the snapshot without what files hold, and its hash: their paths and sums are left. It is what may lie
-// on a disk beside the files. One that names no file stays as it is.
-func (s *Snapshot) WithoutContents() ([]byte, Sha, error) {
+// WithoutContents encodes the snapshot without what files hold, and gives its hash: their paths and sums are left. It is
+// what may lie on a disk beside the files. For one that names no file, data is nil.
+func (s *Snapshot) WithoutContents() (data []byte, sha Sha, err error) {
+	if all, err := s.AllFiles(); err != nil || len(all) == 0 {
+		return nil, Sha{}, err
+	}
 	c, err := s.Config()
 	if err != nil {
 		return nil, Sha{}, err
@@ -231,7 +235,7 @@ func (s *Snapshot) WithoutContents() ([]byte, Sha, error) {
 	for _, o := range c.Certificates {
 		o.Files.empty()
 	}
-	data, sha := Encode(c)
+	data, sha = Encode(c)
 	return data, sha, nil
 }
 

@@ -25,7 +25,7 @@ func (c *client) certificates(ctx context.Context) (inventory.List, error) {
 		return inventory.List{}, err
 	}
 	defer file.Close()
-	s, _, err := openFile(file)
+	_, s, err := readSnapshot(file)
 	if err != nil {
 		return inventory.List{}, err
 	}

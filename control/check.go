@@ -34,6 +34,7 @@ func Check(ctx context.Context, job Job, opt config.Options, live *config.Snapsh
 	}
 	v := Verdict{Digest: source.Digest(docs)}
 	opt.Strict = job.Strict
+	opt.ReadFile = source.Base{Home: job.Home, Dir: job.Dir}.Named
 	cfg, report := config.Load(documents(docs), opt)
 	v.Warnings = lines(report.Warnings)
 	if len(report.Errors) > 0 {

@@ -3,13 +3,11 @@ package control
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"time"
 
 	"go.uber.org/zap"
 
-	"pingap/config"
 	"pingap/control/acme"
 	"pingap/ipc"
 )
@@ -119,7 +117,7 @@ func (p *process) wantedIn(snapshot *os.File) []acme.Wanted {
 	if p.opt.ACME.Disabled || snapshot == nil {
 		return nil
 	}
-	s, _, err := openFile(snapshot)
+	_, s, err := readSnapshot(snapshot)
 	var wanted []acme.Wanted
 	if err == nil {
 		wanted, err = wantedOf(s)
@@ -128,18 +126,4 @@ func (p *process) wantedIn(snapshot *os.File) []acme.Wanted {
 		p.log.Error("certificates cannot be requested", zap.Error(err))
 	}
 	return wanted
-}
-
-// openFile reads a snapshot out of its memory file, and returns its bytes as well.
-func openFile(file *os.File) (*config.Snapshot, []byte, error) {
-	info, err := file.Stat()
-	if err != nil {
-		return nil, nil, fmt.Errorf("snapshot: %w", err)
-	}
-	data := make([]byte, info.Size())
-	if _, err := io.ReadFull(io.NewSectionReader(file, 0, info.Size()), data); err != nil {
-		return nil, nil, fmt.Errorf("snapshot: %w", err)
-	}
-	s, err := config.OpenSnapshot(data)
-	return s, data, err
 }

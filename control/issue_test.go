@@ -36,7 +36,13 @@ func (r *rig) answerState() *ipc.State {
 
 func certificatesOf(t *testing.T, u *user) inventory.List {
 	t.Helper()
-	part := as[*ipc.ConfigPart](t, u.ask(ipc.ConfigRead{What: ipc.ConfigCertificates}))
+	body := u.ask(ipc.ConfigRead{What: ipc.ConfigCertificates})
+	for end := time.Now().Add(patience); time.Now().Before(end); body = u.ask(ipc.ConfigRead{What: ipc.ConfigCertificates}) {
+		if r, early := body.(*ipc.Refused); !early || r.Reason != errNothingLive.Error() {
+			break
+		}
+	}
+	part := as[*ipc.ConfigPart](t, body)
 	var l inventory.List
 	if err := json.Unmarshal(part.Data, &l); err != nil {
 		t.Fatal(err)
@@ -92,8 +98,14 @@ func TestWithoutAStateDirectoryTheListSaysWhy(t *testing.T) {
 	r := newRig(t, wanting, rigOptions{})
 	r.boot() // nothing is told: what the supervisor has may be better than what cannot be read
 	u := r.dial()
-	if l := certificatesOf(t, u); !strings.Contains(l.Problem, "no state directory") {
-		t.Errorf("%+v", l)
+	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		l := certificatesOf(t, u)
+		if strings.Contains(l.Problem, "no state directory") {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%+v", l)
+		}
 	}
 }
 

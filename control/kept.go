@@ -132,8 +132,11 @@ func (p *process) keep(ctx context.Context, r *result, a *ipc.Applied, lead *req
 	}
 	v := history.Version{Number: a.Version, SHA: a.SHA, At: time.Now(), By: lead.by, Build: p.opt.Build,
 		Source: p.opt.Job.Location.String(), Digest: r.Digest, CopyOf: p.live.copyOf}
-	if r.kept != nil {
+	switch {
+	case r.kept != nil:
 		v.Source, v.Held = r.kept.Source, r.held
+	case r.again != nil:
+		v.Source, v.Held = r.again.Source, r.again.Held
 	}
 	ended := false // belongs to the loop
 	end := func(ctx context.Context) {
@@ -168,7 +171,7 @@ func (k *kept) saved(v history.Version, most int, err error) {
 
 // save keeps a version with what changed against the one that was kept before it. It returns how many are.
 func save(store *history.Store, v history.Version, file *os.File) (most int, err error) {
-	snapshot, data, err := openFile(file)
+	data, snapshot, err := readSnapshot(file)
 	if err != nil {
 		return 0, err
 	}
@@ -181,6 +184,13 @@ func save(store *history.Store, v history.Version, file *os.File) (most int, err
 		return 0, err
 	}
 	v.Changes, v.More = history.Clip(history.Describe(changes))
+	bare, sum, err := snapshot.WithoutContents()
+	if err != nil {
+		return 0, err
+	}
+	if bare != nil {
+		data, v.Stored = bare, sum.String()
+	}
 	return basic.ConfigHistory, store.Add(v, data, basic.ConfigHistory)
 }
 

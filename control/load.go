@@ -23,7 +23,7 @@ type request struct {
 	boot  bool      // nothing is live: failing ends the start
 	start bool      // of control after one of the supervisor: what was rolled back to is held
 	look  bool      // learn whether the source differs, apply nothing
-	// version is a kept one to be loaded, 0 for the source.
+	// version is a kept one to be loaded, 0 for the source, liveVersion for what is live with its files read again.
 	version uint64
 	fallen  bool // at boot: the version that was to be held cannot be, so it is the source
 	// done gets *ipc.Applied or *ipc.Refused, in the loop; nil where nobody waits.
@@ -74,9 +74,12 @@ func (p *process) loadFor(ctx context.Context, batch []*request, version uint64)
 	p.wg.Go(func() {
 		var r *result
 		var err error
-		if version == 0 {
+		switch version {
+		case 0:
 			r, err = p.check.run(ctx, job, live, nil)
-		} else {
+		case liveVersion:
+			r, err = p.loadLive(ctx, job, live)
+		default:
 			r, err = p.loadKept(ctx, store, version, job, live)
 		}
 		p.post(ctx, func(ctx context.Context) { p.judged(ctx, batch, version, r, err) })
@@ -198,9 +201,13 @@ func (p *process) answered(ctx context.Context, batch []*request, lead *request,
 		p.finish(ctx, batch, lead, why)
 		return
 	}
+	before := p.live
 	p.live.close()
 	p.live = live{version: a.Version, sha: a.SHA, snapshot: r.snapshot, digest: r.Digest}
 	p.want(ctx, r)
+	if r.refreshed {
+		p.refreshed(before, r)
+	}
 	if r.kept != nil {
 		p.rolledBack(lead, r)
 	}
@@ -254,6 +261,7 @@ func (p *process) finish(ctx context.Context, batch []*request, lead *request, b
 	}
 	if p.live.sha != "" {
 		p.watch(ctx)
+		p.watchFiles(ctx)
 		p.dropRoot(ctx)
 		p.issue(ctx)
 	}

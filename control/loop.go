@@ -42,6 +42,7 @@ type process struct {
 	root     root
 	kept     kept
 	issuing  issuing
+	files    files
 }
 
 // pending is an answer of the supervisor that is waited for.

@@ -38,6 +38,9 @@ type result struct {
 
 	kept *history.Version // that was loaded, nil for the source
 	held string           // with kept: digest of the source meanwhile, empty where it could not be read
+
+	refreshed bool             // it is the live configuration with its files read again
+	again     *history.Version // with refreshed: how the live version was kept, nil where it was not
 }
 
 func (r *result) close() {

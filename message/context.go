@@ -133,8 +133,7 @@ func AppendContextAt(dst []byte, key ContextKey, r *Record, now int64) ([]byte, 
 		return appendTenths(dst, r.CompressionRatio), true
 	}
 	text := contextText(key, r)
-	// What says who a client is must never be anything but that: without it the value is empty, not absent.
-	return append(dst, text...), text != "" || key >= ctxTLSSNI && key <= ctxTLSClientFingerprint
+	return append(dst, text...), text != ""
 }
 
 // contextText returns the keys that are texts; empty is no value.

@@ -11,7 +11,8 @@ import (
 func fullRecord(now int64) *Record {
 	r := &Record{Conn: &Conn{
 		ID: 42, Opened: now - int64(90*time.Minute),
-		TLS:        &TLS{Version: "TLSv1.3", Cipher: "TLS_AES_256_GCM_SHA384", Handshake: 15e6},
+		TLS: &TLS{Version: "TLSv1.3", Cipher: "TLS_AES_256_GCM_SHA384", Handshake: 15e6, ServerName: "a.test", Protocol: "h2",
+			Resumed: true, Client: &Client{Subject: "CN=c", Fingerprint: "00ff"}},
 		Remote:     netip.MustParseAddrPort("192.0.2.7:50123"),
 		Local:      netip.MustParseAddrPort("[::ffff:198.51.100.1]:8443"),
 		RemoteText: []byte("192.0.2.7"),
@@ -33,7 +34,8 @@ func fullRecord(now int64) *Record {
 func TestContextValueOfEveryKey(t *testing.T) {
 	want := map[string]string{
 		"connection_id": "42", "connection_reused": "false", "connection_time": "5400000",
-		"connection_time_human": "1.5h", "tls_version": "TLSv1.3",
+		"connection_time_human": "1.5h", "tls_version": "TLSv1.3", "tls_sni": "a.test", "tls_alpn": "h2", "tls_resumed": "true",
+		"tls_client_subject": "CN=c", "tls_client_fingerprint": "00ff",
 		"tls_cipher": "TLS_AES_256_GCM_SHA384", "tls_handshake_time": "15",
 		"tls_handshake_time_human": "15ms", "location": "api", "processing": "3",
 		"service_time": "1299", "service_time_human": "1.2s", "upstream_addr": "10.0.0.1:80",
@@ -72,7 +74,7 @@ func TestContextValueOfWhatDidNotHappen(t *testing.T) {
 	r.Reset()
 	present := map[string]string{"connection_id": "0", "connection_reused": "true",
 		"upstream_reused": "false", "upstream_status": "-", "processing": "0",
-		"connection_time": "0", "service_time": "0", "config_version": "0"}
+		"connection_time": "0", "service_time": "0", "config_version": "0", "tls_resumed": "false"}
 	for key := noContext + 1; key < contextCount; key++ {
 		name := contextNames[key]
 		want, exists := present[name]

@@ -141,7 +141,9 @@ func (v *Value) appendVariable(dst []byte, r *Record) ([]byte, bool) {
 		}
 		dst = append(dst, v.fallback...)
 	case valueContext:
-		return AppendContext(dst, v.key, r)
+		dst, ok := AppendContext(dst, v.key, r)
+		// What says who a client is must never be anything but that: without it the value is empty, not the text as configured.
+		return dst, ok || v.key == ctxTLSClientSubject || v.key == ctxTLSClientFingerprint
 	case valueScheme:
 		dst = append(dst, r.Scheme()...)
 	case valueHost:

@@ -59,6 +59,26 @@ func TestValueWithoutItsSourceIsTheLiteralText(t *testing.T) {
 	}
 }
 
+// Who reads such a field takes it for the client's: without a certificate it is empty, and never the text of the configuration.
+func TestValueOfTheClientsCertificateIsEmptyWithoutOne(t *testing.T) {
+	full := fullRecord(Now())
+	for _, conn := range []*Conn{{}, {TLS: &TLS{}}} {
+		r := &Record{Conn: conn}
+		r.Reset()
+		for name, want := range map[string]string{"tls_client_subject": "CN=c", "tls_client_fingerprint": "00ff"} {
+			for _, sign := range []string{"$", ":"} {
+				v := CompileValue(sign+name, func(string) (string, bool) { return "from the environment", true })
+				if got := string(v.Append(nil, r)); got != "" {
+					t.Errorf("%s%s = %q", sign, name, got)
+				}
+				if got := string(v.Append(nil, full)); got != want {
+					t.Errorf("%s%s = %q, want %q", sign, name, got, want)
+				}
+			}
+		}
+	}
+}
+
 func TestValueOfForwardedForKeepsEveryField(t *testing.T) {
 	cases := []struct {
 		fields []string

@@ -20,7 +20,9 @@ func (s surroundings) job(o *options) (control.Job, error) {
 	case o.sample:
 		job.Location = source.Memory("sample.toml", sampleConfig)
 	case o.upstream != "":
-		job.Location = source.Memory("--upstream", quickStart(o.upstream, o.addr))
+		var text string
+		text, err = quickStart(o, source.Base{Home: job.Home, Dir: dir})
+		job.Location = source.Memory("--upstream", text)
 	default:
 		job.Location, err = source.Parse(o.conf, source.Base{Home: job.Home, Dir: dir})
 	}

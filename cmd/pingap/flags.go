@@ -11,7 +11,10 @@ import (
 type options struct {
 	conf           string
 	upstream, addr string
-	sample         bool
+	// Of the quick start as well: names to serve, certificate and key.
+	domain, cert, key string
+
+	sample bool
 
 	daemon, test, template, version, help, upgrade bool
 
@@ -32,7 +35,6 @@ type options struct {
 }
 
 const (
-	laterTLS   = "TLS comes with a later version"
 	laterAdmin = "the admin panel comes with a later version"
 	laterCopy  = "converting and copying configurations comes with a later version"
 )
@@ -70,7 +72,13 @@ func serveFlags() []flagSpec {
 		{long: "upstream", value: "LIST", set: upstream,
 			help: "Quick start without a configuration: serve these backends (host:port, comma list)."},
 		{long: "addr", value: "LIST", set: text(func(o *options) *string { return &o.addr }),
-			help: "Addresses to listen on with --upstream. Default 0.0.0.0:80."},
+			help: "Addresses to listen on with --upstream. Default 0.0.0.0:80, or 0.0.0.0:443 with --cert or --domain."},
+		{long: "domain", value: "LIST", set: text(func(o *options) *string { return &o.domain }),
+			help: "Host names to serve with --upstream (comma list). Without --cert their certificate comes from Let's Encrypt."},
+		{long: "cert", value: "PATH", set: text(func(o *options) *string { return &o.cert }),
+			help: "Certificate to serve TLS with --upstream: a PEM file, or a directory with certificate and key."},
+		{long: "key", value: "PATH", set: text(func(o *options) *string { return &o.key }),
+			help: "Private key of --cert: a PEM file or a directory. Default: in the directory, or the file, of --cert."},
 		{long: "sample", set: on(func(o *options) *bool { return &o.sample }),
 			help: "Serve the built-in sample configuration on port 6188, with an upstream of its own."},
 		{long: "template", set: on(func(o *options) *bool { return &o.template }),
@@ -87,9 +95,6 @@ func serveFlags() []flagSpec {
 // laterFlags belong to Pingap and are refused by name until they are built.
 func laterFlags() []flagSpec {
 	return []flagSpec{
-		{long: "domain", value: "LIST", later: laterTLS},
-		{long: "cert", value: "PATH", later: laterTLS},
-		{long: "key", value: "PATH", later: laterTLS},
 		{long: "admin", value: "ADDR", env: "PINGAP_ADMIN_ADDR", later: laterAdmin},
 		{long: "cp", env: "PINGAP_CP", later: laterAdmin},
 		{long: "sync", value: "CONF", later: laterCopy},
@@ -202,8 +207,6 @@ func (o *options) check() error {
 		return usagef("no configuration: give -c PATH, --upstream LIST or --sample")
 	case sources > 1:
 		return usagef("-c, --upstream and --sample exclude each other")
-	case o.addr != "" && o.upstream == "":
-		return usagef("--addr needs --upstream")
 	}
-	return nil
+	return o.checkQuickStart()
 }

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"pingap/control"
-	"pingap/control/source"
 )
 
 func TestFlags(t *testing.T) {
@@ -56,6 +55,9 @@ func TestControlArgsMeanTheSame(t *testing.T) {
 	for _, args := range [][]string{
 		{"-c", "/a?separation", "--strict", "--autoreload", "--threads", "0", "--workers", "3", "--log", "/l?rolling=never"},
 		{"--upstream", "a:1,b:2", "--addr", "x:1", "-a"},
+		{"--upstream", "a:1", "--domain", "a.test, *.b.test"},
+		{"--upstream", "a:1", "--cert", "testdata/tls"},
+		{"--upstream", "a:1", "--cert", "testdata/tls/cert.pem", "--key", "testdata/tls/key.pem"},
 		{"--sample"},
 	} {
 		o, _, err := serveOptions(args, noEnv)
@@ -90,28 +92,6 @@ func TestWatchModes(t *testing.T) {
 		if got := c.o.watch(); got != c.want {
 			t.Errorf("%+v: %v, want %v", c.o, got, c.want)
 		}
-	}
-}
-
-func TestQuickStartQuotesWhatItIsGiven(t *testing.T) {
-	docs, err := source.Memory("x", quickStart(`a"b\c`+"\n, ,d", "")).Read()
-	if err != nil {
-		t.Fatal(err)
-	}
-	const want = `[servers.pingap]
-addr = "0.0.0.0:80"
-access_log = "combined"
-locations = ["pingap"]
-
-[locations.pingap]
-path = "/"
-upstream = "pingap"
-
-[upstreams.pingap]
-addrs = ["a\"b\\c", "d"]
-`
-	if string(docs[0].Data) != want {
-		t.Errorf("got %s", docs[0].Data)
 	}
 }
 

@@ -45,6 +45,7 @@ Usage:
   pingap -c PATH [flags]                 serve a configuration
   pingap -c PATH -t                      check a configuration
   pingap --upstream LIST [--addr LIST]   serve these backends at once
+  pingap --upstream LIST --cert PATH     the same over TLS
   pingap COMMAND [flags]                 speak to a running instance
 
 Commands:

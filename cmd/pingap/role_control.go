@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"pingap/control"
+	"pingap/control/source"
 	"pingap/ipc"
 	share "pingap/worker/process"
 )
@@ -80,6 +81,13 @@ func (o *options) controlArgs(job control.Job) []string {
 	}
 	add("upstream", o.upstream)
 	add("addr", o.addr)
+	add("domain", o.domain)
+	base := source.Base{Home: job.Home, Dir: job.Dir}
+	for _, f := range [][2]string{{"cert", o.cert}, {"key", o.key}} {
+		if path, err := source.Absolute(f[1], base); err == nil { // an empty one is an error, and left out
+			add(f[0], path)
+		}
+	}
 	add("log", o.log)
 	turn("sample", o.sample)
 	turn("strict", o.strict)

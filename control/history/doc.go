@@ -5,7 +5,8 @@
 //
 //	pingap-version 1 HMAC        hex, over the next line
 //	{"number":3,"sha":"…",…}     a Version as JSON
-//	snapshot                     to the end; Version.SHA and Version.Size say which
+//	snapshot                     to the end; Version.SHA and Version.Size say which. It is without what files hold
+//	                             that it names, keys and certificates: Version.Stored is its own sum then
 //
 // Its name is the number, with zeros in front. It is written under another name, synced and renamed, so that there is never
 // half a version. What is damaged all the same is left out, and a warning says so once.

@@ -26,6 +26,8 @@ type Version struct {
 	More    int      `json:"more,omitempty"` // objects that were left out of Changes
 
 	Size int64 `json:"size"` // of the snapshot in bytes
+	// Stored is the hash of the snapshot as it is kept, where that is without what files hold that it names; else it is SHA.
+	Stored string `json:"stored,omitempty"`
 }
 
 // Change is what happened to one object.

@@ -178,28 +178,32 @@ func readAtMost(f *os.File, size, left int64) ([]byte, error) {
 	return data, err
 }
 
-// explain says what a user can do about a file that cannot be read.
+// explain says what a user can do about a file of the configuration that cannot be read.
 func explain(path string, err error) error {
+	return fmt.Errorf("configuration %w", why(path, err))
+}
+
+// why says what a user can do about a file that cannot be read.
+func why(path string, err error) error {
 	var perr *fs.PathError
 	if errors.As(err, &perr) {
 		err = perr.Err
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("configuration %s %w", path, ErrNotFound)
+		return fmt.Errorf("%s %w", path, ErrNotFound)
 	}
 	if !errors.Is(err, fs.ErrPermission) {
-		return fmt.Errorf("configuration %s: %w", path, err)
+		return fmt.Errorf("%s: %w", path, err)
 	}
 	uid, gid := os.Geteuid(), os.Getegid()
 	info, serr := os.Stat(path)
 	if serr != nil {
-		return fmt.Errorf("configuration %s: %w for uid %d gid %d: a directory above it may not be entered (chmod +x)",
-			path, err, uid, gid)
+		return fmt.Errorf("%s: %w for uid %d gid %d: a directory above it may not be entered (chmod +x)", path, err, uid, gid)
 	}
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
-		return fmt.Errorf("configuration %s: %w", path, err)
+		return fmt.Errorf("%s: %w", path, err)
 	}
-	return fmt.Errorf("configuration %s: %w for uid %d gid %d: it belongs to uid %d gid %d with mode %04o (chown %d or chmod a+r makes it readable)",
+	return fmt.Errorf("%s: %w for uid %d gid %d: it belongs to uid %d gid %d with mode %04o (chown %d or chmod a+r makes it readable)",
 		path, err, uid, gid, st.Uid, st.Gid, info.Mode().Perm(), uid)
 }

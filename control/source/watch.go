@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -24,9 +25,11 @@ type Change struct {
 	Err    error
 }
 
-// Watcher reports changed contents of a location.
+// Watcher reports changed contents of a location, or of files.
 type Watcher struct {
 	Location Location
+	// Files, where there are any, are absolute paths to be watched in place of Location.
+	Files []string
 	// Quiet is how long nothing may happen before the contents are read;
 	// 0 is DefaultQuiet.
 	Quiet time.Duration
@@ -39,7 +42,7 @@ type Watcher struct {
 // every time they differ from what was reported before. It calls changed from
 // its own goroutine only, one call at a time.
 func (w Watcher) Run(ctx context.Context, changed func(Change)) error {
-	if w.Location.Fixed() {
+	if w.Location.Fixed() && len(w.Files) == 0 {
 		<-ctx.Done()
 		return nil
 	}
@@ -48,7 +51,7 @@ func (w Watcher) Run(ctx context.Context, changed func(Change)) error {
 		return fmt.Errorf("watch %s: %w", w.Location.Path, err)
 	}
 	defer fs.Close() // ends fsnotify's goroutine
-	l := loop{loc: w.Location, fs: fs, points: points{}, report: changed}
+	l := loop{loc: w.Location, files: w.Files, fs: fs, points: points{}, report: changed}
 	l.quiet = orDefault(w.Quiet, DefaultQuiet)
 	l.recheck = orDefault(w.Recheck, DefaultRecheck)
 	return l.run(ctx)
@@ -64,6 +67,7 @@ func orDefault(d, def time.Duration) time.Duration {
 // loop is the state of one Run.
 type loop struct {
 	loc            Location
+	files          []string // in place of loc
 	fs             *fsnotify.Watcher
 	points         points // what is watched now
 	report         func(Change)
@@ -84,7 +88,7 @@ func (l *loop) run(ctx context.Context) error {
 			if !ok {
 				return errors.New("watch: event stream ended")
 			}
-			if !l.points.concern(ev) {
+			if !l.concern(ev) {
 				continue
 			}
 			if burst.IsZero() {
@@ -105,15 +109,19 @@ func (l *loop) run(ctx context.Context) error {
 	}
 }
 
+// concern reports whether an event can have changed what is watched. A key may become readable.
+func (l *loop) concern(ev fsnotify.Event) bool {
+	if len(l.files) > 0 && ev.Op == fsnotify.Chmod {
+		return slices.Contains(l.files, ev.Name)
+	}
+	return l.points.concern(ev)
+}
+
 // look brings the watched directories up to date first and reads second, so
 // that whatever is written after the reading causes another event.
 func (l *loop) look() {
 	l.follow()
-	docs, err := l.loc.Read()
-	c := Change{Err: err}
-	if err == nil {
-		c.Digest = Digest(docs)
-	}
+	c := l.read()
 	if c.Digest == l.last.Digest && text(c.Err) == text(l.last.Err) {
 		return
 	}
@@ -121,11 +129,34 @@ func (l *loop) look() {
 	l.report(c)
 }
 
+func (l *loop) read() Change {
+	if len(l.files) > 0 {
+		return Change{Digest: FilesDigest(l.files)}
+	}
+	docs, err := l.loc.Read()
+	if err != nil {
+		return Change{Err: err}
+	}
+	return Change{Digest: Digest(docs)}
+}
+
+// paths are what to watch.
+func (l *loop) paths() points {
+	if len(l.files) == 0 {
+		return watchPoints(l.loc.Path)
+	}
+	p := points{}
+	for _, path := range l.files {
+		p.walk(path)
+	}
+	return p
+}
+
 // follow watches what the path leads over now and lets go of the rest. A
 // directory that cannot be watched (no permission, inotify limit) is left to
 // the recheck.
 func (l *loop) follow() {
-	next := watchPoints(l.loc.Path)
+	next := l.paths()
 	for dir := range l.points {
 		if _, still := next[dir]; !still {
 			_ = l.fs.Remove(dir) // it may be gone already
