@@ -7,7 +7,6 @@ import (
 	"go.uber.org/zap"
 
 	"pingap/ipc"
-	"pingap/worker/certs"
 	"pingap/worker/challenge"
 )
 
@@ -16,8 +15,9 @@ type beside struct {
 	tickets ipc.TicketKeys // shown to a supervisor that comes to the rescue
 	book    challenge.Book // read by any goroutine
 
-	certs    certs.Live     // has what was issued; read by any goroutine
-	sessions *certs.Tickets // any goroutine
+	// onTickets and onIssued hear of keys for session tickets, the first encrypts, and of issued certificates; nil for nobody.
+	onTickets func(keys [][]byte)
+	onIssued  func(map[string]challenge.Issued)
 }
 
 // takeTickets takes the keys for TLS session tickets.
@@ -26,15 +26,15 @@ func (w *worker) takeTickets(b *ipc.TicketKeys) {
 		w.log.Error("ticket keys make no sense", zap.Int("keys", len(b.Keys)))
 		return
 	}
+	w.beside.tickets = *b
+	if w.beside.onTickets == nil {
+		return
+	}
 	var keys [][]byte
 	for _, k := range b.Keys {
 		keys = append(keys, k)
 	}
-	if err := w.beside.sessions.SetKeys(keys); err != nil {
-		w.log.Error("ticket keys are not used", zap.Error(err))
-		return
-	}
-	w.beside.tickets = *b
+	w.beside.onTickets(keys)
 }
 
 // takeState takes certificates and answers to challenges. What makes no sense is named in the answer, and the rest taken.
@@ -49,29 +49,16 @@ func (w *worker) takeState(b *ipc.State) ipc.Body {
 		}
 		items = append(items, item)
 	}
-	changes, err := w.beside.book.Change(items, b.All)
-	err = errors.Join(append(failed, err, w.beside.issue(changes))...)
+	issued, err := w.beside.book.Change(items, b.All)
+	if issued && w.beside.onIssued != nil {
+		w.beside.onIssued(w.beside.book.Issued())
+	}
 	var taken ipc.StateTaken
-	if err != nil {
+	if err = errors.Join(append(failed, err)...); err != nil {
 		w.log.Error("certificates or answers to challenges not taken", zap.Error(err))
 		taken.Missing = []string{err.Error()}
 	}
 	return taken
-}
-
-// issue has handshakes use what was issued, from now on.
-func (b *beside) issue(c challenge.Changes) error {
-	if len(c.Gone) > 0 {
-		b.certs.Withdraw(c.Gone...)
-	}
-	if len(c.Issued) == 0 {
-		return nil
-	}
-	issued := make(map[string]certs.Issued, len(c.Issued))
-	for name, i := range c.Issued {
-		issued[name] = certs.Issued{Certificate: i.Chain, Key: i.PrivateKey}
-	}
-	return b.certs.Issue(issued)
 }
 
 // itemOf reads an item. Errors do not quote it.

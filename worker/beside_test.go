@@ -1,25 +1,14 @@
 package worker
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
-	"math/big"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
-	"go.uber.org/zap"
-
-	"pingap/config"
 	"pingap/ipc"
-	"pingap/worker/certs"
+	"pingap/worker/challenge"
 )
 
 func (b *boss) tell(s ipc.State) *ipc.StateTaken {
@@ -99,70 +88,17 @@ func TestTicketKeysAreShownToWhoeverComesToTheRescue(t *testing.T) {
 	b.takeOver(next, 1)
 }
 
-func TestIssuedCertificatesAreServedWhereTheConfigurationWantsThem(t *testing.T) {
-	cfg, report := config.Load([]config.Document{{Name: "t.toml", Data: []byte("[certificates.x]\nacme = 'lets_encrypt'\ndomains = 'a.test'\n")}},
-		config.Options{NoACME: true})
-	if len(report.Errors) > 0 {
-		t.Fatal(report.Errors)
-	}
-	data, _ := config.Encode(cfg)
-	snapshot, err := config.OpenSnapshot(data)
+func TestWhoWantsToKnowHearsOfKeysAndCertificates(t *testing.T) {
+	var keys [][]byte
+	var issued map[string]challenge.Issued
+	w := &worker{beside: beside{onTickets: func(k [][]byte) { keys = k }, onIssued: func(m map[string]challenge.Issued) { issued = m }}}
+	w.takeTickets(&ipc.TicketKeys{Keys: []ipc.Secret{make(ipc.Secret, ipc.TicketKeySize)}})
+	body, err := json.Marshal(ipc.Certificate{Domains: []string{"a.test"}, Chain: ipc.Secret("chain"), Key: ipc.Secret("key")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	set, err := certs.NewSet(snapshot, nil, func() {})
-	if err != nil {
-		t.Fatal(err)
+	w.takeState(&ipc.State{Items: []ipc.StateItem{{Kind: ipc.StateCertificate, Key: "x", Body: body}}})
+	if len(keys) != 1 || string(issued["x"].Chain) != "chain" || string(issued["x"].PrivateKey) != "key" {
+		t.Errorf("heard of %d keys and %d certificates", len(keys), len(issued))
 	}
-	w := &worker{log: zap.NewNop(), beside: beside{sessions: certs.NewTickets()}}
-	served := func() bool {
-		pair, err := w.beside.certs.Certificate(&tls.ClientHelloInfo{ServerName: "a.test", SupportedVersions: []uint16{tls.VersionTLS13},
-			SignatureSchemes: []tls.SignatureScheme{tls.ECDSAWithP256AndSHA256}})
-		return pair != nil && err == nil
-	}
-	take := func(s ipc.State, wrong int) {
-		t.Helper()
-		if got := w.takeState(&s).(ipc.StateTaken); len(got.Missing) != wrong {
-			t.Errorf("%+v", got)
-		}
-	}
-	item := ipc.StateItem{Kind: ipc.StateCertificate, Key: "x", Body: issuedBody(t)}
-	take(ipc.State{All: true, Items: []ipc.StateItem{item}}, 0) // before the first site is live
-	w.beside.certs.Use(set)
-	if !served() {
-		t.Error("not served")
-	}
-	broken := item
-	broken.Body = ipc.Secret(`{"chain":"AAAA","key":"AAAA"}`)
-	take(ipc.State{Items: []ipc.StateItem{broken}}, 1)
-	if !served() {
-		t.Error("what was good before is not served any more")
-	}
-	take(ipc.State{All: true}, 0)
-	if served() {
-		t.Error("served after it was withdrawn")
-	}
-}
-
-func issuedBody(t *testing.T) ipc.Secret {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"a.test"}, NotAfter: time.Now().Add(time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	body, err := json.Marshal(ipc.Certificate{Domains: []string{"a.test"}, Chain: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
-		Key: pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return body
 }

@@ -16,7 +16,6 @@ import (
 	"pingap/plugins"
 	"pingap/telemetry"
 	"pingap/worker/accept"
-	"pingap/worker/certs"
 	"pingap/worker/process"
 	"pingap/worker/proxy"
 )
@@ -67,8 +66,8 @@ type worker struct {
 func Run(ctx context.Context, o Options) error {
 	o.Timings = o.Timings.withDefaults()
 	w := &worker{o: o, conn: o.Conn, began: time.Now(), state: ipc.StateSpawned, log: zap.NewNop(),
-		beside: beside{sessions: certs.NewTickets()}, addresses: addresses{names: []string{beatServer}},
-		events: make(chan func()), jobs: make(chan func(), maxJobs), done: make(chan struct{})}
+		addresses: addresses{names: []string{beatServer}},
+		events:    make(chan func()), jobs: make(chan func(), maxJobs), done: make(chan struct{})}
 	defer w.close()
 	if err := w.begin(ctx); err != nil {
 		return err
@@ -141,7 +140,6 @@ func (w *worker) start(ctx context.Context, m *ipc.Message, s *ipc.Start) error 
 	if err := w.openLog(m, s.Logs, basic); err != nil {
 		return err
 	}
-	w.beside.certs.Log = w.log.Named("certs")
 	if w.o.OwnProcess {
 		process.Limit(w.log, s.Threads, s.Slots)
 	}

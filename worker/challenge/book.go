@@ -60,15 +60,9 @@ type answer struct {
 	expires time.Time
 }
 
-// Changes are what became of issued certificates, by the names of their tables.
-type Changes struct {
-	Issued map[string]Issued // new ones, and those in place of others
-	Gone   []string
-}
-
 // Change enters and forgets items; with all, what is not named is forgotten as well. Items that make no sense are left out, and are the
-// error.
-func (b *Book) Change(items []Item, all bool) (Changes, error) {
+// error. It reports whether issued certificates have changed.
+func (b *Book) Change(items []Item, all bool) (issued bool, err error) {
 	next := &page{tokens: map[string]answer{}, alpn: map[string]*tls.Certificate{}, issued: map[string]Issued{}}
 	old := b.page.Load()
 	if old != nil && !all {
@@ -81,26 +75,7 @@ func (b *Book) Change(items []Item, all bool) (Changes, error) {
 		}
 	}
 	b.page.Store(next)
-	if old == nil {
-		old = &page{}
-	}
-	return next.since(old), errors.Join(failed...)
-}
-
-// since compares with the page before.
-func (p *page) since(old *page) Changes {
-	c := Changes{Issued: map[string]Issued{}}
-	for name, i := range p.issued {
-		if before, ok := old.issued[name]; !ok || !i.same(before) {
-			c.Issued[name] = i
-		}
-	}
-	for name := range old.issued {
-		if _, ok := p.issued[name]; !ok {
-			c.Gone = append(c.Gone, name)
-		}
-	}
-	return c
+	return old == nil && len(next.issued) > 0 || old != nil && !maps.EqualFunc(old.issued, next.issued, Issued.same), errors.Join(failed...)
 }
 
 func (i Issued) same(o Issued) bool {
@@ -160,6 +135,15 @@ func (b *Book) ALPN(serverName string) *tls.Certificate {
 		return nil
 	}
 	return p.alpn[normal(serverName)]
+}
+
+// Issued returns the certificates of CAs by the names of their tables. The map is not to be changed.
+func (b *Book) Issued() map[string]Issued {
+	p := b.page.Load()
+	if p == nil {
+		return nil
+	}
+	return p.issued
 }
 
 func normal(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) }
