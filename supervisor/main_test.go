@@ -62,10 +62,10 @@ func fakeControl() error {
 
 // worker is the fake worker process.
 type worker struct {
-	conn  *ipc.Conn
 	dir   string
 	slot  int
-	mu    sync.Mutex // guards state, sha, env, keys and items
+	mu    sync.Mutex // guards conn, state, sha, env, keys and items
+	conn  *ipc.Conn
 	state string
 	sha   string
 	next  string
@@ -78,6 +78,9 @@ type worker struct {
 	hello ipc.Hello
 	held  *arena.Counter
 	keys  ipc.TicketKeys
+	start *ipc.Start
+	snap  int               // snapshot of start
+	await *ipc.Acceptor     // rescue socket
 	items map[string]string // bodies by kind and key
 }
 
@@ -125,7 +128,10 @@ func fakeWorker() error {
 	for {
 		m, err := conn.Receive(ctx)
 		if err == io.EOF {
-			return nil
+			if conn, err = w.rescued(ctx); err != nil {
+				return nil
+			}
+			continue
 		}
 		if err != nil {
 			return err
@@ -137,35 +143,66 @@ func fakeWorker() error {
 	}
 }
 
+// rescued waits for the next supervisor, and shows it everything.
+func (w *worker) rescued(ctx context.Context) (*ipc.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if w.await == nil {
+		return nil, io.EOF
+	}
+	conn, err := w.await.Accept(ctx)
+	if err != nil {
+		return nil, err
+	}
+	conn.TakeFDs()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.conn = conn
+	var fds ipc.FDs
+	o := ipc.Orphan{Hello: w.hello, Status: ipc.Status{State: w.state, SHA: w.sha}, Column: w.start.Column, Tickets: w.keys}
+	o.Hello.SHA, o.Snapshot = w.sha, fds.Add(w.snap)
+	for _, l := range w.start.Listeners {
+		l.FD = fds.Add(w.lns[l.ID])
+		o.Listeners = append(o.Listeners, l)
+	}
+	return conn, conn.Send(ctx, 0, o, fds...)
+}
+
+func (w *worker) line() *ipc.Conn {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.conn
+}
+
 func (w *worker) beat() {
 	for range time.Tick(20 * time.Millisecond) {
-		how := w.behaviour("beat")
+		how, conn := w.behaviour("beat"), w.line()
 		if typ, ok := strings.CutPrefix(how, "type "); ok {
 			n, _ := strconv.Atoi(typ)
 			packet := []byte{0x47, 0x50, 1, 0, byte(n), 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, '{', '}'}
-			unix.Sendmsg(int(w.conn.File().Fd()), packet, nil, nil, 0)
+			unix.Sendmsg(int(conn.File().Fd()), packet, nil, nil, 0)
 			os.WriteFile(filepath.Join(w.dir, "sent"), []byte(typ), 0o644)
 		}
 		switch how {
 		case "silent":
 			continue
 		case "garbage":
-			unix.Sendmsg(int(w.conn.File().Fd()), []byte("garbage"), nil, nil, 0)
+			unix.Sendmsg(int(conn.File().Fd()), []byte("garbage"), nil, nil, 0)
 		case "foreign":
-			w.conn.Send(context.Background(), 0, ipc.Stop{})
+			conn.Send(context.Background(), 0, ipc.Stop{})
 		case "mute":
-			unix.Shutdown(int(w.conn.File().Fd()), unix.SHUT_WR)
+			unix.Shutdown(int(conn.File().Fd()), unix.SHUT_WR)
 			os.WriteFile(filepath.Join(w.dir, "sent"), []byte(how), 0o644)
 			continue
 		case "leaving":
 			w.set(ipc.StateDraining, w.sha)
 		case "unknown":
-			unix.Sendmsg(int(w.conn.File().Fd()), []byte("GP\x01\x00\x0f\x27\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"), nil, nil, 0)
+			unix.Sendmsg(int(conn.File().Fd()), []byte("GP\x01\x00\x0f\x27\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"), nil, nil, 0)
 		}
 		w.mu.Lock()
 		status := ipc.Status{State: w.state, SHA: w.sha, Requests: 5}
 		w.mu.Unlock()
-		w.conn.Send(context.Background(), 0, status)
+		conn.Send(context.Background(), 0, status)
 	}
 }
 
@@ -176,7 +213,8 @@ func (w *worker) set(state, sha string) {
 }
 
 func (w *worker) handle(ctx context.Context, m *ipc.Message) error {
-	reply := func(body ipc.Body) error { return w.conn.Send(ctx, m.Txn, body) }
+	conn := w.line()
+	reply := func(body ipc.Body) error { return conn.Send(ctx, m.Txn, body) }
 	name := strings.ToLower(m.Body.Type().String())
 	switch w.behaviour(name) {
 	case "hang":
@@ -190,7 +228,7 @@ func (w *worker) handle(ctx context.Context, m *ipc.Message) error {
 	}
 	switch b := m.Body.(type) {
 	case *ipc.Start:
-		return w.start(m, b, reply)
+		return w.begin(m, b, reply)
 	case *ipc.Activate:
 		for id, fd := range w.lns {
 			w.listen(id, fd)
@@ -258,7 +296,7 @@ func (w *worker) handle(ctx context.Context, m *ipc.Message) error {
 	return nil
 }
 
-func (w *worker) start(m *ipc.Message, b *ipc.Start, reply func(ipc.Body) error) error {
+func (w *worker) begin(m *ipc.Message, b *ipc.Start, reply func(ipc.Body) error) error {
 	fd, err := m.Take(b.Snapshot)
 	if err != nil {
 		return err
@@ -266,7 +304,17 @@ func (w *worker) start(m *ipc.Message, b *ipc.Start, reply func(ipc.Body) error)
 	if _, err := ipc.ReadMemfd(fd, 1<<20); err != nil {
 		return err
 	}
-	unix.Close(fd)
+	if w.behaviour("rescue") != "wait" {
+		unix.Close(fd)
+	} else {
+		w.start, w.snap = b, fd
+		if fd, err = m.Take(b.Rescue); err == nil {
+			w.await, err = ipc.AcceptorFromFD(fd)
+		}
+		if err != nil {
+			return err
+		}
+	}
 	if fd, err = m.Take(b.Arena); err != nil {
 		return err
 	}

@@ -2,6 +2,8 @@ package supervisor
 
 import (
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -143,6 +145,25 @@ func TestTicketKeysAndItemsOutliveTheSupervisor(t *testing.T) {
 			t.Errorf("%v, before %v", got, first)
 		}
 		n.mustPublish(2, true, token("b", "2")) // control tells again
+		n.wantSame(first, "token b=2")
+	})
+	t.Run("restart without a store", func(t *testing.T) { // orphans show the keys, control tells its items again
+		var o Options
+		i := boot(t, func(used *Options) {
+			used.Build = "one"
+			if err := os.WriteFile(filepath.Join(filepath.Dir(used.RunDir), "worker.rescue"), []byte("wait"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			o = *used
+		})
+		i.mustPublish(2, false, token("a", "1"))
+		first, before := i.keys(), pids(i.status())
+		i.leave()
+		n := i.successor(o)
+		n.takeControl()
+		n.until("the same workers", func(all *ipc.StatusAll) bool { return slices.Equal(pids(all), before) && all.Settled })
+		n.wantItems("token a=1")
+		n.mustPublish(2, true, token("b", "2"))
 		n.wantSame(first, "token b=2")
 	})
 	t.Run("upgrade", func(t *testing.T) {
