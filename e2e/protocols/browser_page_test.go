@@ -1,0 +1,3 @@
+package protocols
+
+const page = ""
