@@ -18,7 +18,7 @@ import (
 func makeCertificates(dir string) (cert, key, ca string, err error) {
 	now := time.Now()
 	authority := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test CA"}, NotBefore: now.Add(-time.Hour), NotAfter: now.AddDate(0, 2, 0),
+		SerialNumber: newSerial(), Subject: pkix.Name{CommonName: "test CA " + rand.Text()}, NotBefore: now.Add(-time.Hour), NotAfter: now.AddDate(0, 2, 0),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 	}
 	leaf := &x509.Certificate{

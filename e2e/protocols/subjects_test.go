@@ -88,11 +88,11 @@ http {
   map $http_upgrade $connection_upgrade { default upgrade; '' ''; }
   server {
     listen {{.TLS}} ssl http2; listen {{.Plain}}{{if or .H2Upstream .GRPC}} http2{{end}};
-    ssl_certificate {{.Cert}}; ssl_certificate_key {{.Key}}; ssl_session_cache shared:a:1m;
+    ssl_certificate {{.Cert}}; ssl_certificate_key {{.Key}}; ssl_session_cache shared:a:1m; ssl_protocols TLSv1.2 TLSv1.3;
     client_max_body_size 0;
     location / {
       {{if .GRPC}}grpc_pass grpc{{if .TLSUpstream}}s{{end}}://{{.Upstream}};
-      {{else}}proxy_pass http://{{.Upstream}}; proxy_http_version 1.1;
+      {{else}}proxy_pass http{{if .TLSUpstream}}s{{end}}://{{.Upstream}}; proxy_http_version 1.1;
       proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;{{end}}
     }
   }

@@ -1,3 +1,0 @@
-package protocols
-
-const page = ""
