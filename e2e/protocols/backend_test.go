@@ -42,6 +42,8 @@ func newBackend(t *testing.T) string {
 	})
 	answer := strings.Repeat("h2spec looks at windows.\n", 800)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+		w.Header().Set("X-Content-Type-Options", "nosniff") // testssl.sh looks for these two
 		if _, err := io.Copy(io.Discard, r.Body); err == nil {
 			_, _ = io.WriteString(w, answer)
 		}

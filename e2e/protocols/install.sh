@@ -45,7 +45,7 @@ connectconformance connectrpc.com/conformance/cmd/connectconformance v1.0.7
 referenceserver connectrpc.com/conformance/cmd/referenceserver v1.0.7
 interop-client google.golang.org/grpc/interop/client v1.85.0
 interop-server google.golang.org/grpc/interop/server v1.85.0
-ghz github.com/bojand/ghz/cmd/ghz v0.120.0
+ghz github.com/bojand/ghz/cmd/ghz v0.93.0
 END
 
 [ -d "$into/node_modules/ws" ] || npm install --silent --no-audit --no-fund --prefix "$into" ws@8.23.0 || echo "not installed: ws"

@@ -88,7 +88,7 @@ http {
   map $http_upgrade $connection_upgrade { default upgrade; '' ''; }
   server {
     listen {{.TLS}} ssl http2; listen {{.Plain}}{{if or .H2Upstream .GRPC}} http2{{end}};
-    ssl_certificate {{.Cert}}; ssl_certificate_key {{.Key}}; ssl_session_cache shared:a:1m; ssl_protocols TLSv1.2 TLSv1.3;
+    ssl_certificate {{.Cert}}; ssl_certificate_key {{.Key}}; ssl_session_cache shared:a:1m; ssl_protocols TLSv1.2 TLSv1.3; ssl_prefer_server_ciphers on;
     client_max_body_size 0;
     location / {
       {{if .GRPC}}grpc_pass grpc{{if .TLSUpstream}}s{{end}}://{{.Upstream}};
