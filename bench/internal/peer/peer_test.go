@@ -26,7 +26,7 @@ func newServer(t *testing.T, n int) string {
 }
 
 func testOptions(addr string) options {
-	return options{addr: addr, conns: 4, length: 200, seconds: 300 * time.Millisecond, warmup: 50 * time.Millisecond, pids: []int{os.Getpid()}}
+	return options{addr: addr, conns: 4, length: 200, seconds: time.Second, warmup: 50 * time.Millisecond, pids: []int{os.Getpid()}}
 }
 
 func TestHandshakesAreCounted(t *testing.T) {
