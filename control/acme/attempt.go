@@ -33,8 +33,9 @@ type attempt struct {
 	client  *acme.Client
 	zones   dns01.Provider // for dns-01 that is not by hand
 
-	mu        sync.Mutex // guards published
+	mu        sync.Mutex // guards what follows
 	published []Item
+	withdrawn bool // nothing may be published any more: autocert may come late
 }
 
 // failure is why an attempt failed, and what the CA said about the next one.
@@ -168,8 +169,16 @@ func (a *attempt) publish(ctx context.Context, items ...Item) error {
 		items[i].Expires = a.manager.opt.Now().Add(day)
 	}
 	a.mu.Lock()
-	a.published = append(a.published, items...)
+	late := a.withdrawn
+	if !late {
+		a.published = append(a.published, items...)
+	}
 	a.mu.Unlock()
+	if late {
+		return errOver
+	}
+	ctx, cancel := context.WithTimeout(ctx, publishTime)
+	defer cancel()
 	if err := a.manager.opt.Publisher.Publish(ctx, items...); err != nil {
 		return fmt.Errorf("not all workers have the answer to the challenge: %w", err)
 	}
@@ -190,6 +199,7 @@ func isToken(text string) bool {
 // withdraw takes the answers back, also when the attempt was cancelled. What cannot be withdrawn expires.
 func (a *attempt) withdraw(ctx context.Context) {
 	a.mu.Lock()
+	a.withdrawn = true
 	items := a.published
 	a.mu.Unlock()
 	if len(items) == 0 {

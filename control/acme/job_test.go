@@ -561,3 +561,33 @@ func TestANewManagerNeedsAPublisherAndAFolder(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestWhatWasSpentSurvivesTheProcess(t *testing.T) {
+	dir := t.TempDir()
+	w, err := plain().normal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 4 { // a process each
+		m, err := New(Options{Dir: dir, Publisher: &workers{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := m.ledger.spend(limitsOf(w.Directory), []budget.Event{w.failureEvent(time.Now(), "a.example.com")}); err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m, err := New(Options{Dir: dir, Publisher: &workers{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	var refusal *budget.Refusal
+	err = m.ledger.spend(limitsOf(w.Directory), []budget.Event{w.failureEvent(time.Now(), "a.example.com")})
+	if !errors.As(err, &refusal) || time.Until(refusal.Until) > time.Hour {
+		t.Errorf("error %v", err)
+	}
+}
