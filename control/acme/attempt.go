@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"go.uber.org/zap"
 	"golang.org/x/crypto/acme"
 
 	"pingap/control/acme/internal/dns01"
@@ -103,13 +104,13 @@ func (a *attempt) run(ctx context.Context, account *account) (*bundle, error) {
 		get = a.byAutocert
 	}
 	chain, key, err := get(ctx)
-	if ctx.Err() != nil {
+	if err != nil && ctx.Err() != nil {
 		return nil, ctx.Err() // autocert's goroutine may still have the client
 	}
 	// autocert registers each time, and anew where the CA has forgotten the account.
 	if kid := string(a.client.KID); kid != account.URI {
 		if err := a.manager.remember(account, a.wanted, kid); err != nil {
-			return nil, err
+			a.manager.opt.Log.Warn("address of the account could not be stored", zap.Error(err))
 		}
 	}
 	if err != nil {

@@ -245,6 +245,27 @@ func TestACertificateIsNotOrderedAgainWhileItCannotBeStored(t *testing.T) {
 	})
 }
 
+func TestACertificateThatComesAtTheEndIsKept(t *testing.T) {
+	dir := t.TempDir()
+	m, err := New(Options{Dir: dir, Publisher: &workers{items: map[string]Item{}, changed: make(chan struct{})}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := make(chan struct{})
+	m.obtain = func(ctx context.Context, _ *job, w Wanted, _ bool) (*bundle, error) {
+		close(asked)
+		<-ctx.Done()
+		return issue(t, w, 90*day), nil
+	}
+	stop := run(t, m)
+	m.Update([]Wanted{plain()})
+	<-asked
+	stop()
+	if files, err := filepath.Glob(filepath.Join(dir, "certificates", "*.json")); err != nil || len(files) != 1 {
+		t.Errorf("stored %q, %v", files, err)
+	}
+}
+
 func TestPublishingIsRepeatedUntilAllWorkersHaveIt(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {

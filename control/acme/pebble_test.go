@@ -326,14 +326,21 @@ func TestAnAccountThatTheCAHasForgottenIsRegisteredAgain(t *testing.T) {
 
 // forgetful is a CA whose first order runs out while it is worked on.
 type forgetful struct {
-	base http.RoundTripper
-
 	mu     sync.Mutex
 	orders int
 }
 
-func (f *forgetful) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := f.base.RoundTrip(req)
+// over is a transport to the CA.
+func (f *forgetful) over(base http.RoundTripper) http.RoundTripper {
+	return roundTrip(func(req *http.Request) (*http.Response, error) { return f.answer(base, req) })
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (r roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return r(req) }
+
+func (f *forgetful) answer(base http.RoundTripper, req *http.Request) (*http.Response, error) {
+	resp, err := base.RoundTrip(req)
 	if err != nil {
 		return nil, err
 	}
@@ -376,8 +383,7 @@ func TestAnOrderThatExpiresBeginsAnew(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f := &forgetful{}
-		m.before = func(base http.RoundTripper) http.RoundTripper { f.base = base; return f }
+		m.before = new(forgetful).over
 		run(t, m)
 		m.Update([]Wanted{site(ca, domains...)})
 		w.await(t, "site")
