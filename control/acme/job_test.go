@@ -373,19 +373,23 @@ func TestAThousandCertificatesArePublishedTogether(t *testing.T) {
 
 // The successor of a control process begins while the old one is still at work.
 func TestASuccessorWaitsAndOrdersNothingAgain(t *testing.T) {
-	w := &workers{items: map[string]Item{}, changed: make(chan struct{})}
 	dir := t.TempDir()
 	f := &fakeCA{t: t, life: 90 * day}
 	later := &fakeCA{t: t, life: 90 * day}
-	old, stop := manage(t, Options{Dir: dir, Publisher: w})
-	old.obtain = f.obtain
 	next := &workers{items: map[string]Item{}, changed: make(chan struct{})}
-	m, stopNext := manage(t, Options{Dir: dir, Publisher: next})
+	m, err := New(Options{Dir: dir, Publisher: next})
+	if err != nil {
+		t.Fatal(err)
+	}
 	m.obtain = later.obtain
-	m.Update([]Wanted{plain()})
+	m.Update([]Wanted{plain()}) // nothing is stored yet
+
+	old, w, stop := begin(t, dir, f)
 	old.Update([]Wanted{plain()})
 	first := w.await(t, "site")
 	awaitStatus(t, old, "site", func(s Status) bool { return s.NextAttempt.After(time.Now()) })
+	stopNext := run(t, m)
+	time.Sleep(time.Second) // in which it could do what it must not
 	if later.tries() != 0 || next.count(Certificate) != 0 {
 		t.Error("the successor did not wait")
 	}
