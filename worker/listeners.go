@@ -135,7 +135,21 @@ func (w *worker) serve(c net.Conn, index int) {
 		options.Set(c, index)
 	}
 	w.gate.Count()
-	w.conns.Go(func() { w.proxy.Serve(c, index) }) // ends when the connection is closed or parked
+	w.conns.Add(1)
+	w.proxy.Go(&accepted{w, c, index}) // ends when the connection is closed or parked
+}
+
+// accepted is a connection that is to be served.
+type accepted struct {
+	w     *worker
+	c     net.Conn
+	index int
+}
+
+// Run implements routines.Task.
+func (a *accepted) Run() {
+	defer a.w.conns.Done()
+	a.w.proxy.Serve(a.c, a.index)
 }
 
 // closeListeners closes this worker's copies and ends the accept loops.

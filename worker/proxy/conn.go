@@ -102,6 +102,9 @@ func setAddresses(info *message.Conn, c net.Conn) {
 	}
 }
 
+// Run implements routines.Task.
+func (c *conn) Run() { c.serve() }
+
 // serve is the connection's goroutine. It ends when the connection is closed or parked.
 func (c *conn) serve() {
 	for {

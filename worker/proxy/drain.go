@@ -55,6 +55,7 @@ func (p *Proxy) Close() {
 		}
 	}
 	close(p.done)
+	p.routines.Close()
 	p.parking.close()
 }
 

@@ -53,7 +53,8 @@ func (c *conn) serveMux(s *Server) *mux {
 	return m
 }
 
-// onReadable is the callback of RawConn.Read in place of conn.onReadable: it feeds what comes to the engine.
+// onReadable is the callback of RawConn.Read in place of conn.onReadable: it feeds what comes to the engine. What that has to say
+// is written by others: who reads from the client must not wait for it to read.
 func (m *mux) onReadable(fd uintptr) bool {
 	c := m.c
 	buf := c.p.pools.bodyBuffer()
@@ -80,7 +81,6 @@ func (m *mux) onReadable(fd uintptr) bool {
 			break
 		}
 	}
-	m.h2.Flush()
 	return false
 }
 

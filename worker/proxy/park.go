@@ -57,7 +57,7 @@ func (k *parking) run() {
 			}
 			for _, e := range events[:n] {
 				if c := k.take(e.Fd); c != nil {
-					go c.serve() // ends when the connection is closed or parked again
+					c.p.routines.Go(c) // ends when the connection is closed or parked again
 				}
 			}
 		}
@@ -148,7 +148,7 @@ func (k *parking) expire(c *conn) {
 	k.mu.Unlock()
 	if parked {
 		if c.readable() && !c.p.cutting.Load() {
-			go c.serve() // as in run
+			c.p.routines.Go(c) // as in run
 			return
 		}
 		c.end = drain.Idle

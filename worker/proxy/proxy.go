@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"pingap/worker/drain"
+	"pingap/worker/routines"
 )
 
 // Options configure a Proxy.
@@ -32,6 +33,7 @@ type Proxy struct {
 	challenge func(path []byte) ([]byte, bool)
 	parkAfter time.Duration
 	parking   *parking
+	routines  routines.Pool
 
 	mu   sync.Mutex
 	list conn // guarded by mu: ring of all connections, list itself is its head
@@ -84,6 +86,9 @@ func (p *Proxy) SetSite(s *Site) {
 	p.retire(s) // before: whoever sees the new site finds what it has not
 	p.site.Store(s)
 }
+
+// Go runs a task on a goroutine that may have served before. A task that calls Serve is what it is for.
+func (p *Proxy) Go(t routines.Task) { p.routines.Go(t) }
 
 // Site returns the current site.
 func (p *Proxy) Site() *Site { return p.site.Load() }

@@ -31,6 +31,7 @@ func (m *mux) Request(st *server.Stream, head *server.Head) {
 	site := c.p.siteOf(c.server)
 	if site == nil {
 		st.Reset(frame.RefusedStream) // the listener is gone from the configuration
+		st.Release()
 		return
 	}
 	k := c.p.pools.stream()
@@ -54,10 +55,11 @@ func (k *streamConn) begin(m *mux, st *server.Stream) {
 func (m *mux) serve(k *streamConn) {
 	if !m.begin(&k.conn) {
 		k.own.stream.Reset(frame.RefusedStream)
+		k.own.stream.Release()
 		k.giveBack()
 		return
 	}
-	go k.serve() // ends with its request; mux.close waits for it
+	k.p.routines.Go(k) // ends with its request; mux.close waits for it
 }
 
 // takeHead copies the head of a request into the session, and its body if it is there already.
@@ -105,8 +107,8 @@ func (s *session) beginWebSocket() {
 	req.BodyLength = 0
 }
 
-// serve serves the request of the stream.
-func (k *streamConn) serve() {
+// Run implements routines.Task: it serves the request of the stream.
+func (k *streamConn) Run() {
 	c := &k.conn
 	if k.refusal.status != 0 {
 		c.p.inFlight.Add(1)
@@ -115,9 +117,8 @@ func (k *streamConn) serve() {
 	} else if c.process() == nextTunnel {
 		c.tunnel()
 	}
-	k.own.stream.Release() // resets what has not ended
-	m := k.mux
-	m.end(c)
+	k.mux.end(c) // first: the sweeper looks at the stream no more
+	k.own.stream.Release()
 	k.giveBack()
 }
 

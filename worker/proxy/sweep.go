@@ -37,6 +37,7 @@ func (p *Proxy) Run() {
 			if n%10 == 0 {
 				p.forget(message.Now())
 				p.sweepUpstreams()
+				p.routines.Trim()
 			}
 			if n%5 == 0 {
 				trim.Look(p.parked.Load(), message.Now())

@@ -45,10 +45,11 @@ func (c *conn) startUpload(up *upstreamIO, limit time.Duration) {
 	s.out, s.upOut = s.upOut[:0], s.out
 	u := &upload{c: c, up: up, head: s.upOut, limit: limit, done: make(chan struct{})}
 	s.upload = u
-	go u.run() // ended and waited for by endUpload or stopUpload
+	c.p.routines.Go(u) // ended and waited for by endUpload or stopUpload
 }
 
-func (u *upload) run() {
+// Run implements routines.Task.
+func (u *upload) Run() {
 	defer close(u.done)
 	if (u.up.stream != nil || u.write(u.head)) && u.body() {
 		u.state.Store(uploadDone)
