@@ -278,7 +278,7 @@ func TestTooMuchInFilesIsRefused(t *testing.T) {
 		return FileRead{Path: path, Data: make([]byte, maxFiles/2+1)}, nil
 	}
 	_, report := loadText(t, "[certificates.a]\ntls_cert='c'\ntls_key='k'\n", o)
-	if !strings.Contains(lines(report.Errors), "hold more than 64mib together") {
+	if !strings.Contains(lines(report.Errors), "hold more than 128mib together") {
 		t.Error(lines(report.Errors))
 	}
 }
