@@ -17,8 +17,10 @@ import (
 	"math/big"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -302,5 +304,70 @@ func TestTheQuickStartServesTLS(t *testing.T) {
 	defer resp.Body.Close()
 	if text, err := io.ReadAll(resp.Body); err != nil || resp.ProtoMajor != 2 || !strings.Contains(string(text), "quick") {
 		t.Errorf("%s %q, %v", resp.Proto, text, err)
+	}
+}
+
+func TestSettingsOfTLSAreHot(t *testing.T) {
+	t.Parallel()
+	addr := freePort(t)
+	ca := newIdentity(t, nil, "our CA")
+	site := newIdentity(t, ca, "a.test")
+	certificate := fmt.Sprintf("[certificates.a]\ntls_cert = '''%s'''\ntls_key = '''%s'''\n", site.cert, site.pem)
+	i := start(t, tlsConf(mockConf(addr, "x"), "", certificate))
+	pids := i.status().pids()
+	old := anyCertificate("a.test")
+	old.MaxVersion = tls.VersionTLS12
+	kept := &http.Client{Transport: &http.Transport{TLSClientConfig: old}, Timeout: patience}
+	ask := func() (reused bool) {
+		trace := &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) { reused = info.Reused }}
+		req, err := http.NewRequestWithContext(httptrace.WithClientTrace(t.Context(), trace), "GET", "https://"+addr+"/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := kept.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+			t.Fatal(err)
+		}
+		return reused
+	}
+	ask()
+	for _, c := range []struct{ keys, refused string }{
+		{"tls_min_version = 'TLSv1.3'", "protocol version"},
+		{"tls_cipher_list = 'ECDHE-RSA-AES128-GCM-SHA256'", "handshake failure"}, // the key is ECDSA
+		{fmt.Sprintf("client_auth = 'require'\nclient_auth_ca = '''%s'''", ca.cert), "handshake failure"},
+	} {
+		write(t, i.conf, tlsConf(mockConf(addr, "x"), c.keys, certificate))
+		i.reload()
+		if _, _, _, err := browse(addr, old); err == nil || !strings.Contains(err.Error(), c.refused) {
+			t.Errorf("%s: %v", c.keys, err)
+		}
+		if !ask() {
+			t.Errorf("%s: the connection there was is gone", c.keys)
+		}
+	}
+	if got := i.status().pids(); !slices.Equal(got, pids) {
+		t.Errorf("processes %v, before %v", got, pids)
+	}
+}
+
+func TestWithoutACertificateHandshakesFailAndTheLogSaysWhy(t *testing.T) {
+	t.Parallel()
+	addr := freePort(t)
+	i := start(t, tlsConf(mockConf(addr, "x"), "", ""))
+	if _, _, _, err := browse(addr, anyCertificate("a.test")); err == nil || !strings.Contains(err.Error(), "unrecognized name") {
+		t.Errorf("%v", err)
+	}
+	i.eventually("a line", func() error {
+		if text := i.printed(); !strings.Contains(text, "no certificate for a client") || !strings.Contains(text, "a.test") {
+			return errors.New("not logged")
+		}
+		return nil
+	})
+	if !strings.Contains(i.printed(), "no certificate is defined, every TLS handshake will fail") {
+		t.Error("the configuration was not warned about")
 	}
 }
