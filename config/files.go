@@ -52,7 +52,7 @@ const (
 )
 
 // maxFiles bounds the contents of all files together, in bytes.
-const maxFiles = 64 << 20
+const maxFiles = 128 << 20
 
 var errFilesTooLarge = fmt.Errorf("the files that the configuration names hold more than %s together", Size(maxFiles))
 

@@ -261,6 +261,12 @@ func TestKeysInTheConfigurationArePrintedNowhere(t *testing.T) {
 	c, d := mustLoad(t, fmt.Sprintf(text, p.cert, p.key)), mustLoad(t, fmt.Sprintf(text, other.cert, other.key))
 	disk := reads(map[string]string{"c": p.cert, "k": p.key, "ca": other.cert})
 	printed := fmt.Sprintf("%+v %#v %s %s", *c.Certificates["a"], *c.Certificates["a"], Write(c, false), Diff(c, d).Text())
+	both := "[certificates.a]\ntls_cert = '''%s'''\ntls_key = '''%s'''\n"
+	e, f := mustLoad(t, fmt.Sprintf(both, p.cert+p.key, p.key)), mustLoad(t, fmt.Sprintf(both, base64.StdEncoding.EncodeToString([]byte(other.key+other.cert)), other.key))
+	printed += string(Write(e, false)) + string(Write(f, false)) + Diff(e, f).Text()
+	if text := string(Write(f, false)); strings.Contains(text, base64.StdEncoding.EncodeToString([]byte(other.key))[:100]) {
+		t.Errorf("base64 is written:\n%s", text)
+	}
 	printed += fmt.Sprintf("%+v", mustLoadWith(t, withFiles, disk).Certificates["a"].Files)
 	for _, secret := range []string{"PRIVATE", strings.Split(p.key, "\n")[1], strings.Split(other.key, "\n")[1], "Z2VoZWlt"} {
 		if strings.Contains(printed, secret) {
@@ -278,7 +284,7 @@ func TestTooMuchInFilesIsRefused(t *testing.T) {
 		return FileRead{Path: path, Data: make([]byte, maxFiles/2+1)}, nil
 	}
 	_, report := loadText(t, "[certificates.a]\ntls_cert='c'\ntls_key='k'\n", o)
-	if !strings.Contains(lines(report.Errors), "hold more than 64mib together") {
+	if !strings.Contains(lines(report.Errors), "hold more than 128mib together") {
 		t.Error(lines(report.Errors))
 	}
 }

@@ -1,11 +1,14 @@
 package config
 
 import (
+	"bytes"
 	"fmt"
 	"reflect"
 	"strconv"
 	"strings"
 	"time"
+
+	"pingap/config/pki"
 )
 
 // show writes the value of a key as TOML would, without secrets; "" for the default.
@@ -32,10 +35,21 @@ func (k *Key) show(field reflect.Value) string {
 
 // showIn is show for a field of an object. A secret that names a file shows its path.
 func (k *Key) showIn(object any, field reflect.Value) string {
-	if k.File != "" && k.Type == "secret" && isPath(object, k) {
+	switch {
+	case k.File == "":
+	case k.Type == "secret" && isPath(object, k):
 		return strconv.Quote(field.String())
+	case holdsKey(field.String()):
+		return redacted
 	}
 	return k.show(field)
+}
+
+// holdsKey says whether a text is PEM, or base64 of PEM, with a private key in it, wherever it stands: certificate and key may be
+// one text.
+func holdsKey(text string) bool {
+	data, ok := pki.DecodePEM(text)
+	return ok && bytes.Contains(data, []byte("PRIVATE KEY"))
 }
 
 // isPath says whether a key was read as the path of a file.

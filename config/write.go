@@ -46,8 +46,12 @@ func (w *writer) object(kind Kind, name string, pointer any) {
 		k := &t.Keys[i]
 		if field := object.Field(k.field); k.Class != Same && !k.isDefault(field) {
 			text := w.field(k, field)
-			if k.File != "" && k.Type == "secret" && isPath(pointer, k) {
+			switch {
+			case k.File == "" || w.secrets:
+			case k.Type == "secret" && isPath(pointer, k):
 				text = quoteText(field.String()) // a path is no secret
+			case holdsKey(field.String()):
+				text = quoteText(redacted)
 			}
 			w.out.WriteString(k.Name + " = " + text + "\n")
 		}

@@ -20,6 +20,9 @@
 // supervisor says what is live, and control only looks whether the source
 // differs; it applies nothing by itself.
 //
+// Files that the live configuration names (certificates, keys) are watched in any case. When one changes, the live configuration, not the
+// source, is loaded with them again (files.go), as a change that may only be hot.
+//
 // # Versions
 //
 // What was applied is kept (package history, kept.go). A rollback is a load of a kept version in place of the source

@@ -76,7 +76,7 @@ func addExceptions(c *tls.Config, find func(name string) *tls.Certificate) {
 		if find != nil && slices.Equal(hello.SupportedProtos, []string{ACME}) {
 			return challenge(find, hello.ServerName)
 		}
-		if without != nil && slices.Max(hello.SupportedVersions) < tls.VersionTLS12 {
+		if without != nil && !slices.Contains(hello.SupportedVersions, tls.VersionTLS12) && !slices.Contains(hello.SupportedVersions, tls.VersionTLS13) {
 			return without, nil
 		}
 		return nil, nil

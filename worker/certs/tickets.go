@@ -20,6 +20,8 @@ import (
 const (
 	keyNameSize = 16
 	saltSize    = 32
+	gcmNonce    = 12
+	gcmOverhead = 16
 	// minTicketKey is what a shared key has at least, in bytes.
 	minTicketKey = 32
 	// maxTicketKeys bounds how many are tried.
@@ -94,8 +96,8 @@ func (s *sealer) keys() []ticketKey {
 	}
 	d := &derived{from: from, keys: make([]ticketKey, len(*from))}
 	for i, key := range *from {
-		d.keys[i].secret = mac(key, "pingap session ticket", s.policy)
-		name := mac(d.keys[i].secret[:], "name", "")
+		d.keys[i].secret = mac(key, "pingap session ticket", []byte(s.policy))
+		name := mac(d.keys[i].secret[:], "name", nil)
 		copy(d.keys[i].name[:], name[:])
 	}
 	s.derived.Store(d)
@@ -103,11 +105,11 @@ func (s *sealer) keys() []ticketKey {
 }
 
 // mac is HMAC-SHA256 over what the sum is for and a text.
-func mac(key []byte, purpose, text string) (sum [sha256.Size]byte) {
+func mac(key []byte, purpose string, text []byte) (sum [sha256.Size]byte) {
 	h := hmac.New(sha256.New, key)
 	h.Write([]byte(purpose))
 	h.Write([]byte{0})
-	h.Write([]byte(text))
+	h.Write(text)
 	h.Sum(sum[:0])
 	return sum
 }
@@ -118,58 +120,63 @@ func (s *sealer) wrap(_ tls.ConnectionState, session *tls.SessionState) ([]byte,
 	if err != nil {
 		return nil, err
 	}
-	key := &s.keys()[0]
-	ticket := make([]byte, keyNameSize+saltSize, keyNameSize+saltSize+len(state)+16)
-	copy(ticket, key.name[:])
-	salt := ticket[keyNameSize:]
-	rand.Read(salt) // never fails
-	aead, nonce, err := key.open(salt)
-	if err != nil {
-		return nil, err
-	}
-	return aead.Seal(ticket, nonce, state, key.name[:]), nil
-}
-
-// open gives the cipher of one ticket. Its key is used once, so the nonce may be zero.
-func (k *ticketKey) open(salt []byte) (cipher.AEAD, []byte, error) {
-	secret := mac(k.secret[:], "ticket", string(salt))
-	block, err := aes.NewCipher(secret[:])
-	if err != nil {
-		return nil, nil, fmt.Errorf("session ticket: %w", err)
-	}
-	aead, err := cipher.NewGCM(block)
-	if err != nil {
-		return nil, nil, fmt.Errorf("session ticket: %w", err)
-	}
-	return aead, make([]byte, aead.NonceSize()), nil
+	return s.seal(state), nil
 }
 
 // unwrap is tls.Config.UnwrapSession. A ticket that cannot be opened means a full handshake, never an error.
 func (s *sealer) unwrap(ticket []byte, _ tls.ConnectionState) (*tls.SessionState, error) {
+	if state := s.open(ticket); state != nil {
+		if session, err := tls.ParseSessionState(state); err == nil { // else one of another version of Go
+			s.tickets.resumed.Add(1)
+			return session, nil
+		}
+	}
+	s.tickets.unknown.Add(1)
+	return nil, nil
+}
+
+// seal makes a ticket with the first key.
+func (s *sealer) seal(state []byte) []byte {
+	key := &s.keys()[0]
+	ticket := make([]byte, keyNameSize+saltSize, keyNameSize+saltSize+len(state)+gcmOverhead)
+	copy(ticket, key.name[:])
+	salt := ticket[keyNameSize:]
+	rand.Read(salt) // never fails
+	var nonce [gcmNonce]byte
+	return key.cipher(salt).Seal(ticket, nonce[:], state, key.name[:])
+}
+
+// open gives the state in a ticket, nil where no key opens it.
+func (s *sealer) open(ticket []byte) []byte {
 	if len(ticket) < keyNameSize+saltSize {
-		s.tickets.unknown.Add(1)
-		return nil, nil
+		return nil
 	}
 	keys := s.keys()
 	for i := range keys {
 		if !bytes.Equal(keys[i].name[:], ticket[:keyNameSize]) { // no secret: it stands in the ticket
 			continue
 		}
-		aead, nonce, err := keys[i].open(ticket[keyNameSize : keyNameSize+saltSize])
+		var nonce [gcmNonce]byte
+		aead := keys[i].cipher(ticket[keyNameSize : keyNameSize+saltSize])
+		state, err := aead.Open(nil, nonce[:], ticket[keyNameSize+saltSize:], keys[i].name[:])
 		if err != nil {
-			return nil, nil
+			return nil
 		}
-		state, err := aead.Open(nil, nonce, ticket[keyNameSize+saltSize:], keys[i].name[:])
-		if err != nil {
-			break
-		}
-		session, err := tls.ParseSessionState(state)
-		if err != nil {
-			break // of another version of Go
-		}
-		s.tickets.resumed.Add(1)
-		return session, nil
+		return state
 	}
-	s.tickets.unknown.Add(1)
-	return nil, nil
+	return nil
+}
+
+// cipher is that of one ticket. Its key is used once, so the nonce may be zero.
+func (k *ticketKey) cipher(salt []byte) cipher.AEAD {
+	secret := mac(k.secret[:], "ticket", salt)
+	block, err := aes.NewCipher(secret[:])
+	if err != nil {
+		panic(fmt.Sprintf("certs: session ticket: %v", err)) // the key has the right size
+	}
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		panic(fmt.Sprintf("certs: session ticket: %v", err)) // so has the block
+	}
+	return aead
 }

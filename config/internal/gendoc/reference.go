@@ -45,6 +45,13 @@ Adding or removing a server is of class listeners; any other object is hot.
 taken over and win over keys of the same name in the table. A missing storage, a key that two storages
 bring, and a storage that itself includes are errors.
 
+## Certificates, keys and other files
+
+Keys that take PEM (` + "`tls_cert`, `tls_key`, `client_auth_ca`" + ` and others that say so) hold the text itself, base64 of it, or the path of a file
+of at most 1 MiB; relative paths start at the working directory. What is in the files is read and judged when the configuration is loaded, and is part of it: workers open
+none, and a changed file is a changed configuration. Files of the live configuration are watched and applied by themselves, see
+[operations.md](operations.md#certificates).
+
 ## The environment
 
 Only ` + "`certificates.X.dns_service_url`" + ` (the whole value ` + "`$ENV:NAME`" + `), header values that are ` + "`$NAME`" + ` as a
