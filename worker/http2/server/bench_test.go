@@ -1,3 +1,7 @@
+//go:build !race
+
+// Under the race detector sync.Pool drops at random what it is given: nothing here could hold.
+
 package server
 
 import (
