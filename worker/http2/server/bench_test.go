@@ -39,11 +39,6 @@ func (h *inline) Request(s *Stream, head *Head) {
 	s.Release()
 }
 
-// nowhere takes everything.
-type nowhere struct{ n int }
-
-func (w *nowhere) Write(p []byte) error { w.n += len(p); return nil }
-
 // warm returns a connection that has served some requests, and a function that serves n at a time.
 func warm(n int, post bool) func() {
 	e := NewEngine(Options{})
