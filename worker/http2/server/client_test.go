@@ -58,9 +58,8 @@ type client struct {
 	buf    []byte
 	dec    hpack.Decoder
 	frames []got
-	block  bool          // the transport takes nothing
-	fail   error         // the transport is broken
-	hold   chan struct{} // closed when block ends
+	block  bool  // the transport takes nothing
+	fail   error // the transport is broken
 }
 
 // newClient returns a client of a connection that has been started; serve is run for every request in a goroutine.

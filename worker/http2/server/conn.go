@@ -42,6 +42,7 @@ type Conn struct {
 	enc hpack.Encoder
 
 	recvWindow int64 // what the client may still send
+	recvFirst  int64 // what it may send on a new stream
 	recvUnsaid int64 // bytes taken that no WINDOW_UPDATE has given back
 	sendWindow int64
 	sendFirst  int64 // window of a new stream
@@ -72,6 +73,7 @@ func (e *Engine) NewConn(h Handler, w Writer) *Conn {
 	c := &Conn{e: e, o: &e.o, h: h, w: w}
 	c.room.L, c.quiet.L = &c.mu, &c.mu
 	c.recvWindow, c.sendWindow, c.sendFirst = initialWindow, initialWindow, initialWindow
+	c.recvFirst = max(int64(c.o.StreamWindow), initialWindow)
 	c.dec.Init(hpackTable)
 	c.enc.Init()
 	return c

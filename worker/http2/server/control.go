@@ -36,6 +36,7 @@ func (c *Conn) takeSettings(h frame.Header, payload []byte) {
 	if h.Flags.Has(frame.FlagAck) {
 		if c.unacked > 0 {
 			c.unacked--
+			c.settleWindows()
 		}
 		return
 	}
@@ -46,6 +47,17 @@ func (c *Conn) takeSettings(h frame.Header, payload []byte) {
 		c.noteControl(frame.HeaderLen)
 		c.fillLocked() // behind the acknowledgement: only there does the client count with the new windows
 	}
+}
+
+// settleWindows makes the windows of streams what our settings say, once the client has acknowledged them: before, it may count with
+// the initial ones where these are larger (RFC 9113 section 6.5.3).
+func (c *Conn) settleWindows() {
+	over := c.recvFirst - int64(c.o.StreamWindow)
+	if over == 0 {
+		return
+	}
+	c.recvFirst -= over
+	c.table.each(func(s *Stream) { s.recvWindow -= over })
 }
 
 // applySettings applies the client's settings one after the other.

@@ -375,3 +375,20 @@ func TestContentLengthHolds(t *testing.T) {
 	k.feed(frame.AppendHeaders(nil, 1, k.get("POST", "/", "content-length: 5"), true, 16384))
 	k.expect("RST_STREAM 1 PROTOCOL_ERROR")
 }
+
+// Before a client knows of a small window it may use the one that the protocol begins with.
+func TestASmallWindowCountsFromItsAcknowledgementOn(t *testing.T) {
+	k := newClient(t, Options{StreamWindow: 1000}, hanging)
+	k.c.Start()
+	k.feed(frame.AppendSettings([]byte(frame.Preface)))
+	k.feed(data(k.post(nil, 1, "/"), 1, string(make([]byte, 16000)), false))
+	k.feed(data(k.post(nil, 3, "/"), 3, "", false))
+	k.feed(frame.AppendSettingsAck(nil))
+	k.feed(data(nil, 3, string(make([]byte, 1000)), false))
+	k.c.Flush()
+	k.drain()
+	k.feed(data(nil, 3, "x", false))
+	k.expect("RST_STREAM 3 FLOW_CONTROL_ERROR")
+	k.feed(data(nil, 1, "x", false))
+	k.expect("RST_STREAM 1 FLOW_CONTROL_ERROR")
+}

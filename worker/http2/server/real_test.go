@@ -32,7 +32,7 @@ func serveReal(s *Stream, req *message.Request) {
 			return
 		}
 		chunk := make([]byte, 64<<10)
-		for range 64 {
+		for range 16 {
 			if _, err := s.Write(chunk); err != nil {
 				return
 			}
@@ -47,15 +47,15 @@ func serveReal(s *Stream, req *message.Request) {
 
 // Many streams of net/http at once: small ones, echoes both ways at full speed, early answers and cancelled ones.
 func TestNetHTTPAsTheClient(t *testing.T) {
-	port := listener(t, Options{}, serveReal)
+	port := listener(t, Options{StreamWindow: 100 << 10, ConnWindow: 300 << 10}, serveReal)
 	client := goClient(t)
 	url := fmt.Sprintf("http://127.0.0.1:%d", port)
-	body := make([]byte, 3<<20)
+	body := make([]byte, 400<<10)
 	_, _ = rand.Read(body)
 	var all sync.WaitGroup
-	for i := range 24 {
+	for i := range 16 {
 		all.Go(func() {
-			for j := range 8 {
+			for j := range 5 {
 				if err := exchange(client, url, (i+j)%5, body); err != nil {
 					t.Errorf("kind %d: %v", (i+j)%5, err)
 				}
@@ -73,7 +73,7 @@ func exchange(client *http.Client, url string, kind int, body []byte) error {
 	case 1:
 		return expectBody(client.Post(url+"/echo", "x/y", bytes.NewReader(body)))(200, body)
 	case 2:
-		return expectBody(client.Get(url+"/large"))(200, make([]byte, 4<<20))
+		return expectBody(client.Get(url+"/large"))(200, make([]byte, 1<<20))
 	case 3:
 		return expectBody(client.Post(url+"/early", "x/y", bytes.NewReader(body)))(413, []byte("no"))
 	}

@@ -17,8 +17,9 @@ type blockPart struct {
 	buf    *buffer
 }
 
-// blockMax is the longest field block that is collected, in bytes. Encoded it is hardly ever larger than decoded.
-func (c *Conn) blockMax() int { return c.o.HeadSize + c.o.HeadSize/4 }
+// blockMax is the longest field block that is collected, in bytes: what is only a little too large is decoded and answered
+// with 431, and the connection goes on.
+func (c *Conn) blockMax() int { return max(2*c.o.HeadSize, 64<<10) }
 
 // takeHeaders takes a HEADERS frame.
 func (c *Conn) takeHeaders(h frame.Header, payload []byte) {

@@ -89,7 +89,7 @@ func (c *Conn) openLocked(id uint32) *Stream {
 	s.c, s.id = c, id
 	s.readable.L, s.writable.L = &c.mu, &c.mu
 	s.length = message.LengthUnknown
-	s.recvWindow, s.sendWindow = int64(c.o.StreamWindow), c.sendFirst
+	s.recvWindow, s.sendWindow = c.recvFirst, c.sendFirst
 	s.priority = head.DefaultPriority
 	c.table.put(s)
 	c.working++
