@@ -49,14 +49,14 @@ func benchServer() {
 		if err != nil {
 			return
 		}
-		go benchConn(nc)
+		go benchConn(nc, 64<<10)
 	}
 }
 
 // benchConn is a server that does as little as one can: heads are not decoded.
-func benchConn(nc net.Conn) {
+func benchConn(nc net.Conn, size int) {
 	defer nc.Close()
-	in := bufio.NewReaderSize(nc, 64<<10)
+	in := bufio.NewReaderSize(nc, size)
 	if _, err := in.Discard(len(frame.Preface)); err != nil {
 		return
 	}
