@@ -32,11 +32,25 @@ type peer struct {
 	connect    bool
 }
 
+// nowConn is a transport over a socket that can be read inside the callback of its RawConn.Read, as that of
+// worker/secure. Writing to it may block.
+type nowConn interface {
+	net.Conn
+	// Raw is the socket's descriptor.
+	Raw() syscall.RawConn
+	// ReadNow reads without waiting; a temporary error tells that there is nothing.
+	ReadNow(fd uintptr, p []byte) (int, error)
+	// Drained reports whether the last ReadNow has left nothing.
+	Drained() bool
+}
+
 // Conn is one connection to an upstream.
 type Conn struct {
 	o     Options
 	t     net.Conn
-	raw   syscall.RawConn // of t, nil if it has none
+	raw   syscall.RawConn // of t, nil if it cannot be read and written by its descriptor
+	now   nowConn         // t, if it is such
+	wait  syscall.RawConn // of the reader: raw, or that below now; nil if t is read plainly
 	pools *Pools
 	slots atomic.Int32   // how many streams may be opened now; -1 when never again
 	wg    sync.WaitGroup // the reader and a flusher
@@ -85,14 +99,13 @@ type Conn struct {
 
 // New begins a connection over t, which then belongs to it, and starts the goroutine that reads. It ends
 // when t fails or the connection is closed. Nothing is written before the first Open or Tick.
+//
+// If t is a syscall.Conn, whose descriptor carries the bytes of HTTP/2 themselves, or can be read without waiting as the one
+// of worker/secure, no read finds nothing and no buffer is held while waiting. Any other net.Conn will do.
 func New(t net.Conn, o Options) *Conn {
 	o = o.withDefaults()
 	c := &Conn{o: o, t: t, pools: o.Pools, next: 1, settled: make(chan struct{})}
-	if sc, ok := t.(syscall.Conn); ok {
-		if raw, err := sc.SyscallConn(); err == nil {
-			c.raw = raw
-		}
-	}
+	c.lookAt(t)
 	c.peer = peer{maxStreams: firstStreams, window: minWindow, maxFrame: frame.MinMaxFrame}
 	c.sendWin, c.recvWin = minWindow, int64(o.ConnWindow)
 	c.patience.fill()
@@ -104,6 +117,18 @@ func New(t net.Conn, o Options) *Conn {
 	c.wg.Add(1)
 	go c.run() // ends with the transport
 	return c
+}
+
+// lookAt finds out how the transport is read.
+func (c *Conn) lookAt(t net.Conn) {
+	switch t := t.(type) {
+	case nowConn:
+		c.now, c.wait = t, t.Raw()
+	case syscall.Conn:
+		if raw, err := t.SyscallConn(); err == nil {
+			c.raw, c.wait = raw, raw
+		}
+	}
 }
 
 // Wait returns when the goroutines of a connection that was closed have ended.

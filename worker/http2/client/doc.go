@@ -29,7 +29,7 @@
 // DATA is queued only as far as the windows allow and little is waiting; what is left stays in the caller's memory (Stream.rest), and
 // whoever opens a window or ends a write goes on with it (Conn.pumpLocked), in turns over the streams.
 //
-// On a transport with a descriptor (syscall.Conn) the reader lives inside RawConn.Read as worker/proxy does, takes a buffer only when there is
+// On a socket, and on a TLS connection of worker/secure, the reader lives inside RawConn.Read as worker/proxy does, takes a buffer only when there is
 // something to read, and is woken by Tick where the end came without an edge. Any other transport is read plainly; after two seconds
 // without streams Tick interrupts the read, so that it goes on with a few bytes instead of a buffer. Such a transport has to survive a
 // read deadline, as crypto/tls does.

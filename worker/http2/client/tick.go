@@ -129,7 +129,7 @@ func (c *Conn) restLocked(now int64) {
 	c.streams = table{}
 	c.scratch, c.text = nil, nil
 	c.late, c.lates = max(c.late, 0), max(c.lates, 0)
-	if c.raw == nil {
+	if c.wait == nil {
 		_ = c.t.SetReadDeadline(time.Unix(1, 0)) // the reader gives its buffer back: see readPlain
 	}
 }
@@ -137,7 +137,7 @@ func (c *Conn) restLocked(now int64) {
 // lostLocked reports whether the peer has closed without an edge that the reader could see: a FIN that came with the
 // data before it.
 func (c *Conn) lostLocked(now int64) bool {
-	if c.raw == nil {
+	if c.wait == nil {
 		return false
 	}
 	if now-c.looked < lookEvery {
@@ -145,7 +145,7 @@ func (c *Conn) lostLocked(now int64) bool {
 	}
 	c.looked = now
 	gone := false
-	err := c.raw.Control(func(fd uintptr) {
+	err := c.wait.Control(func(fd uintptr) {
 		fds := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
 		n, err := unix.Poll(fds[:], 0)
 		gone = err == nil && n > 0 && fds[0].Revents&(unix.POLLRDHUP|unix.POLLHUP|unix.POLLERR) != 0
