@@ -9,6 +9,7 @@ import (
 
 	"pingap/worker/http2/frame"
 	"pingap/worker/http2/hpack"
+	"pingap/worker/http2/table"
 )
 
 const (
@@ -60,8 +61,8 @@ type Conn struct {
 
 	settled chan struct{} // closed when the peer's first SETTINGS came, or none will come
 
-	mu       sync.Mutex // guards all below, and the streams
-	streams  table      // open: not ended by both sides
+	mu       sync.Mutex          // guards all below, and the streams
+	streams  table.Table[Stream] // open: not ended by both sides
 	reserved int
 	next     uint32 // number of the next stream
 	free     *Stream
@@ -144,7 +145,7 @@ func (c *Conn) Healthy() bool { return c.slots.Load() >= 0 }
 func (c *Conn) Streams() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.streams.n
+	return c.streams.Len()
 }
 
 // Err returns why the connection has ended, nil while it has not.
@@ -191,7 +192,7 @@ func (c *Conn) roomLocked() int {
 	if c.o.MaxStreams > 0 {
 		limit = min(limit, int64(c.o.MaxStreams))
 	}
-	return int(max(min(limit, math.MaxInt32)-int64(c.streams.n+c.reserved), 0))
+	return int(max(min(limit, math.MaxInt32)-int64(c.streams.Len()+c.reserved), 0))
 }
 
 func (c *Conn) publishLocked() { c.slots.Store(int32(c.roomLocked())) }
@@ -226,7 +227,7 @@ func (c *Conn) addLocked() *Stream {
 	s.sendWin, s.recvWin = c.peer.window, int64(c.o.StreamWindow)
 	c.next += 2
 	c.draining = c.draining || c.next > lastStream
-	c.streams.add(s)
+	c.streams.Add(s.id, s)
 	c.publishLocked()
 	return s
 }
@@ -239,14 +240,14 @@ func (c *Conn) removeLocked(s *Stream) {
 	s.gone = true
 	c.queue.remove(s)
 	s.rest = nil
-	c.streams.remove(s)
+	c.streams.Remove(s.id)
 	c.partLocked()
 	c.publishLocked()
 }
 
 // partLocked ends a connection that takes no new streams when the last one has ended.
 func (c *Conn) partLocked() {
-	if (c.draining || c.goneAway) && c.streams.n == 0 && c.reserved == 0 {
+	if (c.draining || c.goneAway) && c.streams.Len() == 0 && c.reserved == 0 {
 		c.hangUpLocked(frame.NoError)
 	}
 }
@@ -273,7 +274,7 @@ func (c *Conn) Drain() {
 // CloseIdle closes the connection if no stream is open or reserved, and reports whether it did.
 func (c *Conn) CloseIdle() bool {
 	c.mu.Lock()
-	if c.streams.n > 0 || c.reserved > 0 {
+	if c.streams.Len() > 0 || c.reserved > 0 {
 		c.mu.Unlock()
 		return false
 	}
@@ -306,23 +307,15 @@ func (c *Conn) failLocked(err error) {
 	if !ok {
 		reason = &Error{Cause: Lost, Text: "connection lost", Err: err}
 	}
-	for _, s := range append([]*Stream(nil), c.streams.slots...) {
-		if s != nil {
-			s.unprocessed = s.unprocessed || s.headEnd > c.taken
-			s.failLocked(reason)
-			c.removeLocked(s)
-		}
+	for _, s := range c.streams.All() {
+		s.unprocessed = s.unprocessed || s.headEnd > c.taken
+		s.failLocked(reason)
+		c.removeLocked(s)
 	}
 	c.publishLocked()
 }
 
-// LocalAddr returns the transport's own address.
-func (c *Conn) LocalAddr() net.Addr { return c.t.LocalAddr() }
-
-// RemoteAddr returns the transport's peer.
-func (c *Conn) RemoteAddr() net.Addr { return c.t.RemoteAddr() }
-
-// Opened streams since the connection began; for logs and for the age of a connection.
+// Opened returns how many streams were opened since the connection began.
 func (c *Conn) Opened() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -90,8 +90,8 @@ func FuzzFrames(f *testing.F) {
 		for _, s := range []*Stream{get1, post, up} {
 			s.Release()
 		}
-		if c.streams.n != 0 || c.unread != 0 || c.queue.first != nil || c.recvWin > minWindow || c.Err() == nil {
-			t.Fatalf("%d streams, %d unread, window %d, %v", c.streams.n, c.unread, c.recvWin, c.Err())
+		if c.streams.Len() != 0 || c.unread != 0 || c.queue.first != nil || c.recvWin > minWindow || c.Err() == nil {
+			t.Fatalf("%d streams, %d unread, window %d, %v", c.streams.Len(), c.unread, c.recvWin, c.Err())
 		}
 	})
 }

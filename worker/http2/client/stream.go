@@ -162,9 +162,6 @@ func (s *Stream) Unprocessed() bool {
 // ID returns the number of the stream, for logs.
 func (s *Stream) ID() uint32 { return s.id }
 
-// Conn returns the connection of the stream.
-func (s *Stream) Conn() *Conn { return s.c }
-
 // Reset ends both sides: the peer is told the code, and waiting calls return an error.
 func (s *Stream) Reset(code frame.ErrCode) {
 	s.c.mu.Lock()

@@ -107,8 +107,8 @@ func TestStreamsThatEndInEveryWayStayApart(t *testing.T) {
 		}
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if c.streams.n != 0 || c.unread != 0 || c.queue.first != nil {
-			t.Errorf("%d streams, %d bytes unread", c.streams.n, c.unread)
+		if c.streams.Len() != 0 || c.unread != 0 || c.queue.first != nil {
+			t.Errorf("%d streams, %d bytes unread", c.streams.Len(), c.unread)
 		}
 	})
 }

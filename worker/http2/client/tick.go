@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"pingap/worker/http2/frame"
+	"pingap/worker/http2/table"
 )
 
 // idleTrim is after how long without streams a connection gives back what it keeps for the next.
@@ -97,7 +98,7 @@ func (c *Conn) askLocked(now int64) {
 		return
 	}
 	limit := c.o.PingWaiting
-	if c.streams.n == 0 {
+	if c.streams.Len() == 0 {
 		limit = c.o.PingIdle
 	}
 	if limit <= 0 || now-c.lastHeard < int64(limit) {
@@ -114,7 +115,7 @@ func (c *Conn) askLocked(now int64) {
 
 // restLocked gives back what an idle connection does not need.
 func (c *Conn) restLocked(now int64) {
-	if c.streams.n > 0 || c.reserved > 0 {
+	if c.streams.Len() > 0 || c.reserved > 0 {
 		c.idleSince, c.trimmed = 0, false
 		return
 	}
@@ -126,7 +127,7 @@ func (c *Conn) restLocked(now int64) {
 	}
 	c.trimmed = true
 	c.free, c.frees = nil, 0
-	c.streams = table{}
+	c.streams = table.Table[Stream]{}
 	c.scratch, c.text = nil, nil
 	c.late, c.lates = max(c.late, 0), max(c.lates, 0)
 	if c.wait == nil {
