@@ -22,8 +22,10 @@ func Head(fields *message.Fields) (status int, length int64, wrong string) {
 	if status, wrong = parseStatus(fields); wrong != "" {
 		return 0, 0, wrong
 	}
-	length, wrong = checkFields(fields)
-	return status, length, wrong
+	if length, wrong = checkFields(fields); wrong != "" {
+		return 0, 0, wrong
+	}
+	return status, length, ""
 }
 
 // Ask is what must be known of a request to understand its response.

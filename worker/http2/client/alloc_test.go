@@ -12,7 +12,7 @@ func TestAWarmConnectionAllocatesNothing(t *testing.T) {
 		t.Skip("the race detector allocates")
 	}
 	a, b := socketPair(t)
-	go benchConn(b) // ends with the connection
+	go benchConn(b, 64<<10) // ends with the connection
 	c := watch(t, New(a, Options{ConnWindow: 64 << 20}))
 	req := request("GET", "/some/path", benchHeaders...)
 	resp := new(message.Response)

@@ -49,14 +49,14 @@ func benchServer() {
 		if err != nil {
 			return
 		}
-		go benchConn(nc)
+		go benchConn(nc, 64<<10)
 	}
 }
 
 // benchConn is a server that does as little as one can: heads are not decoded.
-func benchConn(nc net.Conn) {
+func benchConn(nc net.Conn, size int) {
 	defer nc.Close()
-	in := bufio.NewReaderSize(nc, 64<<10)
+	in := bufio.NewReaderSize(nc, size)
 	if _, err := in.Discard(len(frame.Preface)); err != nil {
 		return
 	}
@@ -211,4 +211,54 @@ func BenchmarkRequests(b *testing.B) {
 		b.Run(fmt.Sprintf("ours/%d", width), func(b *testing.B) { benchOurs(b, width) })
 		b.Run(fmt.Sprintf("net-http/%d", width), func(b *testing.B) { benchGo(b, width) })
 	}
+}
+
+// BenchmarkDownload reads bodies of 1 MiB from a server that others wrote, which runs in this process too.
+func BenchmarkDownload(b *testing.B) {
+	const size = 1 << 20
+	body := make([]byte, size)
+	handler := func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(body) }
+	buf := make([]byte, 32<<10)
+	drain := func(r io.Reader) {
+		total := 0
+		for {
+			n, err := r.Read(buf)
+			if total += n; err != nil {
+				break
+			}
+		}
+		if total != size {
+			b.Fatalf("%d bytes", total)
+		}
+	}
+	b.Run("ours", func(b *testing.B) {
+		c := serve(b, handler, false, Options{})
+		b.SetBytes(size)
+		drive(b, 1, func(n *atomic.Int64) {
+			for n.Add(-1) >= 0 {
+				s := get(b, c, "/")
+				finalHead(b, s)
+				drain(s)
+				s.Release()
+			}
+		})
+	})
+	b.Run("net-http", func(b *testing.B) {
+		tr := &http.Transport{Protocols: new(http.Protocols)}
+		tr.Protocols.SetUnencryptedHTTP2(true)
+		defer tr.CloseIdleConnections()
+		addr := listenH2(b, handler, false)
+		b.SetBytes(size)
+		drive(b, 1, func(n *atomic.Int64) {
+			for n.Add(-1) >= 0 {
+				req, _ := http.NewRequest("GET", "http://"+addr+"/", nil)
+				resp, err := tr.RoundTrip(req)
+				if err != nil {
+					b.Fatal(err)
+				}
+				drain(resp.Body)
+				_ = resp.Body.Close()
+			}
+		})
+	})
 }

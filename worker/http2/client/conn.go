@@ -9,6 +9,7 @@ import (
 
 	"pingap/worker/http2/frame"
 	"pingap/worker/http2/hpack"
+	"pingap/worker/http2/table"
 )
 
 const (
@@ -32,11 +33,25 @@ type peer struct {
 	connect    bool
 }
 
+// nowConn is a transport over a socket that can be read inside the callback of its RawConn.Read, as that of
+// worker/secure. Writing to it may block.
+type nowConn interface {
+	net.Conn
+	// Raw is the socket's descriptor.
+	Raw() syscall.RawConn
+	// ReadNow reads without waiting; a temporary error tells that there is nothing.
+	ReadNow(fd uintptr, p []byte) (int, error)
+	// Drained reports whether the last ReadNow has left nothing.
+	Drained() bool
+}
+
 // Conn is one connection to an upstream.
 type Conn struct {
 	o     Options
 	t     net.Conn
-	raw   syscall.RawConn // of t, nil if it has none
+	raw   syscall.RawConn // of t, nil if it cannot be read and written by its descriptor
+	now   nowConn         // t, if it is such
+	wait  syscall.RawConn // of the reader: raw, or that below now; nil if t is read plainly
 	pools *Pools
 	slots atomic.Int32   // how many streams may be opened now; -1 when never again
 	wg    sync.WaitGroup // the reader and a flusher
@@ -46,8 +61,8 @@ type Conn struct {
 
 	settled chan struct{} // closed when the peer's first SETTINGS came, or none will come
 
-	mu       sync.Mutex // guards all below, and the streams
-	streams  table      // open: not ended by both sides
+	mu       sync.Mutex          // guards all below, and the streams
+	streams  table.Table[Stream] // open: not ended by both sides
 	reserved int
 	next     uint32 // number of the next stream
 	free     *Stream
@@ -85,14 +100,13 @@ type Conn struct {
 
 // New begins a connection over t, which then belongs to it, and starts the goroutine that reads. It ends
 // when t fails or the connection is closed. Nothing is written before the first Open or Tick.
+//
+// If t is a syscall.Conn, whose descriptor carries the bytes of HTTP/2 themselves, or can be read without waiting as the one
+// of worker/secure, no read finds nothing and no buffer is held while waiting. Any other net.Conn will do.
 func New(t net.Conn, o Options) *Conn {
 	o = o.withDefaults()
 	c := &Conn{o: o, t: t, pools: o.Pools, next: 1, settled: make(chan struct{})}
-	if sc, ok := t.(syscall.Conn); ok {
-		if raw, err := sc.SyscallConn(); err == nil {
-			c.raw = raw
-		}
-	}
+	c.lookAt(t)
 	c.peer = peer{maxStreams: firstStreams, window: minWindow, maxFrame: frame.MinMaxFrame}
 	c.sendWin, c.recvWin = minWindow, int64(o.ConnWindow)
 	c.patience.fill()
@@ -104,6 +118,18 @@ func New(t net.Conn, o Options) *Conn {
 	c.wg.Add(1)
 	go c.run() // ends with the transport
 	return c
+}
+
+// lookAt finds out how the transport is read.
+func (c *Conn) lookAt(t net.Conn) {
+	switch t := t.(type) {
+	case nowConn:
+		c.now, c.wait = t, t.Raw()
+	case syscall.Conn:
+		if raw, err := t.SyscallConn(); err == nil {
+			c.raw, c.wait = raw, raw
+		}
+	}
 }
 
 // Wait returns when the goroutines of a connection that was closed have ended.
@@ -119,7 +145,7 @@ func (c *Conn) Healthy() bool { return c.slots.Load() >= 0 }
 func (c *Conn) Streams() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.streams.n
+	return c.streams.Len()
 }
 
 // Err returns why the connection has ended, nil while it has not.
@@ -166,7 +192,7 @@ func (c *Conn) roomLocked() int {
 	if c.o.MaxStreams > 0 {
 		limit = min(limit, int64(c.o.MaxStreams))
 	}
-	return int(max(min(limit, math.MaxInt32)-int64(c.streams.n+c.reserved), 0))
+	return int(max(min(limit, math.MaxInt32)-int64(c.streams.Len()+c.reserved), 0))
 }
 
 func (c *Conn) publishLocked() { c.slots.Store(int32(c.roomLocked())) }
@@ -201,7 +227,7 @@ func (c *Conn) addLocked() *Stream {
 	s.sendWin, s.recvWin = c.peer.window, int64(c.o.StreamWindow)
 	c.next += 2
 	c.draining = c.draining || c.next > lastStream
-	c.streams.add(s)
+	c.streams.Add(s.id, s)
 	c.publishLocked()
 	return s
 }
@@ -214,14 +240,14 @@ func (c *Conn) removeLocked(s *Stream) {
 	s.gone = true
 	c.queue.remove(s)
 	s.rest = nil
-	c.streams.remove(s)
+	c.streams.Remove(s.id)
 	c.partLocked()
 	c.publishLocked()
 }
 
 // partLocked ends a connection that takes no new streams when the last one has ended.
 func (c *Conn) partLocked() {
-	if (c.draining || c.goneAway) && c.streams.n == 0 && c.reserved == 0 {
+	if (c.draining || c.goneAway) && c.streams.Len() == 0 && c.reserved == 0 {
 		c.hangUpLocked(frame.NoError)
 	}
 }
@@ -248,7 +274,7 @@ func (c *Conn) Drain() {
 // CloseIdle closes the connection if no stream is open or reserved, and reports whether it did.
 func (c *Conn) CloseIdle() bool {
 	c.mu.Lock()
-	if c.streams.n > 0 || c.reserved > 0 {
+	if c.streams.Len() > 0 || c.reserved > 0 {
 		c.mu.Unlock()
 		return false
 	}
@@ -281,23 +307,15 @@ func (c *Conn) failLocked(err error) {
 	if !ok {
 		reason = &Error{Cause: Lost, Text: "connection lost", Err: err}
 	}
-	for _, s := range append([]*Stream(nil), c.streams.slots...) {
-		if s != nil {
-			s.unprocessed = s.unprocessed || s.headEnd > c.taken
-			s.failLocked(reason)
-			c.removeLocked(s)
-		}
+	for _, s := range c.streams.All() {
+		s.unprocessed = s.unprocessed || s.headEnd > c.taken
+		s.failLocked(reason)
+		c.removeLocked(s)
 	}
 	c.publishLocked()
 }
 
-// LocalAddr returns the transport's own address.
-func (c *Conn) LocalAddr() net.Addr { return c.t.LocalAddr() }
-
-// RemoteAddr returns the transport's peer.
-func (c *Conn) RemoteAddr() net.Addr { return c.t.RemoteAddr() }
-
-// Opened streams since the connection began; for logs and for the age of a connection.
+// Opened returns how many streams were opened since the connection began.
 func (c *Conn) Opened() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -83,35 +83,29 @@ func (c *Conn) positionLocked() int64 {
 // flushLocked has what is queued written, and releases mu. Whoever comes while somebody writes leaves his
 // frames to him; so those of several streams share a system call. It does not wait for a peer that does not read.
 func (c *Conn) flushLocked() {
-	if c.flushing || c.out == nil && (!c.closing || c.hungUp) {
-		c.mu.Unlock()
-		return
-	}
-	c.flushing = true
-	if c.raw == nil && c.out != nil && len(c.out.b) >= outSpawn {
-		c.spawnLocked()
-		c.mu.Unlock()
-		return
-	}
-	if c.streams.n > 1 {
-		c.mu.Unlock()
-		runtime.Gosched() // streams that are about to send join in
-		c.mu.Lock()
-	}
-	c.writeLocked(flushRounds, false)
+	large := c.out != nil && len(c.out.b) >= outSpawn
+	c.startLocked(c.raw == nil && large, c.streams.Len() > 1)
 }
 
 // kickLocked is flushLocked for who may not write to a transport that can block.
-func (c *Conn) kickLocked() {
+func (c *Conn) kickLocked() { c.startLocked(c.raw == nil, false) }
+
+// startLocked writes if there is something and nobody is at it, and releases mu.
+func (c *Conn) startLocked(spawn, yield bool) {
 	if c.flushing || c.out == nil && (!c.closing || c.hungUp) {
 		c.mu.Unlock()
 		return
 	}
 	c.flushing = true
-	if c.raw == nil {
+	if spawn {
 		c.spawnLocked()
 		c.mu.Unlock()
 		return
+	}
+	if yield {
+		c.mu.Unlock()
+		runtime.Gosched() // streams that are about to send join in
+		c.mu.Lock()
 	}
 	c.writeLocked(flushRounds, false)
 }

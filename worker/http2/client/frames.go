@@ -64,7 +64,7 @@ func (c *Conn) dataLocked(h frame.Header, p []byte) error {
 			return err
 		}
 	}
-	s := c.streams.find(h.Stream)
+	s := c.streams.Find(h.Stream)
 	if s == nil {
 		c.giveBackLocked(n)
 		return c.lateLocked(int64(n), 0)
@@ -170,7 +170,7 @@ func (r *reader) continuationLocked(h frame.Header, p []byte) error {
 // blockLocked decodes a field block. That of a stream that is gone as well, since the table must stay in step.
 func (r *reader) blockLocked(h frame.Header, block []byte) error {
 	c := r.c
-	s := c.streams.find(h.Stream)
+	s := c.streams.Find(h.Stream)
 	if s == nil {
 		if _, _, err := r.dec.Decode(block, &r.late, nil, hpack.Limit{}); err != nil {
 			return broken(frame.CompressionError, err.Error())
@@ -209,7 +209,7 @@ func (c *Conn) windowUpdateLocked(h frame.Header, p []byte) error {
 		c.pumpLocked()
 		return nil
 	}
-	s := c.streams.find(h.Stream)
+	s := c.streams.Find(h.Stream)
 	if s == nil {
 		return nil
 	}
@@ -227,7 +227,7 @@ func (c *Conn) rstStreamLocked(h frame.Header, p []byte) error {
 	if c.idleLocked(h.Stream) {
 		return broken(frame.ProtocolError, "RST_STREAM on an idle stream")
 	}
-	s := c.streams.find(h.Stream)
+	s := c.streams.Find(h.Stream)
 	if s == nil {
 		return c.spendLocked(1)
 	}
@@ -245,8 +245,8 @@ func (c *Conn) goAwayLocked(p []byte) error {
 	}
 	last, code, _ := frame.ParseGoAway(p)
 	c.goneAway = true
-	for _, s := range append([]*Stream(nil), c.streams.slots...) {
-		if s != nil && s.id > last {
+	for _, s := range c.streams.All() {
+		if s.id > last {
 			s.unprocessed = true
 			s.failLocked(&Error{Cause: GoneAway, Code: code, Text: "the peer goes away"})
 			c.removeLocked(s)

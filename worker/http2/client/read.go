@@ -21,6 +21,9 @@ const (
 	goodbyeTime = time.Second
 )
 
+// errAgain tells that there is nothing to read now.
+var errAgain = errors.New("nothing to read now")
+
 // reader is what the goroutine that reads owns. The frames are handled under the connection's mu, a buffer
 // full at a time.
 type reader struct {
@@ -42,7 +45,7 @@ type reader struct {
 func (r *reader) init(c *Conn) {
 	r.c = c
 	r.dec.Init(hpackTable)
-	if c.raw != nil {
+	if c.wait != nil {
 		r.fn = r.onReady
 	}
 }
@@ -52,8 +55,8 @@ func (c *Conn) run() {
 	defer c.wg.Done()
 	var err error
 	for {
-		if c.raw != nil {
-			if err = c.raw.Read(c.in.fn); err == nil {
+		if c.wait != nil {
+			if err = c.wait.Read(c.in.fn); err == nil {
 				err = c.in.err
 			}
 		} else {
@@ -106,34 +109,79 @@ func (c *Conn) finish(err error) {
 	c.writeLocked(1<<30, true)
 }
 
-// onReady is the callback of RawConn.Read: it is left only at the end, so that no read finds nothing.
+// onReady is the callback of RawConn.Read: it is left only at the end, so that no read finds nothing. A FIN that came with the
+// last data is found by Tick.
 func (r *reader) onReady(fd uintptr) bool {
+	r.err = nil
 	for {
-		space := r.space()
-		n, errno := rawRead(fd, space)
-		switch {
-		case errno == syscall.EAGAIN:
+		got, more := r.fill(fd)
+		if got {
+			if err := r.take(); err != nil {
+				r.err = err
+			}
+		}
+		if r.err != nil {
+			return true
+		}
+		if !more {
 			r.idle()
 			return false
-		case errno != 0:
-			r.err = errno
-			return true
-		case n == 0:
-			r.err = io.EOF
-			return true
-		}
-		r.w += n
-		if r.err = r.take(); r.err != nil {
-			return true
-		}
-		if n < len(space) {
-			r.idle()
-			return false // the socket is drained; a FIN that came with the data is found by Tick
 		}
 	}
 }
 
-// readPlain reads from a transport that has no descriptor of its own, such as TLS. Without streams it waits
+// fill reads until there is nothing more now, or the buffer is full. At the end it sets err.
+func (r *reader) fill(fd uintptr) (got, more bool) {
+	space := r.space()
+	for {
+		n, err := r.readNow(fd, space)
+		r.w += n
+		got = got || n > 0
+		switch {
+		case err != nil:
+			if err != errAgain {
+				r.err = err
+			}
+			return got, false
+		case r.drained(n < len(space)):
+			return got, false
+		}
+		if space = space[n:]; len(space) < frameSize {
+			return got, true
+		}
+	}
+}
+
+// readNow reads what is at hand, without waiting; errAgain is nothing.
+func (r *reader) readNow(fd uintptr, p []byte) (int, error) {
+	if r.c.now == nil {
+		n, errno := rawRead(fd, p)
+		switch {
+		case errno == syscall.EAGAIN:
+			return 0, errAgain
+		case errno != 0:
+			return 0, errno
+		case n == 0:
+			return 0, io.EOF
+		}
+		return n, nil
+	}
+	n, err := r.c.now.ReadNow(fd, p)
+	if e, ok := err.(interface{ Temporary() bool }); ok && e.Temporary() {
+		err = errAgain
+	}
+	return n, err
+}
+
+// drained reports whether the socket had nothing more after a read, which was short.
+func (r *reader) drained(short bool) bool {
+	if r.c.now == nil {
+		return short
+	}
+	return r.c.now.Drained()
+}
+
+// readPlain reads from a transport that has no descriptor of its own, such as crypto/tls. Without streams it waits
 // with a few bytes, after Tick has taken the buffer away.
 func (r *reader) readPlain() error {
 	for {

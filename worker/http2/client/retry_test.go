@@ -113,14 +113,14 @@ func TestARequestThatDidNotLeaveIsUnprocessed(t *testing.T) {
 // An answer that was sent before the peer stopped reading is found.
 func TestAnEarlyAnswerIsFoundBehindAFailedWrite(t *testing.T) {
 	a, b := socketPair(t)
-	c := watch(t, New(&stuck{a, 70000}, Options{}))
+	c := watch(t, New(&stuck{a, 50000}, Options{}))
 	sv := &server{t: t, nc: b}
 	out := frame.AppendSettings(nil)
 	out = append(out, sv.headers(1, false, ":status", "413")...)
 	out = appendData(out, 1, []byte("too large"), true)
 	s := open(t, c, request("POST", "/"), OpenOptions{ContentLength: 1 << 20, Body: make([]byte, 1<<20)})
 	go func() {
-		_, _ = io.Copy(io.Discard, io.LimitReader(b, 70000))
+		_, _ = io.Copy(io.Discard, io.LimitReader(b, 50000))
 		_, _ = b.Write(out)
 	}()
 	if resp, body := complete(t, s); resp.Status != 413 || body != "too large" {

@@ -249,7 +249,11 @@ func TestInterimResponsesComeOneByOne(t *testing.T) {
 	out := sv.headers(id, false, ":status", "100")
 	out = append(out, sv.headers(id, false, ":status", "103", "link", "</a.css>")...)
 	out = append(out, sv.headers(id, false, ":status", "200", "x", "y")...)
-	sv.write(appendData(out, id, []byte("body"), true))
+	half := bytes.Repeat([]byte("body"), 2500)
+	sv.write(appendData(appendData(out, id, half, false), id, half, true))
+	for n := 0; n < 20000; { // both halves may come apart
+		n, _ = s.Buffered()
+	}
 	var got []string
 	resp := new(message.Response)
 	for final := false; !final; {
@@ -263,12 +267,19 @@ func TestInterimResponsesComeOneByOne(t *testing.T) {
 	if strings.Join(got, " ") != "1 1</a.css> 2" {
 		t.Errorf("got %q", got)
 	}
-	if n, whole := s.Buffered(); n != 4 || !whole {
+	if n, whole := s.Buffered(); n != 20000 || !whole {
 		t.Errorf("%d bytes are there, whole %v", n, whole)
 	}
 	p, err := s.Next()
-	if string(p) != "body" || err != nil {
-		t.Errorf("got %q, %v", p, err)
+	if err != nil || !bytes.HasPrefix(p, []byte("bodybody")) {
+		t.Errorf("got %d bytes, %v", len(p), err)
+	}
+	if n, _ := s.Buffered(); n != 20000-len(p) {
+		t.Errorf("%d bytes are left of %d", n, 20000-len(p))
+	}
+	rest, err := io.ReadAll(s) // a read takes what Next gave out
+	if err != nil || len(p)+len(rest) != 20000 {
+		t.Errorf("%d and %d bytes, %v", len(p), len(rest), err)
 	}
 	if _, err := s.Next(); err != io.EOF {
 		t.Errorf("got %v, want EOF", err)

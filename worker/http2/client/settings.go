@@ -106,14 +106,14 @@ func (c *Conn) settingLocked(s frame.Setting) error {
 func (c *Conn) initialWindowLocked(window int64) error {
 	more := window - c.peer.window
 	c.peer.window = window
-	if err := c.spendLocked(c.streams.n / 16); err != nil { // the work is one for each stream
+	if err := c.spendLocked(c.streams.Len() / 16); err != nil { // the work is one for each stream
 		return err
 	}
 	over := false
-	c.streams.each(func(s *Stream) {
+	for _, s := range c.streams.All() {
 		over = over || s.sendWin+more > maxWindow
 		s.widenLocked(more)
-	})
+	}
 	if over {
 		return broken(frame.FlowControlError, "a stream's window is over 2^31-1")
 	}

@@ -89,8 +89,9 @@ func (s *Stream) Head(resp *message.Response, mem []byte) (grown []byte, final b
 func (s *Stream) Read(p []byte) (int, error) {
 	c := s.c
 	c.mu.Lock()
+	s.dropViewLocked()
 	if err := s.readableLocked(); err != nil || len(p) == 0 {
-		c.mu.Unlock()
+		c.flushLocked()
 		return 0, err
 	}
 	n := s.body.Read(p, &c.pools.blocks)
@@ -104,12 +105,7 @@ func (s *Stream) Read(p []byte) (int, error) {
 func (s *Stream) Next() ([]byte, error) {
 	c := s.c
 	c.mu.Lock()
-	if s.viewed > 0 {
-		n := s.viewed
-		s.viewed = 0
-		s.body.Skip(n, &c.pools.blocks)
-		s.takenLocked(n)
-	}
+	s.dropViewLocked()
 	if err := s.readableLocked(); err != nil {
 		c.flushLocked()
 		return nil, err
@@ -118,6 +114,15 @@ func (s *Stream) Next() ([]byte, error) {
 	s.viewed = len(p)
 	c.flushLocked()
 	return p, nil
+}
+
+// dropViewLocked takes what Next gave out.
+func (s *Stream) dropViewLocked() {
+	if n := s.viewed; n > 0 {
+		s.viewed = 0
+		s.body.Skip(n, &s.c.pools.blocks)
+		s.takenLocked(n)
+	}
 }
 
 // readableLocked waits until there are bytes of the body.
@@ -144,7 +149,7 @@ func (s *Stream) readableLocked() error {
 func (s *Stream) Buffered() (n int, whole bool) {
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()
-	return s.body.Len(), s.eof
+	return s.body.Len() - s.viewed, s.eof
 }
 
 // Trailers returns the trailers of the response once Read has said io.EOF; there may be none. They are valid until
@@ -161,9 +166,6 @@ func (s *Stream) Unprocessed() bool {
 
 // ID returns the number of the stream, for logs.
 func (s *Stream) ID() uint32 { return s.id }
-
-// Conn returns the connection of the stream.
-func (s *Stream) Conn() *Conn { return s.c }
 
 // Reset ends both sides: the peer is told the code, and waiting calls return an error.
 func (s *Stream) Reset(code frame.ErrCode) {

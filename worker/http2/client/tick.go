@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"pingap/worker/http2/frame"
+	"pingap/worker/http2/table"
 )
 
 // idleTrim is after how long without streams a connection gives back what it keeps for the next.
@@ -97,7 +98,7 @@ func (c *Conn) askLocked(now int64) {
 		return
 	}
 	limit := c.o.PingWaiting
-	if c.streams.n == 0 {
+	if c.streams.Len() == 0 {
 		limit = c.o.PingIdle
 	}
 	if limit <= 0 || now-c.lastHeard < int64(limit) {
@@ -114,7 +115,7 @@ func (c *Conn) askLocked(now int64) {
 
 // restLocked gives back what an idle connection does not need.
 func (c *Conn) restLocked(now int64) {
-	if c.streams.n > 0 || c.reserved > 0 {
+	if c.streams.Len() > 0 || c.reserved > 0 {
 		c.idleSince, c.trimmed = 0, false
 		return
 	}
@@ -126,10 +127,10 @@ func (c *Conn) restLocked(now int64) {
 	}
 	c.trimmed = true
 	c.free, c.frees = nil, 0
-	c.streams = table{}
+	c.streams = table.Table[Stream]{}
 	c.scratch, c.text = nil, nil
 	c.late, c.lates = max(c.late, 0), max(c.lates, 0)
-	if c.raw == nil {
+	if c.wait == nil {
 		_ = c.t.SetReadDeadline(time.Unix(1, 0)) // the reader gives its buffer back: see readPlain
 	}
 }
@@ -137,7 +138,7 @@ func (c *Conn) restLocked(now int64) {
 // lostLocked reports whether the peer has closed without an edge that the reader could see: a FIN that came with the
 // data before it.
 func (c *Conn) lostLocked(now int64) bool {
-	if c.raw == nil {
+	if c.wait == nil {
 		return false
 	}
 	if now-c.looked < lookEvery {
@@ -145,7 +146,7 @@ func (c *Conn) lostLocked(now int64) bool {
 	}
 	c.looked = now
 	gone := false
-	err := c.raw.Control(func(fd uintptr) {
+	err := c.wait.Control(func(fd uintptr) {
 		fds := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
 		n, err := unix.Poll(fds[:], 0)
 		gone = err == nil && n > 0 && fds[0].Revents&(unix.POLLRDHUP|unix.POLLHUP|unix.POLLERR) != 0

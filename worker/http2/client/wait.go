@@ -77,7 +77,8 @@ func (w *waiter) armLocked() {
 	}
 	left := time.Until(w.at)
 	if w.timer == nil {
-		w.timer = time.AfterFunc(left, w.fire)
+		c := w.c // a timer may fire when the stream is used anew: nothing of it is read without mu
+		w.timer = time.AfterFunc(left, func() { w.fire(c) })
 	} else {
 		w.timer.Reset(left)
 	}
@@ -85,9 +86,9 @@ func (w *waiter) armLocked() {
 }
 
 // fire is the timer's.
-func (w *waiter) fire() {
-	w.c.mu.Lock()
-	defer w.c.mu.Unlock()
+func (w *waiter) fire(c *Conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	w.armed = time.Time{}
 	if !w.waiting || w.at.IsZero() {
 		return
