@@ -12,13 +12,15 @@ import (
 	"time"
 
 	"golang.org/x/crypto/acme"
+
+	"pingap/control/acme/internal/dns01"
 )
 
 // Bounds of an attempt.
 const (
 	attemptTime  = 15 * time.Minute
-	manualTime   = 24 * time.Hour // until somebody has set the record
-	withdrawTime = 30 * time.Second
+	manualTime   = 24 * time.Hour   // until somebody has set the record
+	withdrawTime = 10 * time.Second // which the end of the process may have to wait
 )
 
 // attempt is one try to get one certificate.
@@ -29,9 +31,11 @@ type attempt struct {
 	renewal bool
 	wire    *wire
 	client  *acme.Client
+	zones   dns01.Provider // for dns-01 that is not by hand
 
-	mu        sync.Mutex // guards published
+	mu        sync.Mutex // guards what follows
 	published []Item
+	withdrawn bool // nothing may be published any more: autocert may come late
 }
 
 // failure is why an attempt failed, and what the CA said about the next one.
@@ -85,6 +89,12 @@ func (m *Manager) attempt(ctx context.Context, j *job, w Wanted, renewal bool) (
 // run registers where necessary, and takes the way that fits.
 func (a *attempt) run(ctx context.Context, account *account) (*bundle, error) {
 	defer a.withdraw(ctx)
+	if a.wanted.Challenge == DNS01 && !isManual(a.wanted) {
+		var err error
+		if a.zones, err = a.provider(); err != nil { // before anything is asked of the CA
+			return nil, err
+		}
+	}
 	if err := a.manager.register(ctx, a.client, account, a.wanted); err != nil {
 		return nil, err
 	}
@@ -159,8 +169,16 @@ func (a *attempt) publish(ctx context.Context, items ...Item) error {
 		items[i].Expires = a.manager.opt.Now().Add(day)
 	}
 	a.mu.Lock()
-	a.published = append(a.published, items...)
+	late := a.withdrawn
+	if !late {
+		a.published = append(a.published, items...)
+	}
 	a.mu.Unlock()
+	if late {
+		return errOver
+	}
+	ctx, cancel := context.WithTimeout(ctx, publishTime)
+	defer cancel()
 	if err := a.manager.opt.Publisher.Publish(ctx, items...); err != nil {
 		return fmt.Errorf("not all workers have the answer to the challenge: %w", err)
 	}
@@ -181,6 +199,7 @@ func isToken(text string) bool {
 // withdraw takes the answers back, also when the attempt was cancelled. What cannot be withdrawn expires.
 func (a *attempt) withdraw(ctx context.Context) {
 	a.mu.Lock()
+	a.withdrawn = true
 	items := a.published
 	a.mu.Unlock()
 	if len(items) == 0 {

@@ -21,7 +21,7 @@ const (
 	// may see what ours does not.
 	lookTimes  = 10
 	lookTime   = 10 * time.Second // for one question
-	removeTime = time.Minute
+	removeTime = 15 * time.Second // which the end of the process may have to wait
 )
 
 // Record is a TXT record that somebody has to set by hand.
@@ -54,14 +54,10 @@ func (a *attempt) presentRecords(ctx context.Context, proofs []proof) (cleanUp f
 	if isManual(a.wanted) {
 		return a.askForRecords(ctx, records)
 	}
-	provider, err := a.provider()
-	if err != nil {
-		return cleanUp, err
-	}
 	var removers []func(context.Context) error
 	cleanUp = func() { a.removeRecords(ctx, removers) }
 	for name, values := range records {
-		remove, err := provider.Present(ctx, name, values)
+		remove, err := a.zones.Present(ctx, name, values)
 		removers = append(removers, remove)
 		if err != nil {
 			return cleanUp, fmt.Errorf("dns provider: %w", err)

@@ -162,49 +162,59 @@ func (m *Manager) giveSlot(j *job) {
 	}
 }
 
+// claim returns the certificate under all its names if it is to be published, and marks it as published: Update and
+// Republish may say otherwise while that is under way.
+func (m *Manager) claim(j *job) []Item {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if j.bundle == nil || j.published || !m.opt.Now().Before(j.bundle.leaf.NotAfter) {
+		return nil
+	}
+	j.published = true
+	return j.itemsLocked()
+}
+
+// unpublish says that jobs are not published after all.
+func (m *Manager) unpublish(jobs []*job) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, j := range jobs {
+		j.published = false
+	}
+}
+
 // announce saves and publishes what is not yet. It says whether nothing is left to do.
 func (m *Manager) announce(ctx context.Context, j *job) bool {
-	m.mu.Lock()
-	b, unsaved, published := j.bundle, j.unsaved, j.published
-	id := j.wanted.id()
-	var items []Item
-	if b != nil {
-		items = j.itemsLocked()
-		j.published = true // Update and Republish may say otherwise meanwhile
-	}
-	m.mu.Unlock()
-	if b == nil {
-		return true
-	}
-	ok := true
-	if unsaved {
-		ok = m.save(j, id, b)
-	}
-	if published || !m.opt.Now().Before(b.leaf.NotAfter) {
-		return ok
+	saved := m.save(j)
+	items := m.claim(j)
+	if len(items) == 0 {
+		return saved
 	}
 	ctx, cancel := context.WithTimeout(ctx, publishTime)
 	defer cancel()
 	if err := m.opt.Publisher.Publish(ctx, items...); err != nil {
-		m.opt.Log.Warn("certificate could not be given to all workers", zap.Strings("domains", b.Domains), zap.Error(err))
-		m.mu.Lock()
-		j.published = false
-		m.mu.Unlock()
+		m.opt.Log.Warn("certificate could not be given to all workers", zap.Strings("domains", items[0].Domains), zap.Error(err))
+		m.unpublish([]*job{j})
 		return false
 	}
-	return ok
+	return saved
 }
 
 // save writes a certificate. While that fails it lives in memory only, is used all the same, and is not ordered again.
-func (m *Manager) save(j *job, id string, b *bundle) bool {
-	err := m.store.Write(certificateFile(id), b)
-	if err != nil {
+func (m *Manager) save(j *job) bool {
+	m.mu.Lock()
+	b, unsaved, id := j.bundle, j.unsaved, j.wanted.id()
+	m.mu.Unlock()
+	if !unsaved {
+		return true
+	}
+	if err := m.store.Write(certificateFile(id), b); err != nil {
 		m.opt.Log.Error("issued certificate could not be stored", zap.Strings("domains", b.Domains), zap.Error(err))
 		return false
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	j.unsaved = j.unsaved && j.bundle != b
+	j.unsaved = false // only this goroutine sets it
 	return true
 }
 

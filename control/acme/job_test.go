@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"math/big"
 	"net/http"
 	"os"
@@ -18,6 +19,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"pingap/config"
 	"pingap/control/acme/internal/budget"
 )
 
@@ -320,6 +322,78 @@ func TestNamesComeAndGo(t *testing.T) {
 	})
 }
 
+func TestAThousandCertificatesArePublishedTogether(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeCA{t: t, life: 90 * day}
+		m, _, stop := begin(t, dir, f)
+		var wishes []Wanted
+		for i := range 4*batch + 1 {
+			w := plain()
+			w.Name = fmt.Sprintf("site-%d", i)
+			w.Domains = []string{w.Name + ".example.com"}
+			wishes = append(wishes, w)
+		}
+		m.Update(wishes)
+		synctest.Wait()
+		stop()
+		m, w, stop := begin(t, dir, f)
+		m.Update(wishes)
+		if items := m.Items(); len(items) != len(wishes) {
+			t.Errorf("%d items before anything ran, want %d", len(items), len(wishes))
+		}
+		synctest.Wait()
+		if n := w.count(Certificate); n != len(wishes) || w.calls != 5 {
+			t.Errorf("%d certificates in %d calls", n, w.calls)
+		}
+		stop()
+	})
+}
+
+// The successor of a control process begins while the old one is still at work.
+func TestASuccessorWaitsAndOrdersNothingAgain(t *testing.T) {
+	w := &workers{items: map[string]Item{}, changed: make(chan struct{})}
+	dir := t.TempDir()
+	f := &fakeCA{t: t, life: 90 * day}
+	later := &fakeCA{t: t, life: 90 * day}
+	old, stop := manage(t, Options{Dir: dir, Publisher: w})
+	old.obtain = f.obtain
+	next := &workers{items: map[string]Item{}, changed: make(chan struct{})}
+	m, stopNext := manage(t, Options{Dir: dir, Publisher: next})
+	m.obtain = later.obtain
+	m.Update([]Wanted{plain()})
+	old.Update([]Wanted{plain()})
+	first := w.await(t, "site")
+	awaitStatus(t, old, "site", func(s Status) bool { return s.NextAttempt.After(time.Now()) })
+	if later.tries() != 0 || next.count(Certificate) != 0 {
+		t.Error("the successor did not wait")
+	}
+	stop()
+	if got := next.await(t, "site"); string(got.Chain) != string(first.Chain) || later.tries() != 0 {
+		t.Errorf("another certificate, %d orders", later.tries())
+	}
+	stopNext()
+}
+
+func TestAProviderThatIsNotSetUpCostsNoOrder(t *testing.T) {
+	w := &workers{items: map[string]Item{}, changed: make(chan struct{})}
+	m, _ := manage(t, Options{Dir: t.TempDir(), Publisher: w})
+	wish := plain()
+	wish.Directory = "https://127.0.0.1:1/dir"
+	for _, c := range []struct{ provider, url, want string }{
+		{"cf", "$ENV:NOWHERE", "the environment has no NOWHERE"},
+		{"cf", "https://api.cloudflare.com", "token is required"},
+		{"godaddy", "https://example.com", "expected one of"},
+	} {
+		wish.Challenge, wish.DNSProvider, wish.DNSServiceURL = DNS01, c.provider, config.Secret(c.url)
+		m.Update([]Wanted{wish})
+		awaitStatus(t, m, "site", func(s Status) bool { return strings.Contains(s.LastError, c.want) })
+	}
+	if n := spent(m, budget.Order); n != 0 {
+		t.Errorf("%d orders", n)
+	}
+}
+
 func TestOldCertificatesThatNobodyWantsAreRemoved(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
@@ -485,5 +559,35 @@ func TestANewManagerNeedsAPublisherAndAFolder(t *testing.T) {
 	}
 	if err := m.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestWhatWasSpentSurvivesTheProcess(t *testing.T) {
+	dir := t.TempDir()
+	w, err := plain().normal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 4 { // a process each
+		m, err := New(Options{Dir: dir, Publisher: &workers{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := m.ledger.spend(limitsOf(w.Directory), []budget.Event{w.failureEvent(time.Now(), "a.example.com")}); err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m, err := New(Options{Dir: dir, Publisher: &workers{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	var refusal *budget.Refusal
+	err = m.ledger.spend(limitsOf(w.Directory), []budget.Event{w.failureEvent(time.Now(), "a.example.com")})
+	if !errors.As(err, &refusal) || time.Until(refusal.Until) > time.Hour {
+		t.Errorf("error %v", err)
 	}
 }

@@ -41,24 +41,34 @@ type state struct {
 	Records map[string]record `json:"records"`
 }
 
-// openLedger reads the ledger. One that is damaged is set aside: a fresh one can make a CA refuse us for a while, none at
-// all would be worse. damaged says so.
+// openLedger reads the ledger. One that is damaged is set aside: counting anew can make a CA refuse us for a while, not to
+// work at all would be worse. damaged says so.
 func openLedger(s *store.Store, now func() time.Time) (l *ledger, damaged, err error) {
+	l = &ledger{store: s, now: now}
+	damaged, err = l.read()
+	return l, damaged, err
+}
+
+// read reads the file, in place of what is known.
+func (l *ledger) read() (damaged, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	var st state
-	err = s.Read(stateFile, &st)
+	err = l.store.Read(stateFile, &st)
 	switch {
 	case errors.Is(err, store.ErrDamaged):
 		damaged, st = err, state{}
-		if err := s.SetAside(stateFile); err != nil {
-			return nil, damaged, err
+		if err := l.store.SetAside(stateFile); err != nil {
+			return damaged, err
 		}
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return nil, nil, err
+		return nil, err
 	}
 	if st.Records == nil {
 		st.Records = map[string]record{}
 	}
-	return &ledger{store: s, now: now, budget: budget.New(st.Events), records: st.Records}, damaged, nil
+	l.budget, l.records = budget.New(st.Events), st.Records
+	return damaged, nil
 }
 
 func (l *ledger) saveLocked() error {

@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"net"
 	"net/http"
 	"os"
-	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -226,8 +224,8 @@ func (m *Manager) load(id string, j *job) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if j.bundle == nil {
-		j.bundle = b
+	if j.bundle == nil || b.leaf.NotAfter.After(j.bundle.leaf.NotAfter) {
+		j.bundle, j.published = b, false
 	}
 }
 
@@ -259,107 +257,5 @@ func (m *Manager) Republish() {
 	for _, j := range m.jobs {
 		j.published = false
 		j.poke()
-	}
-}
-
-// Run works until ctx ends. It is called once.
-func (m *Manager) Run(ctx context.Context) error {
-	minders := map[string]*minder{}
-	daily := time.NewTicker(day)
-	defer daily.Stop()
-	for {
-		select {
-		case <-daily.C:
-			m.sweep()
-		case <-ctx.Done():
-			for _, r := range minders {
-				<-r.done // each ends with ctx
-			}
-			return nil
-		case <-m.changed:
-			m.reconcile(ctx, minders)
-		}
-	}
-}
-
-// minder is the goroutine of a job.
-type minder struct {
-	job    *job
-	cancel context.CancelFunc
-	done   chan struct{}
-}
-
-// reconcile ends the goroutines of jobs that are gone, and starts those of new ones.
-func (m *Manager) reconcile(ctx context.Context, minders map[string]*minder) {
-	m.mu.Lock()
-	jobs := maps.Clone(m.jobs)
-	m.mu.Unlock()
-
-	for id, r := range minders {
-		if jobs[id] == r.job {
-			continue
-		}
-		r.cancel()
-		<-r.done
-		delete(minders, id)
-	}
-	m.takeBack(ctx)
-	for id, j := range jobs {
-		if minders[id] != nil {
-			continue
-		}
-		ctx, cancel := context.WithCancel(ctx)
-		r := &minder{job: j, cancel: cancel, done: make(chan struct{})}
-		minders[id] = r
-		go func() { // until ctx ends; Run and reconcile wait for it
-			defer close(r.done)
-			defer cancel()
-			m.mind(ctx, j)
-		}()
-	}
-	m.ledger.keepRecords(func(id string) bool { return jobs[id] != nil })
-}
-
-// takeBack withdraws the certificates that nobody wants any more.
-func (m *Manager) takeBack(ctx context.Context) {
-	m.mu.Lock()
-	gone := m.gone
-	m.gone = nil
-	for _, j := range m.jobs {
-		gone = slices.DeleteFunc(gone, func(i Item) bool { return slices.Contains(j.names, i.Name) }) // wanted again
-	}
-	m.mu.Unlock()
-	if len(gone) == 0 {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, withdrawTime)
-	defer cancel()
-	if err := m.opt.Publisher.Withdraw(ctx, gone...); err != nil {
-		m.opt.Log.Warn("certificates could not be withdrawn", zap.Stringers("items", gone), zap.Error(err))
-	}
-}
-
-// keepStored is how long after its end a certificate that nobody wants stays on disk.
-const keepStored = 30 * day
-
-// sweep removes what was stored and is of no use any more.
-func (m *Manager) sweep() {
-	files, err := m.store.Names("certificates")
-	if err != nil {
-		m.opt.Log.Warn("stored certificates could not be listed", zap.Error(err))
-		return
-	}
-	m.mu.Lock()
-	jobs := maps.Clone(m.jobs)
-	m.mu.Unlock()
-	for _, file := range files {
-		var b bundle
-		id := strings.TrimSuffix(path.Base(file), ".json")
-		if jobs[id] != nil || m.store.Read(file, &b) != nil || b.verify(b.Domains) != nil {
-			continue // what is damaged is for people to look at
-		}
-		if m.opt.Now().Sub(b.leaf.NotAfter) > keepStored {
-			_ = m.store.Remove(file) // the next sweep tries again
-		}
 	}
 }

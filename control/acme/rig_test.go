@@ -26,6 +26,7 @@ type workers struct {
 	refuse  error         // what Publish returns
 	changed chan struct{} // closed and replaced with each change
 	asked   int           // challenges answered
+	calls   int           // of Publish
 }
 
 func key(i Item) string { return i.Kind.String() + " " + i.Name }
@@ -33,6 +34,7 @@ func key(i Item) string { return i.Kind.String() + " " + i.Name }
 func (w *workers) Publish(_ context.Context, items ...Item) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.calls++
 	if w.refuse != nil {
 		return w.refuse
 	}

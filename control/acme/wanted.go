@@ -46,7 +46,7 @@ type Wanted struct {
 	EABKey config.Secret
 	// Challenge is http-01 (also if empty), tls-alpn-01 or dns-01.
 	Challenge string
-	// DNSProvider is cf, ali, tencent, huawei or manual (also if empty), with DNSServiceURL as docs/operations.md
+	// DNSProvider is cf, ali, tencent, huawei or manual (also if empty), with DNSServiceURL as docs/acme.md
 	// describes it. Both are for dns-01 only.
 	DNSProvider   string
 	DNSServiceURL config.Secret

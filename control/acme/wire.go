@@ -126,7 +126,8 @@ func (w *wire) admit(req *http.Request) error {
 		return w.admitOrderLocked()
 	case w.finalize[req.URL.String()] && !w.paid:
 		w.paid = true
-		return w.meter.finalize()
+		w.fault = w.meter.finalize()
+		return w.fault
 	}
 	return nil
 }

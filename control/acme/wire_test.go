@@ -95,9 +95,10 @@ func TestNothingIsSentThatTheBudgetRefuses(t *testing.T) {
 	})
 	w.newOrder, w.finalize = newOrder, map[string]bool{"https://ca.example/f": true}
 	w.meter.finalize = func() error { return full }
-	if _, err := post(w, "https://ca.example/f"); !errors.Is(err, full) {
+	if _, err := post(w, "https://ca.example/f"); !errors.Is(err, full) || !errors.Is(w.verdict(io.EOF), full) {
 		t.Errorf("finalize: %v", err)
 	}
+	w.fault = nil
 	w.meter.order = func() error { return full }
 	if _, err := post(w, newOrder); !errors.Is(err, full) {
 		t.Errorf("order: %v", err)

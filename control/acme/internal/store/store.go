@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"path"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -142,3 +144,30 @@ func (s *Store) Remove(name string) error { return s.dir.Remove(name) }
 
 // SetAside keeps a damaged file under another name, so that somebody can look at it.
 func (s *Store) SetAside(name string) error { return s.dir.Rename(name, name+".damaged") }
+
+// lockEvery is the time between two tries to get the lock: the kernel has no way to wait for one and for something else.
+const lockEvery = 200 * time.Millisecond
+
+// Lock waits until this process alone works with the folder. first says that nobody else had it.
+func (s *Store) Lock(ctx context.Context) (unlock func() error, first bool, err error) {
+	f, err := s.dir.OpenFile("lock", os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, false, err
+	}
+	for first = true; ; first = false {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			return f.Close, first, nil // closing gives it up
+		}
+		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
+			return nil, false, errors.Join(fmt.Errorf("lock: %w", err), f.Close())
+		}
+		t := time.NewTimer(lockEvery)
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return nil, false, errors.Join(ctx.Err(), f.Close())
+		case <-t.C:
+		}
+	}
+}

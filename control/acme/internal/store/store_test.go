@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 func open(t *testing.T) (*Store, string) {
@@ -117,5 +119,46 @@ func TestWhatIsNotOursIsRefused(t *testing.T) {
 	}
 	if names, err := s.Names("nowhere"); err != nil || len(names) != 0 {
 		t.Errorf("files %q, %v", names, err)
+	}
+}
+
+func TestOneProcessWorksWithTheFolder(t *testing.T) {
+	s, dir := open(t)
+	unlock, first, err := s.Lock(context.Background())
+	if err != nil || !first {
+		t.Fatalf("first %v, error %v", first, err)
+	}
+	other, err := Make(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+	defer cancel()
+	if _, _, err := other.Lock(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("the lock was given twice: %v", err)
+	}
+	type result struct {
+		first bool
+		err   error
+	}
+	done := make(chan result)
+	go func() {
+		unlock, first, err := other.Lock(context.Background())
+		if err == nil {
+			err = unlock()
+		}
+		done <- result{first, err}
+	}()
+	select {
+	case r := <-done:
+		t.Fatalf("not waited: %+v", r)
+	case <-time.After(2 * lockEvery):
+	}
+	if err := unlock(); err != nil {
+		t.Fatal(err)
+	}
+	if r := <-done; r.err != nil || r.first {
+		t.Errorf("after it: %+v", r)
 	}
 }
