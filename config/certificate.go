@@ -38,7 +38,11 @@ func (c *Certificate) KeyPEM() []byte { return c.Files.Text("tls_key", c.TLSKey.
 
 // StapleDER is the OCSP response; empty for none.
 func (c *Certificate) StapleDER() []byte {
-	return pki.TrimDER(c.Files.Text("ocsp_staple", c.OCSPStaple))
+	data := c.Files.Text("ocsp_staple", c.OCSPStaple)
+	if len(data) == 0 {
+		data, _ = pki.DecodeDER(c.OCSPStaple)
+	}
+	return pki.TrimDER(data)
 }
 
 // DomainList are the names of domains, in lower case.

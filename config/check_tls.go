@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/tls"
 	"fmt"
 
 	"pingap/config/internal/places"
@@ -34,10 +35,13 @@ func (l *loader) checkVersions(e *entry, s *Server) {
 
 func (l *loader) checkCiphers(e *entry, s *Server) {
 	if s.TLSCipherList != "" {
-		_, odd, err := pki.Ciphers(s.TLSCipherList)
+		ids, odd, err := pki.Ciphers(s.TLSCipherList)
 		l.noteAll(e, odd, "tls_cipher_list")
-		if err != nil {
+		switch oldest, _ := pki.Version(s.TLSMinVersion); {
+		case err != nil:
 			l.fail(e.problem(err.Error(), "tls_cipher_list"))
+		case s.EnabledH2 && oldest < tls.VersionTLS13 && !pki.FitHTTP2(ids):
+			l.warn(e.problem("with TLS 1.2 HTTP/2 needs a suite of ECDHE with AESGCM or CHACHA20 (RFC 9113, section 9.2.2)", "tls_cipher_list"))
 		}
 	}
 	if s.TLSCiphersuites != "" {

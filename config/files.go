@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 
 	"pingap/config/pki"
 )
@@ -24,7 +25,7 @@ type File struct {
 // Files are the files of an object by the keys that name them.
 type Files map[string]File
 
-// Text is what a key with the tag file means: what the file holds, or what the text of the key says.
+// Text is what a key with the tag file means: what the file holds, or the PEM that the text of the key is.
 func (f Files) Text(key, text string) []byte {
 	if file, ok := f[key]; ok {
 		return []byte(file.Data.Reveal())
@@ -32,8 +33,7 @@ func (f Files) Text(key, text string) []byte {
 	if data, ok := pki.DecodePEM(text); ok {
 		return data
 	}
-	data, _ := pki.DecodeDER(text)
-	return data
+	return nil
 }
 
 // FileRead is what Options.ReadFile found.
@@ -113,6 +113,13 @@ func isContent(form, text string) bool {
 	return ok
 }
 
+// plausiblePath keeps what may be a key in a form that is not understood out of messages about paths.
+func plausiblePath(text string) bool {
+	_, der := pki.DecodeDER(text)
+	damaged := strings.HasPrefix(text, "MI") && len(text) > 40 // as DER begins in base64
+	return !der && !damaged && !containsControl(text) && len(text) <= 1024 && !strings.Contains(text, "-----")
+}
+
 // readFile reads the file at path for a key of the object.
 func (l *loader) readFile(e *entry, object any, k *Key, path string) FileRead {
 	var names []string
@@ -122,7 +129,7 @@ func (l *loader) readFile(e *entry, object any, k *Key, path string) FileRead {
 	case formKey:
 		names = pki.KeyNames()
 	}
-	if containsControl(path) { // what is meant as PEM and is none: it may be a key
+	if !plausiblePath(path) {
 		l.fail(e.problem("expected PEM, base64 of PEM or the path of a file", k.Name))
 		return FileRead{}
 	}

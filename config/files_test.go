@@ -125,6 +125,9 @@ func TestFilesThatCannotBeUsedAreReported(t *testing.T) {
 		{"tls_cert = 'c'\ntls_key = 'k'\nis_ca = true", "certificates.a.tls_cert: expected the certificate of a CA, as is_ca is set; this one may not sign others"},
 		{"tls_cert = 'c'\ntls_key = 'k'\nocsp_staple = 'junk'", "certificates.a.ocsp_staple: /abs/junk: expected an OCSP response in DER"},
 		{"tls_cert = 'c'\ntls_key = '''-----BEGIN PRIVATE KEY\nMIIsecret'''", "certificates.a.tls_key: expected PEM, base64 of PEM or the path of a file"},
+		{"tls_cert = 'c'\ntls_key = '-----BEGIN PRIVATE KEY----- MIIsecret'", "certificates.a.tls_key: expected PEM, base64 of PEM or the path of a file"},
+		{"tls_cert = 'c'\ntls_key = 'MIIsecret" + strings.Repeat("secret", 9) + "'", "certificates.a.tls_key: expected PEM, base64 of PEM or the path of a file"},
+		{"tls_cert = 'c'\ntls_key = '" + strings.Repeat("secret", 200) + "'", "certificates.a.tls_key: expected PEM, base64 of PEM or the path of a file"},
 	} {
 		cfg, report := loadText(t, "[certificates.a]\n"+c.keys+"\n", reads(disk))
 		if got := lines(report.Errors); cfg != nil || len(report.Errors) != 1 || !strings.Contains(got, c.want) || strings.Contains(got, "secret") {

@@ -21,7 +21,7 @@ const acmeFolder = "acme"
 
 // ACME says how certificates are got from CAs.
 type ACME struct {
-	Disabled bool                // none are requested; what there is already is not used either
+	Disabled bool                // none are requested; those that are stored are used
 	Getenv   func(string) string // for credentials that the configuration names; nil has none
 }
 

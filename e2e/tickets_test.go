@@ -12,6 +12,8 @@ import (
 	"fmt"
 	"math/big"
 	"net/http"
+	"os"
+	"os/exec"
 	"syscall"
 	"testing"
 	"time"
@@ -155,6 +157,16 @@ func TestIssuedCertificatesAreServed(t *testing.T) {
 			}
 			if got := state.PeerCertificates[0].SerialNumber; got.Cmp(serial) != 0 {
 				t.Errorf("another certificate: %x, before %x", got, serial)
+			}
+			i.mustVerb("stop", "--fast")
+			if !i.endsWithin(patience) {
+				t.Fatal("pingap did not end")
+			}
+			path := i.conf
+			i = launchAs(t, i.dir, func(cmd *exec.Cmd) { cmd.Env = append(os.Environ(), "PINGAP_DISABLE_ACME=1") }, "-c", path, "--workers", "2")
+			i.waitRunning()
+			if _, err := secureGet(secure, c); err != nil {
+				t.Errorf("where nothing is requested: %v", err)
 			}
 		})
 	}

@@ -114,7 +114,6 @@ func TestExitCodesAndTexts(t *testing.T) {
 		{name: "addr alone", args: []string{"-c", good, "--addr", "h"}, code: 2, errors: []string{"--addr needs --upstream"}},
 		{name: "bad number", args: []string{"-c", good, "--workers", "many"}, code: 2, errors: []string{"--workers", "expected a number"}},
 		{name: "later flag", args: []string{"-c", good, "--admin", "127.0.0.1:1"}, code: 2, errors: []string{"--admin is not available yet"}},
-		{name: "later flag, TLS", args: []string{"--upstream", "h", "--domain", "a.b"}, code: 2, errors: []string{"--domain is not available yet: TLS"}},
 		{name: "upgrade of nothing", args: []string{"-u", "-c", good}, code: 4, errors: []string{"not running"}},
 		{name: "later variable", env: map[string]string{"PINGAP_ADMIN_ADDR": "x"}, args: []string{"-t", "-c", good},
 			out: []string{"success"}, errors: []string{"PINGAP_ADMIN_ADDR is ignored"}},

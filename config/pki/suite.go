@@ -95,3 +95,14 @@ func CipherName(id uint16) string {
 	}
 	return ""
 }
+
+// FitHTTP2 says whether one of the suites is good enough for HTTP/2 over TLS 1.2 (RFC 9113, section 9.2.2): ephemeral keys and
+// authenticated encryption.
+func FitHTTP2(ids []uint16) bool {
+	for _, s := range suites() {
+		if slices.Contains(ids, s.id) && s.has("ECDHE") && (s.has("AESGCM") || s.has("CHACHA20")) {
+			return true
+		}
+	}
+	return false
+}

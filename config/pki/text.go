@@ -23,8 +23,10 @@ func DecodePEM(text string) ([]byte, bool) {
 	if isPEM(text) {
 		return []byte(text), true
 	}
-	data, ok := decodeBase64(text)
-	return data, ok && isPEM(string(data))
+	if data, ok := decodeBase64(text); ok && isPEM(string(data)) {
+		return data, true
+	}
+	return nil, false
 }
 
 // isPEM says whether a text is meant as PEM, well-formed or not.
@@ -38,9 +40,11 @@ func DecodeDER(text string) ([]byte, bool) {
 	if der, ok := DecodePEM(text); ok {
 		return der, true
 	}
-	data, ok := decodeBase64(text)
 	const sequence = 0x30 // what every structure here begins with
-	return data, ok && len(data) > 1 && data[0] == sequence
+	if data, ok := decodeBase64(text); ok && len(data) > 1 && data[0] == sequence {
+		return data, true
+	}
+	return nil, false
 }
 
 // decodeBase64 takes the standard alphabet, with blanks and line ends in between and padding or not.

@@ -58,10 +58,29 @@ func Config(server *config.Server, o Options) (*tls.Config, error) {
 	}
 	s := &sealer{tickets: o.Tickets, policy: policy}
 	c.WrapSession, c.UnwrapSession = s.wrap, s.unwrap
-	if o.Challenge != nil {
-		c.GetConfigForClient = challenge(o.Challenge)
-	}
+	addExceptions(c, o.Challenge)
 	return c, nil
+}
+
+// addExceptions lets some clients be served otherwise. Where there is nothing to except, nothing is asked at a handshake.
+func addExceptions(c *tls.Config, find func(name string) *tls.Certificate) {
+	var without *tls.Config // HTTP/2, which needs TLS 1.2 (RFC 9113, section 9.2)
+	if c.MinVersion < tls.VersionTLS12 && c.NextProtos[0] == HTTP2 {
+		without = c.Clone()
+		without.NextProtos = []string{HTTP1}
+	}
+	if find == nil && without == nil {
+		return
+	}
+	c.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		if find != nil && slices.Equal(hello.SupportedProtos, []string{ACME}) {
+			return challenge(find, hello.ServerName)
+		}
+		if without != nil && slices.Max(hello.SupportedVersions) < tls.VersionTLS12 {
+			return without, nil
+		}
+		return nil, nil
+	}
 }
 
 // addClientAuth adds what the server asks of clients' certificates. The policy names it: sessions are resumed where it is the same.
@@ -89,17 +108,12 @@ func addClientAuth(c *tls.Config, server *config.Server) (policy string, err err
 
 var errNoChallenge = errors.New("no challenge is open for that name")
 
-// challenge answers clients that speak only acme-tls/1; all others go on as usual.
-func challenge(find func(name string) *tls.Certificate) func(*tls.ClientHelloInfo) (*tls.Config, error) {
-	return func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-		if !slices.Equal(hello.SupportedProtos, []string{ACME}) {
-			return nil, nil
-		}
-		pair := find(strings.ToLower(hello.ServerName))
-		if pair == nil {
-			return nil, errNoChallenge
-		}
-		return &tls.Config{Certificates: []tls.Certificate{*pair}, NextProtos: []string{ACME}, MinVersion: tls.VersionTLS12,
-			SessionTicketsDisabled: true}, nil
+// challenge answers a client that speaks only acme-tls/1.
+func challenge(find func(name string) *tls.Certificate, name string) (*tls.Config, error) {
+	pair := find(strings.ToLower(name))
+	if pair == nil {
+		return nil, errNoChallenge
 	}
+	return &tls.Config{Certificates: []tls.Certificate{*pair}, NextProtos: []string{ACME}, MinVersion: tls.VersionTLS12,
+		SessionTicketsDisabled: true}, nil
 }

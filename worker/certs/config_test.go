@@ -33,6 +33,8 @@ func TestVersionsSuitesAndProtocolsAreAsConfigured(t *testing.T) {
 		{"h2", "enabled_h2 = true", only(tls.VersionTLS13), "TLSv1.3 TLS_AES_128_GCM_SHA256 h2"},
 		{"1.1 is off", "", only(tls.VersionTLS11), ""},
 		{"1.1 is on", "tls_min_version = 'tlsv1.1'", only(tls.VersionTLS11), "TLSv1.1 ECDHE-RSA-AES128-SHA http/1.1"},
+		{"1.1 and no h2", "tls_min_version = 'tlsv1.1'\nenabled_h2 = true", only(tls.VersionTLS11), "TLSv1.1 ECDHE-RSA-AES128-SHA http/1.1"},
+		{"1.1 is allowed, 1.2 and h2", "tls_min_version = 'tlsv1.1'\nenabled_h2 = true", only(tls.VersionTLS12), "TLSv1.2 ECDHE-RSA-AES128-GCM-SHA256 h2"},
 		{"1.2 is off", "tls_min_version = 'TLSv1.3'", only(tls.VersionTLS12), ""},
 		{"1.3 is off", "tls_max_version = 'TLSv1.2'", only(tls.VersionTLS13), ""},
 		{"a list", "tls_cipher_list = 'ECDHE+AESGCM:!AES128'", only(tls.VersionTLS12), "TLSv1.2 ECDHE-RSA-AES256-GCM-SHA384 http/1.1"},
