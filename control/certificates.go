@@ -39,7 +39,7 @@ func (c *client) certificates(ctx context.Context) (inventory.List, error) {
 		list.Problem = problem.Error()
 	}
 	if c.p.opt.ACME.Disabled {
-		list.Problem = "that is switched off (PINGAP_DISABLE_ACME)"
+		list.Problem = "requests are switched off (PINGAP_DISABLE_ACME)"
 	}
 	for i := range list.Certificates {
 		addState(&list.Certificates[i], states)

@@ -61,18 +61,8 @@ func (p *process) tellStored(ctx context.Context, snapshot *os.File, then func(c
 	late := time.AfterFunc(storedTime, func() { p.post(ctx, end) })
 	p.wg.Go(func() { // ends with the answers of the supervisor, which are bounded
 		items, err := i.want(number, wanted)
-		var messages []ipc.State
 		if err == nil {
-			messages, err = messagesOf(items, false)
-		}
-		if len(messages) == 0 {
-			messages = []ipc.State{{}}
-		}
-		messages[0].All = true
-		for _, m := range messages {
-			if err == nil {
-				err = p.tellState(ctx, m)
-			}
+			err = p.tellAll(ctx, items)
 		}
 		if err != nil {
 			p.log.Error("stored certificates were not told to the workers", zap.Error(err))
@@ -92,7 +82,11 @@ func (p *process) want(ctx context.Context, r *result) {
 	i.wishes++
 	number := i.wishes
 	p.wg.Go(func() { // ends when the disk has answered
-		if _, err := i.want(number, wanted); err != nil {
+		items, err := i.want(number, wanted)
+		if err == nil && p.opt.ACME.Disabled { // nobody else will tell them
+			err = p.tellAll(ctx, items)
+		}
+		if err != nil {
 			p.log.Error("certificates cannot be requested", zap.Error(err))
 		}
 		p.post(ctx, p.issue)
@@ -102,7 +96,7 @@ func (p *process) want(ctx context.Context, r *result) {
 // issue has the work begin, once this process is who it is going to be: what it writes must be its own.
 func (p *process) issue(ctx context.Context) {
 	r := &p.root
-	if p.loading || p.opt.Become != nil && r.as != nil && !r.dropped && r.reason == "" {
+	if p.loading || p.opt.ACME.Disabled || p.opt.Become != nil && r.as != nil && !r.dropped && r.reason == "" {
 		return
 	}
 	p.wg.Go(func() { // ends when the disk has answered
@@ -112,9 +106,9 @@ func (p *process) issue(ctx context.Context) {
 	})
 }
 
-// wantedIn lists what a snapshot wants of CAs; nothing where that is switched off.
+// wantedIn lists what a snapshot wants of CAs.
 func (p *process) wantedIn(snapshot *os.File) []acme.Wanted {
-	if p.opt.ACME.Disabled || snapshot == nil {
+	if snapshot == nil {
 		return nil
 	}
 	_, s, err := readSnapshot(snapshot)

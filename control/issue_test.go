@@ -34,6 +34,16 @@ func (r *rig) answerState() *ipc.State {
 	return as[*ipc.State](r.t, m.Body)
 }
 
+// statusOf asks for the status, and answers control's question as a supervisor.
+func (r *rig) statusOf(u *user) ipc.Body {
+	r.t.Helper()
+	u.send(ipc.StatusRequest{})
+	m := r.receive()
+	m.Close()
+	r.send(m.Txn, ipc.StatusAll{State: "running"})
+	return u.receive()
+}
+
 func certificatesOf(t *testing.T, u *user) inventory.List {
 	t.Helper()
 	body := u.ask(ipc.ConfigRead{What: ipc.ConfigCertificates})
@@ -69,6 +79,9 @@ func TestStoredCertificatesAreToldBeforeTheProposal(t *testing.T) {
 			t.Fatalf("%+v", l)
 		}
 		if c := l.Certificates[0]; c.LastError != "" && c.NextAttempt.After(time.Now()) {
+			if all := as[*ipc.StatusAll](t, r.statusOf(u)); !strings.Contains(strings.Join(all.Notes, " "), "certificate site could not be issued yet: ") {
+				t.Errorf("notes %q", all.Notes)
+			}
 			break // it has tried, and says when it will again
 		}
 		if time.Now().After(end) {

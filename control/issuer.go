@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"time"
 
 	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
@@ -19,9 +20,12 @@ import (
 // acmeFolder is where certificates of CAs are kept, in the state directory.
 const acmeFolder = "acme"
 
+// failingTime is how long before its end a certificate that cannot be renewed is worth a note.
+const failingTime = 7 * 24 * time.Hour
+
 // ACME says how certificates are got from CAs.
 type ACME struct {
-	Disabled bool                // none are requested; what there is already is not used either
+	Disabled bool                // none are requested; those that are stored are used
 	Getenv   func(string) string // for credentials that the configuration names; nil has none
 }
 
@@ -179,6 +183,32 @@ func (i *issuer) list() ([]acme.Status, error) {
 		return nil, i.problem
 	}
 	return i.manager.List(), i.problem
+}
+
+// maxNotes bounds the certificates that status names.
+const maxNotes = 10
+
+// notes are for status: certificates that are not there, or at their end, because requests fail.
+func (i *issuer) notes(now time.Time) []string {
+	states, problem := i.list()
+	var notes []string
+	if problem != nil {
+		notes = append(notes, "certificates cannot be requested: "+problem.Error())
+	}
+	for _, s := range states {
+		if s.LastError == "" || s.NotAfter.After(now.Add(failingTime)) {
+			continue
+		}
+		if len(notes) == maxNotes {
+			return append(notes, "and more certificates; see pingap cert list")
+		}
+		what := "could not be issued yet"
+		if !s.NotAfter.IsZero() {
+			what = "ends at " + s.NotAfter.Format(time.RFC3339) + " and could not be renewed"
+		}
+		notes = append(notes, fmt.Sprintf("certificate %s %s: %s", s.Name, what, shorten(s.LastError)))
+	}
+	return notes
 }
 
 // give makes the folder and its files another user's, who this process is going to be. Nothing may run meanwhile.

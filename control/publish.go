@@ -53,6 +53,21 @@ func (b publisher) tell(ctx context.Context, items []acme.Item, gone bool) error
 	return nil
 }
 
+// tellAll has the supervisor know these items and no others.
+func (p *process) tellAll(ctx context.Context, items []acme.Item) error {
+	messages, err := messagesOf(items, false)
+	if len(messages) == 0 {
+		messages = []ipc.State{{}}
+	}
+	messages[0].All = true
+	for _, m := range messages {
+		if err == nil {
+			err = p.tellState(ctx, m)
+		}
+	}
+	return err
+}
+
 // messagesOf translates items, and divides what is too much for one message.
 func messagesOf(items []acme.Item, gone bool) ([]ipc.State, error) {
 	var all []ipc.State

@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"time"
 
 	"pingap/control/source"
 	"pingap/ipc"
@@ -28,7 +29,7 @@ func (c *client) status(ctx context.Context) ipc.Body {
 	case o := <-own:
 		all.Versions = o.versions
 		all.Source = &o.source
-		all.Notes = append(all.Notes, o.notes...)
+		all.Notes = append(append(all.Notes, o.notes...), c.p.issuing.notes(time.Now())...)
 		c.compare(&o.source, o.digest)
 	case <-ctx.Done():
 	}

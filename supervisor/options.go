@@ -52,7 +52,7 @@ type Options struct {
 	Predecessor *Predecessor      // the supervisor that started this one, nil for none
 	Timings     Timings
 
-	Now func() time.Time // wall clock, for the names of log files only; nil = time.Now
+	Now func() time.Time // wall clock, for the names of log files and the age of ticket keys; nil = time.Now
 }
 
 // Timings are the bounds of every wait; zero fields have the default.

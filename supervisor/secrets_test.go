@@ -180,15 +180,18 @@ func TestTicketKeysAndItemsOutliveTheSupervisor(t *testing.T) {
 // wantSame checks the workers that there are, and one that comes fresh.
 func (i *instance) wantSame(keys []string, items string) {
 	i.t.Helper()
-	for range 2 {
+	check := func() {
+		i.t.Helper()
 		if got := i.keys(); !slices.Equal(got, keys) {
 			i.t.Errorf("%v, before %v", got, keys)
 		}
 		i.wantItems(items)
-		gone := pids(i.status())[0]
-		unix.Kill(gone, unix.SIGKILL)
-		i.until("a successor of a worker", twoActive(gone))
 	}
+	check()
+	gone := pids(i.status())[0]
+	unix.Kill(gone, unix.SIGKILL)
+	i.until("a successor of a worker", twoActive(gone))
+	check()
 }
 
 // stored waits until one memory file is kept by the manager, under this name.

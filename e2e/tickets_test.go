@@ -1,0 +1,173 @@
+package e2e
+
+import (
+	"bufio"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"math/big"
+	"net/http"
+	"os"
+	"os/exec"
+	"syscall"
+	"testing"
+	"time"
+
+	"pingap/e2e/pebble"
+)
+
+// secureConf serves text at addr over TLS, with a certificate of its own.
+func secureConf(t *testing.T, addr, text string) string {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"a.test"}, NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return insert(mockConf(addr, text), "servers.web", "global_certificates = true") + fmt.Sprintf("[certificates.own]\ntls_cert = '''%s'''\ntls_key = '''%s'''\n",
+		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}))
+}
+
+// firstSession is a cache that holds the first session there was.
+type firstSession struct{ state *tls.ClientSessionState }
+
+func (f *firstSession) Get(string) (*tls.ClientSessionState, bool) { return f.state, f.state != nil }
+func (f *firstSession) Put(_ string, s *tls.ClientSessionState) {
+	if f.state == nil {
+		f.state = s
+	}
+}
+
+// secureGet makes a request over TLS and returns how the handshake went.
+func secureGet(addr string, c *tls.Config) (tls.ConnectionState, error) {
+	var none tls.ConnectionState
+	conn, err := tls.Dial("tcp", addr, c)
+	if err != nil {
+		return none, err
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		return none, err
+	}
+	if _, err := fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n"); err != nil {
+		return none, err
+	}
+	r, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		return none, err
+	}
+	defer r.Body.Close()
+	if r.StatusCode != 200 {
+		return none, errors.New(r.Status)
+	}
+	return conn.ConnectionState(), nil
+}
+
+// A ticket that some worker gave is good at all workers, and after whatever happens to them and to the supervisor.
+func TestASessionIsResumedWhateverHappens(t *testing.T) {
+	t.Parallel()
+	addr := freePort(t)
+	i := startOwn(t, secureConf(t, addr, "x"))
+	sessions := map[uint16]*tls.Config{}
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		sessions[version] = &tls.Config{ServerName: "a.test", InsecureSkipVerify: true, MaxVersion: version, ClientSessionCache: &firstSession{}}
+		if state, err := secureGet(addr, sessions[version]); err != nil || state.DidResume {
+			t.Fatalf("first: %v, resumed %t", err, state.DidResume)
+		}
+	}
+	resumed := func(after string) {
+		t.Helper()
+		for version, c := range sessions {
+			for range 8 { // by both workers, most likely
+				if state, err := secureGet(addr, c); err != nil || !state.DidResume {
+					t.Errorf("after %s, %s: %v, resumed %t", after, tls.VersionName(version), err, state.DidResume)
+				}
+			}
+		}
+	}
+	resumed("nothing")
+	i.mustVerb("roll")
+	i.waitRunning()
+	resumed("a roll")
+	for _, w := range i.status().workers() {
+		signalPID(t, w.PID, syscall.SIGKILL)
+	}
+	i.waitRunning()
+	resumed("the end of both workers")
+	i.killSupervisor()
+	resumed("the end of the supervisor")
+	i.again()
+	i.waitRunning()
+	resumed("another supervisor")
+	i.mustVerb("roll")
+	i.waitRunning()
+	resumed("a roll by that")
+	i.mustVerb("upgrade", "--wait")
+	i.waitRunning()
+	resumed("an upgrade")
+	i.mustVerb("roll")
+	i.waitRunning()
+	resumed("a roll after it")
+}
+
+// Certificates of a CA are served, the same one after a full stop at the first handshake.
+func TestIssuedCertificatesAreServed(t *testing.T) {
+	t.Parallel()
+	for challenge, forTLS := range map[string]bool{"http-01": false, "tls-alpn-01": true} {
+		t.Run(challenge, func(t *testing.T) {
+			t.Parallel()
+			plain, secure := freePort(t), freePort(t)
+			opt := pebble.Options{HTTPPort: portOf(t, plain), TLSPort: 1}
+			if forTLS {
+				opt = pebble.Options{HTTPPort: 1, TLSPort: portOf(t, secure)}
+			}
+			ca := pebble.Start(t, opt)
+			conf := "[basic]\nacme_http_addr = ''\n" + acmeConf(plain, ca, map[string]string{"one": "a.test"}) + fmt.Sprintf("challenge = %q\n", challenge) +
+				fmt.Sprintf("[servers.secure]\naddr = %q\nglobal_certificates = true\nlocations = ['all']\n", secure)
+			i := start(t, conf)
+			i.issued("one")
+			roots := x509.NewCertPool()
+			roots.AppendCertsFromPEM(ca.Root(t))
+			c := &tls.Config{ServerName: "a.test", RootCAs: roots}
+			var serial *big.Int
+			i.eventually("the certificate", func() error {
+				state, err := secureGet(secure, c)
+				if err == nil {
+					serial = state.PeerCertificates[0].SerialNumber
+				}
+				return err
+			})
+			i = i.stopAndStart()
+			state, err := secureGet(secure, c)
+			if err != nil {
+				t.Fatalf("at the first handshake after a stop: %v", err)
+			}
+			if got := state.PeerCertificates[0].SerialNumber; got.Cmp(serial) != 0 {
+				t.Errorf("another certificate: %x, before %x", got, serial)
+			}
+			i.mustVerb("stop", "--fast")
+			if !i.endsWithin(patience) {
+				t.Fatal("pingap did not end")
+			}
+			path := i.conf
+			i = launchAs(t, i.dir, func(cmd *exec.Cmd) { cmd.Env = append(os.Environ(), "PINGAP_DISABLE_ACME=1") }, "-c", path, "--workers", "2")
+			i.waitRunning()
+			if _, err := secureGet(secure, c); err != nil {
+				t.Errorf("where nothing is requested: %v", err)
+			}
+		})
+	}
+}
