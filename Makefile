@@ -15,7 +15,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Tools and tests of the tree gain nothing from the race detector.
 RACE_SKIP := ^pingap/(bench$$|internal/|e2e)
 
-.PHONY: all build run test lint bench bench-quick bench-reload fuzz soak clean packages packages-check install uninstall container
+.PHONY: all build run tools test lint bench bench-quick bench-reload fuzz soak clean packages packages-check install uninstall container
 
 all: build
 
@@ -27,8 +27,13 @@ build:
 run: build
 	$(BIN) $(RUN_FLAGS)
 
+# Programs that judge the protocols in tests and bench (e2e/protocols/doc.go); the first time takes minutes. What cannot be had is said, and
+# its tests are skipped by name.
+tools:
+	@GO=$(GO) e2e/protocols/install.sh bin/tools
+
 # go vet, all tests, and all but the tools once more under the race detector. The closing line counts both runs.
-test:
+test: tools
 	$(GO) vet ./...
 	$(GO) build -o bin/testsummary ./internal/testsummary
 	bin/testsummary -timeout 20m ./... -- -race -timeout 30m $$($(GO) list ./... | grep -Ev '$(RACE_SKIP)')
@@ -39,7 +44,7 @@ lint:
 	$(GO) run $(STATICCHECK) ./...
 
 # The whole table, under 15 minutes. BENCH="-rows '1 MiB'" and so on: bench/README.md.
-bench:
+bench: tools
 	$(GO) run ./bench $(BENCH)
 
 bench-quick:

@@ -16,7 +16,8 @@ func TestRowsAreSelectedByName(t *testing.T) {
 		{"", len(allRows())},
 		{"0.2 KiB, 64 conns, 1 thread", 2 - 1},
 		{"16 KiB", 4},
-		{"direct answer,1 MiB", 8},
+		{"direct answer,1 MiB", 10},
+		{"over TLS", 4},
 		{"10,000 locations", 2},
 		{"idle 10,000 conns", 1},
 	} {
@@ -135,6 +136,9 @@ func TestStatOfAnyProcessNameIsRead(t *testing.T) {
 func TestConfigurationsAreComplete(t *testing.T) {
 	for _, p := range knownProxies(options{original: "x"}, t.TempDir()) {
 		for _, v := range []variant{variantPlain, variantLocations} {
+			if !p.serves(v) {
+				continue
+			}
 			s := setup{dir: t.TempDir(), variant: v, threads: 2, port: 4001, upstream: 4002}
 			args, _, err := p.command(s)
 			if err != nil {

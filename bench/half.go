@@ -11,7 +11,7 @@ import (
 // measureHalf runs the rounds of a row once more, all proxies at the same fixed rate: half of what the reference does at
 // most, or the slowest where the reference is missing. Latencies of a saturated proxy mostly tell how many connections
 // wait for it.
-func (b *bench) measureHalf(ctx context.Context, r row, running []*instance, res *result) {
+func (b *bench) measureHalf(ctx context.Context, r row, running []taker, res *result) {
 	if r.Rate = halfRate(res.Proxies); r.Rate == 0 {
 		return
 	}

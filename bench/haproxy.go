@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"strings"
+
+	"pingap/bench/internal/judge"
 )
 
 // haproxyCommand configures HAProxy. It has no log files; it writes the lines to its standard output, which is a file here.
@@ -27,12 +29,12 @@ defaults
     unique-id-format %%{+X}o%%ci%%cp%%Ts%%rt%%pid
     unique-id-header X-Request-Id
 frontend web
-    bind 127.0.0.1:%d backlog 4096
+    bind 127.0.0.1:%d backlog 4096%s
     http-request capture req.hdr(Referer) len 128
     http-request capture req.hdr(User-Agent) len 128
     http-response set-header X-Request-Id %%[unique-id]
     http-request return status 200 content-type text/plain string "%s" if { path /direct }
-`, s.threads, s.port, directBody())
+`, s.threads, s.port, haproxyBind(s), directBody())
 	if s.variant == variantLocations {
 		var m strings.Builder
 		for i := range locations {
@@ -44,7 +46,24 @@ frontend web
 		}
 		fmt.Fprintf(&b, "    use_backend %%[path,map_beg(%s,gen)]\n", path)
 	}
-	fmt.Fprintf(&b, "    default_backend gen\nbackend gen\n    server gen 127.0.0.1:%d pool-max-conn 128\n", s.upstream)
+	fmt.Fprintf(&b, "    default_backend gen\nbackend gen\n    server gen 127.0.0.1:%d pool-max-conn 128%s\n", s.upstream, haproxyServer(s))
 	path, err := s.write("haproxy.cfg", b.String())
 	return []string{"-db", "-f", path}, nil, err
+}
+
+func haproxyBind(s setup) string {
+	switch {
+	case s.variant.tls():
+		return " ssl crt " + s.cert(judge.BothFile) + " alpn h2,http/1.1 ssl-min-ver TLSv1.2"
+	case s.variant == variantH2C || s.variant == variantGRPC:
+		return " proto h2"
+	}
+	return ""
+}
+
+func haproxyServer(s setup) string {
+	if s.variant == variantH2Up || s.variant == variantGRPC {
+		return " proto h2"
+	}
+	return ""
 }

@@ -52,7 +52,7 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	var quick bool
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	fs.SetOutput(stderr)
-	fs.StringVar(&proxies, "proxies", "pingap,nginx,haproxy,caddy,original", "which proxies; original only runs with BENCH_PINGAP")
+	fs.StringVar(&proxies, "proxies", "pingap,nginx,haproxy,caddy,go,original", "which proxies; original only runs with BENCH_PINGAP, go only in front of an HTTP/2 upstream")
 	fs.StringVar(&o.rows, "rows", "", "only rows whose name contains one of these, comma separated")
 	fs.IntVar(&o.rounds, "rounds", 5, "measurements of each proxy in each row")
 	fs.DurationVar(&o.seconds, "seconds", time.Second, "load that is counted in one measurement")

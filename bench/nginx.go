@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"strings"
+
+	"pingap/bench/internal/judge"
 )
 
 // nginxTuned is what a careful operator adds for large answers and busy logs.
@@ -41,12 +43,16 @@ http {
     proxy_set_header Host $host;
     proxy_set_header X-Request-Id $request_id;%s
     server {
-        listen 127.0.0.1:%d backlog=4096;
+        listen 127.0.0.1:%d backlog=4096%s;
         add_header X-Request-Id $request_id;
 `, s.threads, s.path("pid"), s.path("error.log"), s.path("body"), s.path("proxy"), s.path("fastcgi"), s.path("uwsgi"),
-		s.path("scgi"), s.path("access.log"), logOptions, s.upstream, tuning, s.port)
+		s.path("scgi"), s.path("access.log"), logOptions, s.upstream, tuning, s.port, nginxListen(s))
 	fmt.Fprintf(&b, "        location = /direct { return 200 \"%s\"; }\n", directBody())
-	fmt.Fprintf(&b, "        location / { proxy_pass http://gen; }\n")
+	if s.variant == variantGRPC {
+		b.WriteString("        grpc_set_header X-Request-Id $request_id;\n        location / { grpc_pass grpc://gen; }\n")
+	} else {
+		b.WriteString("        location / { proxy_pass http://gen; }\n")
+	}
 	if s.variant == variantLocations {
 		for i := range locations {
 			fmt.Fprintf(&b, "        location %s { proxy_pass http://gen; }\n", locationPrefix(i))
@@ -55,4 +61,34 @@ http {
 	b.WriteString("    }\n}\n")
 	path, err := s.write("nginx.conf", b.String())
 	return []string{"-p", s.dir, "-e", s.path("error.log"), "-c", path}, nil, err
+}
+
+// nginxListen is what its listen line has for the protocols of a variant, and the certificate behind it.
+func nginxListen(s setup) string {
+	switch {
+	case s.variant.tls():
+		return fmt.Sprintf(" ssl http2;\n        ssl_protocols TLSv1.2 TLSv1.3; ssl_session_cache shared:bench:10m; ssl_certificate %s; ssl_certificate_key %s",
+			s.cert(judge.CertFile), s.cert(judge.KeyFile))
+	case s.variant == variantH2C || s.variant == variantGRPC:
+		return " http2"
+	}
+	return ""
+}
+
+// nginxUpstream configures nginx as an upstream for HTTP/2 in the clear.
+func nginxUpstream(s setup) (args, env []string, err error) {
+	path, err := s.write("upstream.conf", fmt.Sprintf(`
+daemon off;
+worker_processes 1;
+pid %[1]s;
+error_log %[2]s warn;
+events { worker_connections 4096; }
+http {
+    client_body_temp_path %[3]s; proxy_temp_path %[3]s; fastcgi_temp_path %[3]s; uwsgi_temp_path %[3]s; scgi_temp_path %[3]s;
+    access_log off;
+    keepalive_requests 1000000000;
+    server { listen 127.0.0.1:%[4]d http2; location / { return 200 "%[5]s"; } }
+}
+`, s.path("upstream.pid"), s.path("upstream.log"), s.path("upstream.tmp"), s.port, directBody()))
+	return []string{"-p", s.dir, "-e", s.path("upstream.log"), "-c", path}, nil, err
 }

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"pingap/bench/internal/judge"
 )
 
 // pingapBinary is where this build goes, or the one given by flag.
@@ -38,7 +40,7 @@ threads = %d
 max_connections = 15000
 
 [upstreams.gen]
-addrs = ["127.0.0.1:%d"]
+addrs = ["127.0.0.1:%d"]%s
 
 [plugins.direct]
 category = "mock"
@@ -54,7 +56,7 @@ plugins = ["pingap:requestId", "direct"]
 path = "/"
 upstream = "gen"
 plugins = ["pingap:requestId"]
-`, s.threads, s.upstream, directBody())
+`, s.threads, s.upstream, pingapUpstream(s), directBody())
 	if s.variant == variantLocations {
 		names = append(names, `"changed"`)
 		fmt.Fprintf(&b, "\n"+changedLine+"\"]\n", s.upstream)
@@ -66,9 +68,29 @@ plugins = ["pingap:requestId"]
 				name, locationPrefix(i))
 		}
 	}
-	fmt.Fprintf(&b, "\n[servers.web]\naddr = \"127.0.0.1:%d\"\naccess_log = \"%s?rolling=never combined\"\nkeepalive_requests = 0\nlocations = [%s]\n",
-		s.port, s.path("access.log"), strings.Join(names, ", "))
+	fmt.Fprintf(&b, "\n[servers.web]\naddr = \"127.0.0.1:%d\"\naccess_log = \"%s?rolling=never combined\"\nkeepalive_requests = 0\nlocations = [%s]\n%s",
+		s.port, s.path("access.log"), strings.Join(names, ", "), pingapServer(s))
 	return s.write("pingap.toml", b.String())
+}
+
+// pingapUpstream is what its upstream has for the protocols of a variant.
+func pingapUpstream(s setup) string {
+	if s.variant == variantH2Up || s.variant == variantGRPC {
+		return "\nalpn = \"h2\"\nmax_h2_streams = 100"
+	}
+	return ""
+}
+
+// pingapServer is the same of the server, and the certificate behind it.
+func pingapServer(s setup) string {
+	switch {
+	case s.variant.tls():
+		return fmt.Sprintf("global_certificates = true\nenabled_h2 = true\n\n[certificates.bench]\ntls_cert = %q\ntls_key = %q\nis_default = true\n",
+			s.cert(judge.CertFile), s.cert(judge.KeyFile))
+	case s.variant == variantH2C || s.variant == variantGRPC:
+		return "enabled_h2 = true\n"
+	}
+	return ""
 }
 
 func pingapCommand(s setup) (args, env []string, err error) {

@@ -60,6 +60,9 @@ func start(ctx context.Context, p proxy, s setup, cores string) (*instance, erro
 	return in, nil
 }
 
+// address is where it listens.
+func (in *instance) address() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(in.port)) }
+
 // ready waits until the port accepts. A proxy offers no other sign that all of them share.
 func (in *instance) ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
@@ -67,7 +70,7 @@ func (in *instance) ready(ctx context.Context) error {
 	tick := time.NewTicker(probePause)
 	defer tick.Stop()
 	for {
-		conn, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(in.port)))
+		conn, err := net.Dial("tcp", in.address())
 		if err == nil {
 			return conn.Close()
 		}

@@ -23,8 +23,9 @@ type setup struct {
 	dir      string // for configuration, logs, sockets; exists and is empty
 	variant  variant
 	threads  int
-	port     int // where the proxy listens
-	upstream int // where gen answers
+	port     int    // where the proxy listens
+	upstream int    // where gen answers, or what stands in its place
+	certs    string // folder of the certificate
 	tuned    bool
 }
 
@@ -36,6 +37,9 @@ func (s setup) write(name, text string) (string, error) {
 	path := s.path(name)
 	return path, os.WriteFile(path, []byte(text), 0o644)
 }
+
+// cert is the path of one of the certificate's files.
+func (s setup) cert(name string) string { return filepath.Join(s.certs, name) }
 
 // directBody is the answer of /direct.
 func directBody() string {
@@ -53,6 +57,7 @@ func knownProxies(o options, dir string) []proxy {
 		{name: "nginx", binary: "nginx", version: []string{"-v"}, command: nginxCommand},
 		{name: "haproxy", binary: "haproxy", version: []string{"-v"}, command: haproxyCommand},
 		{name: "caddy", binary: "caddy", version: []string{"version"}, command: caddyCommand},
+		{name: "go", binary: filepath.Join(dir, "peer"), version: []string{"version"}, command: goCommand},
 		{name: "original", binary: o.original, version: []string{"-V"}, command: originalCommand},
 		{name: "pingap", binary: pingapBinary(o, dir), version: []string{"-V"}, command: pingapCommand},
 	}

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"pingap/bench/internal/judge"
 )
 
 // measured is a proxy's figures in one row: every round, and what they come to.
@@ -22,6 +24,7 @@ type measured struct {
 	Median genResult   `json:"median"`               // each figure's own median
 	Half   *genResult  `json:"half,omitempty"`       // medians at half the load of the reference; nil = not measured or not kept up with
 	Failed string      `json:"failed,omitempty"`
+	Absent bool        `json:"absent,omitempty"` // not compared in this row
 }
 
 // result is a row with all its proxies.
@@ -35,7 +38,9 @@ type bench struct {
 	o        options
 	dir      string
 	gen      string
-	upstream int
+	peerPath string // the program of internal/peer
+	upstream int    // gen's port
+	other    int    // port of an upstream that is not gen
 	proxies  []proxy
 	genCore  int
 	log      func(string, ...any)
@@ -56,7 +61,16 @@ func newBench(ctx context.Context, o options, dir string, stderr io.Writer) (*be
 	if b.gen, err = buildGen(ctx, dir); err != nil {
 		return nil, err
 	}
+	if b.peerPath, err = buildPeer(ctx, dir); err != nil {
+		return nil, err
+	}
+	if err = judge.WriteCertificate(dir); err != nil {
+		return nil, err
+	}
 	if b.upstream, err = freePort(); err != nil {
+		return nil, err
+	}
+	if b.other, err = freePort(); err != nil {
 		return nil, err
 	}
 	b.proxies, err = chooseProxies(ctx, o, dir, b.log)
@@ -81,17 +95,16 @@ func (b *bench) run(ctx context.Context, rows []row) ([]result, error) {
 	}
 	results := make([]result, len(rows))
 	for _, g := range groups {
-		running, err := b.startAll(ctx, g)
-		if err != nil {
-			return nil, err
-		}
+		running := b.startAll(ctx, g)
 		for i, r := range rows {
 			if r.Variant == g.variant && r.Threads == g.threads && ctx.Err() == nil {
 				results[i] = b.measure(ctx, r, running)
 			}
 		}
-		for _, in := range running {
-			in.stop()
+		for _, m := range running {
+			if m.instance != nil {
+				m.stop()
+			}
 		}
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -100,19 +113,29 @@ func (b *bench) run(ctx context.Context, rows []row) ([]result, error) {
 	return results, nil
 }
 
-func (b *bench) startAll(ctx context.Context, g group) ([]*instance, error) {
-	var running []*instance
+// taker is a proxy that takes part in a group of rows, or why not.
+type taker struct {
+	*instance
+	name   string
+	failed string
+	absent bool
+}
+
+func (b *bench) startAll(ctx context.Context, g group) []taker {
+	var running []taker
 	for _, p := range b.proxies {
-		in, err := b.startOne(ctx, p, g)
-		if err != nil {
-			for _, other := range running {
-				other.stop()
-			}
-			return nil, err
+		if !p.serves(g.variant) {
+			running = append(running, taker{name: p.name, absent: true, failed: "not compared in this row"})
+			continue
 		}
-		running = append(running, in)
+		in, err := b.startOne(ctx, p, g)
+		m := taker{name: p.name, instance: in}
+		if err != nil {
+			m.failed = err.Error()
+		}
+		running = append(running, m)
 	}
-	return running, nil
+	return running
 }
 
 func (b *bench) startOne(ctx context.Context, p proxy, g group) (*instance, error) {
@@ -122,7 +145,10 @@ func (b *bench) startOne(ctx context.Context, p proxy, g group) (*instance, erro
 	}
 	s := setup{
 		dir:     filepath.Join(b.dir, fmt.Sprintf("%s-%s-%d", p.name, g.variant, g.threads)),
-		variant: g.variant, threads: g.threads, port: port, upstream: b.upstream, tuned: b.o.nginx == "tuned",
+		variant: g.variant, threads: g.threads, port: port, upstream: b.upstream, tuned: b.o.nginx == "tuned", certs: b.dir,
+	}
+	if g.variant == variantH2Up || g.variant == variantGRPC {
+		s.upstream = b.other
 	}
 	if err := os.MkdirAll(s.dir, 0o755); err != nil {
 		return nil, err
@@ -135,11 +161,15 @@ func (b *bench) startOne(ctx context.Context, p proxy, g group) (*instance, erro
 }
 
 // measure runs the rounds of one row, the proxies taking turns.
-func (b *bench) measure(ctx context.Context, r row, running []*instance) result {
+func (b *bench) measure(ctx context.Context, r row, running []taker) result {
 	begin := time.Now()
 	res := result{Row: r, Proxies: make([]measured, len(running))}
+	upstream, err := b.startUpstream(ctx, r)
 	for i, in := range running {
-		res.Proxies[i].Proxy = in.proxy.name
+		res.Proxies[i] = measured{Proxy: in.name, Failed: in.failed, Absent: in.absent}
+		if err != nil && !in.absent {
+			res.Proxies[i].Failed = err.Error()
+		}
 	}
 	rounds := b.o.rounds
 	if r.Once {
@@ -147,12 +177,12 @@ func (b *bench) measure(ctx context.Context, r row, running []*instance) result 
 	}
 	for range rounds {
 		for i, in := range running {
-			b.once(ctx, r, in, &res.Proxies[i])
+			b.once(ctx, r, in.instance, &res.Proxies[i])
 		}
 	}
 	for i, in := range running {
 		if r.Calls && res.Proxies[i].Failed == "" {
-			res.Proxies[i].Calls = b.countCalls(ctx, r, in)
+			res.Proxies[i].Calls = b.countCalls(ctx, r, in.instance)
 		}
 	}
 	summarise(&res)
@@ -160,7 +190,12 @@ func (b *bench) measure(ctx context.Context, r row, running []*instance) result 
 		b.measureHalf(ctx, r, running, &res)
 	}
 	for _, in := range running {
-		in.emptyLogs()
+		if in.instance != nil {
+			in.emptyLogs()
+		}
+	}
+	if upstream != nil {
+		upstream.stop()
 	}
 	b.log("%-45s %5.1f s  %s", r.Name, time.Since(begin).Seconds(), oneLine(res))
 	return res
@@ -172,7 +207,7 @@ func (b *bench) once(ctx context.Context, r row, in *instance, m *measured) {
 		return
 	}
 	in.pids = processTree(in.cmd.Process.Pid)
-	g, err := runGen(ctx, b.gen, genArgs(r, b.o, in.port, b.upstream, b.genCore, in.pids, false))
+	g, err := b.measureOnce(ctx, r, in)
 	switch {
 	case err != nil:
 		m.Failed = err.Error()

@@ -30,15 +30,18 @@ type row struct {
 	Threads int
 	Conns   int
 	Path    string
-	Vary    int  // numbers for %d in Path
-	Body    int  // bytes of request body
-	Length  int  // bytes of answer to expect
-	Rate    int  // requests per second; 0 = as fast as answers come
-	Close   bool // a connection for each request
-	Idle    int  // idle connections beside or instead of the load
-	Calls   bool // count system calls in a run of its own
-	Once    bool // one round is enough (memory)
-	Half    bool // measure latencies at half the load as well
+	Vary    int   // numbers for %d in Path
+	Body    int   // bytes of request body
+	Length  int   // bytes of answer to expect
+	Rate    int   // requests per second; 0 = as fast as answers come
+	Close   bool  // a connection for each request
+	Idle    int   // idle connections beside or instead of the load
+	Calls   bool  // count system calls in a run of its own
+	Once    bool  // one round is enough (memory)
+	Half    bool  // measure latencies at half the load as well
+	Load    maker // what makes the requests
+	Streams int   // HTTP/2 requests at once on each connection
+	Total   int   // a number of requests in place of a time
 }
 
 // work is what a request does, without the number of connections and threads.
@@ -83,7 +86,7 @@ func allRows() []row {
 		row{Name: "idle 10,000 + busy 2,000 conns, 1 thread", Variant: variantIdle, Threads: 1, Conns: 2_000,
 			Path: "/small", Length: smallAnswer, Idle: 10_000, Once: true},
 	)
-	return rows
+	return append(rows, secureRows()...)
 }
 
 func (w work) row(conns, threads int) row {

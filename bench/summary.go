@@ -8,11 +8,19 @@ const saturated = 0.97
 // reference is the proxy that ratios are relative to.
 const reference = "nginx"
 
+// reference is what the ratios of a row are relative to: where nginx has no such thing, Go's own transport.
+func (r row) reference() string {
+	if r.Variant == variantH2Up {
+		return "go"
+	}
+	return reference
+}
+
 // summarise fills in medians and ratios.
 func summarise(res *result) {
 	var base []genResult
 	for _, m := range res.Proxies {
-		if m.Proxy == reference && m.Failed == "" {
+		if m.Proxy == res.Row.reference() && m.Failed == "" {
 			base = m.Rounds
 		}
 	}

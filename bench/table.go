@@ -44,7 +44,9 @@ func (b *bench) describe() description {
 func oneLine(res result) string {
 	var parts []string
 	for _, m := range res.Proxies {
-		parts = append(parts, m.Proxy+" "+cell(res.Row, m))
+		if !m.Absent {
+			parts = append(parts, m.Proxy+" "+cell(res.Row, m))
+		}
 	}
 	return strings.Join(parts, " | ")
 }
@@ -52,6 +54,8 @@ func oneLine(res result) string {
 // cell is a proxy's figure in the ratio table.
 func cell(r row, m measured) string {
 	switch {
+	case m.Absent:
+		return "-"
 	case m.Failed != "":
 		return "FAILED"
 	case r.Conns == 0:
@@ -62,7 +66,7 @@ func cell(r row, m measured) string {
 		mark = "*"
 	}
 	text := fmt.Sprintf("%.1f µs%s", m.Median.CPU, mark)
-	if m.Ratio > 0 && m.Proxy != reference {
+	if m.Ratio > 0 && m.Proxy != r.reference() {
 		text = fmt.Sprintf("%.2f (%s)", m.Ratio, text)
 	}
 	return text
@@ -106,6 +110,9 @@ func printDetails(w io.Writer, results []result) {
 	fmt.Fprintln(t, "work\tproxy\tCPU µs\tratio\treq/s/core\treq/s\tcores\tgen\tp50\tp99\tp99.9\tsyscalls\tRSS MiB\tB/idle\t")
 	for _, res := range results {
 		for _, m := range res.Proxies {
+			if m.Absent {
+				continue
+			}
 			v := m.Median
 			perCore, idle := 0.0, 0.0
 			if v.CPU > 0 {
@@ -135,7 +142,7 @@ func orDash(v float64, digits int) string {
 func printFailures(w io.Writer, results []result) {
 	for _, res := range results {
 		for _, m := range res.Proxies {
-			if m.Failed != "" {
+			if m.Failed != "" && !m.Absent {
 				fmt.Fprintf(w, "\nFAILED: %s, %s: %s\n", res.Row.Name, m.Proxy, m.Failed)
 			}
 		}

@@ -21,6 +21,7 @@ type Basic struct {
 	MaxDrainingMemory         Size     `toml:"max_draining_memory" class:"hot" help:"Memory that workers which are finishing may have together; beyond it the oldest has to hurry. 0 is 30 % of what there is."`
 	OrphanGrace               Duration `toml:"orphan_grace" class:"hot" default:"30s" help:"How long workers serve on when their supervisor is gone; a new one started meanwhile takes them over. After it they finish what they have and end."`
 	UpstreamKeepalivePoolSize int      `toml:"upstream_keepalive_pool_size" class:"hot" default:"128" range:"0.." help:"Idle connections kept per upstream and worker where the upstream sets no max_idle_connections."`
+	ACMEHTTPAddr              string   `toml:"acme_http_addr" class:"hot" default:"0.0.0.0:80" help:"Where a server that answers nothing but challenges of a CA listens, if a certificate is proved by http-01 and no server listens on port 80; comma list. Empty is nowhere: something in front of pingap passes /.well-known/acme-challenge/ on to one of its servers."`
 	PidFile                   string   `toml:"pid_file" class:"roll" help:"File that gets the process id of the supervisor; empty is pingap.pid in the run directory."`
 	ErrorLog                  string   `toml:"error_log" class:"roll" help:"File that gets standard error when running as a daemon."`
 	LogLevel                  string   `toml:"log_level" class:"hot" help:"Level of the application log: debug, info, warn or error, or a comma list of these and module=level. Empty is RUST_LOG, else info."`

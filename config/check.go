@@ -34,6 +34,7 @@ func (l *loader) checkBasic() {
 			l.fail(e.problem(err.Error(), "trusted_proxies", places.Element(i)))
 		}
 	}
+	l.checkACMEAddr(e, &l.config.Basic)
 	if level := l.config.Basic.LogLevel; level != "" && !validLevels(level) {
 		l.warn(e.problem("expected trace, debug, info, warn, error or off, or a comma list of these and module=level; info is used", "log_level"))
 	}

@@ -26,6 +26,8 @@ type Options struct {
 	// ReadFile reads a file that a key names (certificates, keys, CAs), with ~ and relative paths as the caller means them.
 	// Where path is a directory it reads the first of names that is in it. nil reads none: such keys are not judged.
 	ReadFile func(path string, names []string) (FileRead, error)
+	// NoACME is set where no certificates are requested, whatever the configuration says.
+	NoACME bool
 	// Resolve looks a host name up. nil resolves nothing at validation.
 	Resolve func(host string) error
 }
@@ -72,6 +74,7 @@ func Load(docs []Document, opt Options) (*Config, Report) {
 	l.readFiles()
 	l.check()
 	l.normalise()
+	l.addImplied()
 	l.finish()
 	if len(l.report.Errors) > 0 {
 		return nil, l.report

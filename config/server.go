@@ -24,19 +24,19 @@ type Server struct {
 	ReusePort              bool     `toml:"reuse_port" class:"roll" help:"Set SO_REUSEPORT on the listening sockets."`
 	EnableServerTiming     bool     `toml:"enable_server_timing" class:"hot" help:"Add a Server-Timing field to proxied responses."`
 	Threads                int      `toml:"threads" class:"same" range:"0..4096" help:"Accepted, without effect: all servers share the threads of basic.threads." noeffect:"all servers share the threads of basic.threads"`
-	GlobalCertificates     bool     `toml:"global_certificates" class:"roll" help:"Serve TLS with the certificates of [certificates]." later:"TLS; the server does not listen, rather than to serve in the clear"`
-	EnabledH2              bool     `toml:"enabled_h2" class:"hot" help:"Serve HTTP/2: by ALPN over TLS, with prior knowledge over plain TCP." later:"HTTP/2"`
-	TLSCipherList          string   `toml:"tls_cipher_list" class:"hot" help:"Cipher suites up to TLS 1.2 as a colon list of OpenSSL's names and groups; their order means nothing. Empty is Go's choice." later:"TLS"`
-	TLSCiphersuites        string   `toml:"tls_ciphersuites" class:"hot" help:"Cipher suites of TLS 1.3, colon list. It is checked, but all of them stay on." later:"TLS"`
-	TLSMinVersion          string   `toml:"tls_min_version" class:"hot" default:"TLSv1.2" help:"Oldest TLS version: TLSv1.1, TLSv1.2 or TLSv1.3." later:"TLS"`
-	TLSMaxVersion          string   `toml:"tls_max_version" class:"hot" default:"TLSv1.3" help:"Newest TLS version: TLSv1.1, TLSv1.2 or TLSv1.3." later:"TLS"`
-	TLSHandshakeTimeout    Duration `toml:"tls_handshake_timeout" class:"hot" default:"10s" range:"100ms..1h" help:"How long a TLS handshake may take from the first byte of the connection." later:"TLS"`
-	ClientAuth             string   `toml:"client_auth" class:"hot" default:"off" enum:"off|request|require" help:"Certificates of clients: not asked for; asked for, and verified where there is one; or required." later:"TLS"`
-	ClientAuthCA           string   `toml:"client_auth_ca" class:"hot" file:"pem" help:"Certificates of the CAs that client certificates must come from: PEM text, a file, or base64 of PEM." later:"TLS"`
-	ProxyProtocol          string   `toml:"proxy_protocol" class:"hot" default:"off" enum:"off|accept|require" help:"PROXY protocol, version 1 or 2, in front of connections from proxy_protocol_trusted: not read, read where there is one, or required. Connections from elsewhere never have it read, and with require are closed." later:"the PROXY protocol"`
-	ProxyProtocolTrusted   []string `toml:"proxy_protocol_trusted" class:"hot" help:"Addresses and networks whose PROXY protocol is believed." later:"the PROXY protocol"`
-	H2MaxStreams           int      `toml:"h2_max_streams" class:"hot" default:"256" range:"1..10000" help:"Requests at once on one HTTP/2 connection." later:"HTTP/2"`
-	H2Window               Size     `toml:"h2_window" class:"hot" default:"1mib" range:"65535..64mib" help:"Bytes of a request body over HTTP/2 that may be on their way before the backend has taken them, per stream." later:"HTTP/2"`
+	GlobalCertificates     bool     `toml:"global_certificates" class:"roll" help:"Serve TLS with the certificates of [certificates]."`
+	EnabledH2              bool     `toml:"enabled_h2" class:"hot" help:"Serve HTTP/2: by ALPN over TLS, with prior knowledge over plain TCP."`
+	TLSCipherList          string   `toml:"tls_cipher_list" class:"hot" help:"Cipher suites up to TLS 1.2 as a colon list of OpenSSL's names and groups; their order means nothing. Empty is Go's choice."`
+	TLSCiphersuites        string   `toml:"tls_ciphersuites" class:"hot" help:"Cipher suites of TLS 1.3, colon list. It is checked, but all of them stay on."`
+	TLSMinVersion          string   `toml:"tls_min_version" class:"hot" default:"TLSv1.2" help:"Oldest TLS version: TLSv1.1, TLSv1.2 or TLSv1.3."`
+	TLSMaxVersion          string   `toml:"tls_max_version" class:"hot" default:"TLSv1.3" help:"Newest TLS version: TLSv1.1, TLSv1.2 or TLSv1.3."`
+	TLSHandshakeTimeout    Duration `toml:"tls_handshake_timeout" class:"hot" default:"10s" range:"100ms..1h" help:"How long a TLS handshake may take from the first byte of the connection."`
+	ClientAuth             string   `toml:"client_auth" class:"hot" default:"off" enum:"off|request|require" help:"Certificates of clients: not asked for; asked for, and verified where there is one; or required."`
+	ClientAuthCA           string   `toml:"client_auth_ca" class:"hot" file:"pem" help:"Certificates of the CAs that client certificates must come from: PEM text, a file, or base64 of PEM."`
+	ProxyProtocol          string   `toml:"proxy_protocol" class:"hot" default:"off" enum:"off|accept|require" help:"PROXY protocol, version 1 or 2, in front of connections from proxy_protocol_trusted: not read, read where there is one, or required. Connections from elsewhere never have it read, and with require are closed."`
+	ProxyProtocolTrusted   []string `toml:"proxy_protocol_trusted" class:"hot" help:"Addresses and networks whose PROXY protocol is believed."`
+	H2MaxStreams           int      `toml:"h2_max_streams" class:"hot" default:"256" range:"1..10000" help:"Requests at once on one HTTP/2 connection."`
+	H2Window               Size     `toml:"h2_window" class:"hot" default:"1mib" range:"65535..64mib" help:"Bytes of a request body over HTTP/2 that may be on their way before the backend has taken them, per stream."`
 	PrometheusMetrics      string   `toml:"prometheus_metrics" class:"hot" help:"Path that serves metrics, or URL that they are pushed to." later:"metrics"`
 	OTLPExporter           string   `toml:"otlp_exporter" class:"hot" help:"URL that traces are sent to." later:"tracing"`
 	Modules                []string `toml:"modules" class:"hot" help:"Extra modules; only grpc-web has a meaning." later:"gRPC-Web"`

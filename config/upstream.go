@@ -24,14 +24,14 @@ type Upstream struct {
 	DNSServer                                       string   `toml:"dns_server" class:"hot" help:"Comma list of addresses of name servers; empty are those of the system."`
 	DNSDomain                                       string   `toml:"dns_domain" class:"hot" help:"Domain of the host for the resolver."`
 	DNSSearch                                       string   `toml:"dns_search" class:"hot" help:"Comma list of search domains for the resolver."`
-	SNI                                             string   `toml:"sni" class:"hot" help:"Name sent in TLS; not empty switches TLS to the backends on, $host is the host of the request." later:"TLS to upstreams"`
-	VerifyCert                                      bool     `toml:"verify_cert" class:"hot" default:"true" help:"Verify chain and name of the backend's certificate." later:"TLS to upstreams"`
-	CA                                              string   `toml:"ca" class:"hot" file:"pem" help:"Certificates of the CAs that the backend's certificate must come from: PEM text, a file, or base64 of PEM. Empty are those of the system." later:"TLS to upstreams"`
-	ClientCert                                      string   `toml:"client_cert" class:"hot" file:"certificate" help:"Certificate and chain shown to backends that ask for one: PEM text, a file, or base64 of PEM." later:"TLS to upstreams"`
-	ClientKey                                       Secret   `toml:"client_key" class:"hot" file:"key" help:"The private key of client_cert: PEM text, a file, or base64 of PEM." later:"TLS to upstreams"`
-	ALPN                                            string   `toml:"alpn" class:"hot" default:"H1" help:"HTTP version to the backends: H1, H2 or H2H1; anything else is H1." later:"HTTP/2 to upstreams"`
+	SNI                                             string   `toml:"sni" class:"hot" help:"Name sent in TLS; not empty switches TLS to the backends on, $host is the host of the request."`
+	VerifyCert                                      bool     `toml:"verify_cert" class:"hot" default:"true" help:"Verify chain and name of the backend's certificate."`
+	CA                                              string   `toml:"ca" class:"hot" file:"pem" help:"Certificates of the CAs that the backend's certificate must come from: PEM text, a file, or base64 of PEM. Empty are those of the system."`
+	ClientCert                                      string   `toml:"client_cert" class:"hot" file:"certificate" help:"Certificate and chain shown to backends that ask for one: PEM text, a file, or base64 of PEM."`
+	ClientKey                                       Secret   `toml:"client_key" class:"hot" file:"key" help:"The private key of client_cert: PEM text, a file, or base64 of PEM."`
+	ALPN                                            string   `toml:"alpn" class:"hot" default:"H1" help:"HTTP version to the backends: H1, H2 or H2H1; anything else is H1."`
 	ProxyProtocol                                   string   `toml:"proxy_protocol" class:"hot" default:"off" enum:"off|v1|v2" help:"Version of the PROXY protocol that tells backends the two ends of the client's connection. Connections are then reused only for the same client connection."`
-	MaxH2Streams                                    int      `toml:"max_h2_streams" class:"hot" range:"1..2147483647" default:"1" help:"Requests at once on one HTTP/2 connection." later:"HTTP/2 to upstreams"`
+	MaxH2Streams                                    int      `toml:"max_h2_streams" class:"hot" range:"1..2147483647" default:"1" help:"Requests at once on one HTTP/2 connection."`
 	HealthCheck                                     string   `toml:"health_check" class:"hot" help:"URL of the health check, tcp, http, https or grpc, with its parameters in the query; empty checks that the backend accepts connections." later:"health checks"`
 	EnableTracer                                    bool     `toml:"enable_tracer" class:"hot" help:"Count the connections to this upstream."`
 	EnableBackendStats                              bool     `toml:"enable_backend_stats" class:"hot" help:"Count requests and failures per backend." later:"backend statistics"`

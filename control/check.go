@@ -46,6 +46,9 @@ func Check(ctx context.Context, job Job, opt config.Options, live *config.Snapsh
 	c.logs(cfg)
 	c.settings(cfg)
 	v.Env = cfg.Variables()
+	for _, certificate := range cfg.Certificates {
+		v.ACME = v.ACME || certificate.ACME != ""
+	}
 	if len(v.Errors) > 0 {
 		return v, nil
 	}
@@ -92,9 +95,6 @@ func (c *checker) listeners(cfg *config.Config) {
 	var all []ipc.Listener
 	for _, name := range sorted(cfg.Servers) {
 		s := cfg.Servers[name]
-		if s.GlobalCertificates {
-			continue // it is to speak TLS, which does not exist yet: never in the clear instead
-		}
 		for _, a := range s.Addresses() {
 			l, err := c.listener(s, a)
 			if err != nil {

@@ -101,14 +101,6 @@ func TestListeningAddresses(t *testing.T) {
 	}
 }
 
-// Until TLS exists, what is meant for it is not offered in the clear.
-func TestServerForTLSDoesNotListen(t *testing.T) {
-	v, _ := judge(t, "[servers.a]\naddr = \"127.0.0.1:443\"\nglobal_certificates = true\n[servers.b]\naddr = \"127.0.0.1:80\"\n")
-	if len(v.Errors) != 0 || len(v.Listeners) != 1 || v.Listeners[0].Server != "b" {
-		t.Errorf("listens on %+v, %q", v.Listeners, v.Errors)
-	}
-}
-
 func TestFlagsWinOverTheConfiguration(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "p.toml")
 	if err := os.WriteFile(path, []byte("[basic]\nthreads = 3\nworkers = 2\n"), 0o600); err != nil {

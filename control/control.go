@@ -40,6 +40,8 @@ type Options struct {
 	LogFile     func(ipc.LogTarget, *os.File) error
 	LogSettings func(level string, json bool) error
 	LogDropped  func() uint64
+	// ACME says how certificates are got from CAs.
+	ACME ACME
 	// Become makes this process, root until now, run as a user for good. nil
 	// where there is nothing to give up.
 	Become func(uid, gid int) error
@@ -95,6 +97,7 @@ func Run(ctx context.Context, opt Options) error {
 	}
 	defer p.live.close()
 	defer p.kept.close()
+	defer p.issuing.close()
 	defer p.acceptor.Close()
 
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -165,6 +168,10 @@ func newProcess(opt Options, m *ipc.Message, given *ipc.ControlStart) (*process,
 		p.acceptor.Close()
 		return nil, err
 	}
+	if err := p.takeIssuer(m, given); err != nil {
+		p.acceptor.Close()
+		return nil, err
+	}
 	p.live = live{version: given.Version, sha: given.SHA}
 	p.load = given.Load
 	p.root.as = given.RunAs
@@ -224,7 +231,15 @@ func (p *process) begin(ctx context.Context) {
 		}
 	}
 	p.queue = append([]*request{first}, p.queue...)
-	p.next(ctx)
+	if p.live.sha == "" {
+		p.next(ctx) // what is stored is told before the proposal
+		return
+	}
+	p.loading = true
+	p.tellStored(ctx, p.live.snapshot, func(ctx context.Context) {
+		p.loading = false
+		p.next(ctx)
+	})
 }
 
 // watch starts the watcher, after the first load: there is something to compare

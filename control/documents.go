@@ -56,6 +56,8 @@ func (c *client) document(ctx context.Context, b ipc.ConfigRead) ([]byte, error)
 		value, err = c.show(ctx, b.Version, b.Secrets)
 	case ipc.ConfigDiff:
 		value, err = c.diff(ctx, b.Version, b.Other)
+	case ipc.ConfigCertificates:
+		value, err = c.certificates(ctx)
 	default:
 		err = fmt.Errorf("there is no document %q", b.What)
 	}

@@ -51,9 +51,8 @@ func (p *process) takeVersions(m *ipc.Message, given *ipc.ControlStart) error {
 	if len(given.Versions) != len(p.given) {
 		return nil
 	}
-	// The key is for this process: nobody else with its user may look into its memory, workers least of all.
-	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
-		return fmt.Errorf("kept versions: %w", err)
+	if err := secretive(); err != nil {
+		return err
 	}
 	for i, slot := range given.Versions {
 		fd, err := m.Take(slot)
@@ -61,6 +60,14 @@ func (p *process) takeVersions(m *ipc.Message, given *ipc.ControlStart) error {
 			return fmt.Errorf("kept versions: %w", err)
 		}
 		p.given[i] = os.NewFile(uintptr(fd), "versions")
+	}
+	return nil
+}
+
+// secretive keeps keys for this process: nobody else with its user may look into its memory, workers least of all.
+func secretive() error {
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return fmt.Errorf("close this process to others: %w", err)
 	}
 	return nil
 }

@@ -177,9 +177,15 @@ func (p *process) propose(ctx context.Context, batch []*request, lead *request, 
 	for _, w := range r.Warnings {
 		p.log.Warn("configuration", zap.String("warning", w))
 	}
-	p.request(ctx, body, proposeTime, func(ctx context.Context, answer ipc.Body) {
-		p.answered(ctx, batch, lead, r, answer)
-	}, fds...)
+	stored := r.snapshot
+	if !r.ACME {
+		stored = nil
+	}
+	p.tellStored(ctx, stored, func(ctx context.Context) {
+		p.request(ctx, body, proposeTime, func(ctx context.Context, answer ipc.Body) {
+			p.answered(ctx, batch, lead, r, answer)
+		}, fds...)
+	})
 }
 
 // answered handles the supervisor's answer to a proposal.
@@ -198,6 +204,7 @@ func (p *process) answered(ctx context.Context, batch []*request, lead *request,
 	before := p.live
 	p.live.close()
 	p.live = live{version: a.Version, sha: a.SHA, snapshot: r.snapshot, digest: r.Digest}
+	p.want(ctx, r)
 	if r.refreshed {
 		p.refreshed(before, r)
 	}
@@ -256,6 +263,7 @@ func (p *process) finish(ctx context.Context, batch []*request, lead *request, b
 		p.watch(ctx)
 		p.watchFiles(ctx)
 		p.dropRoot(ctx)
+		p.issue(ctx)
 	}
 	p.next(ctx)
 }

@@ -41,6 +41,7 @@ type process struct {
 	lastLoad loadResult
 	root     root
 	kept     kept
+	issuing  issuing
 	files    files
 }
 

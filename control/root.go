@@ -38,10 +38,13 @@ func (p *process) dropRoot(ctx context.Context) {
 	p.loading = true
 	p.wg.Go(func() {
 		v, err := p.check.run(ctx, job, nil, &as)
+		p.issuing.stop() // nothing may be written to a folder that is given away
 		p.post(ctx, func(ctx context.Context) {
 			p.loading = false
 			p.tried(as, v, err)
 			v.close()
+			p.issuing.resume()
+			p.issue(ctx)
 			p.next(ctx)
 		})
 	})
@@ -75,6 +78,9 @@ func (p *process) become(as ipc.Credential, v *result, err error) string {
 		if err := p.kept.store.Give(int(as.UID), int(as.GID)); err != nil {
 			p.keepFailed(err)
 		}
+	}
+	if err := p.issuing.give(int(as.UID), int(as.GID)); err != nil {
+		p.log.Error("certificates cannot be requested", zap.Error(err))
 	}
 	if err := p.opt.Become(int(as.UID), int(as.GID)); err != nil {
 		return err.Error()

@@ -39,6 +39,7 @@ type Verdict struct {
 	Settings  ipc.Settings    `json:"settings"`
 	Env       []string        `json:"env,omitempty"` // names of variables
 	ErrorLog  string          `json:"error_log,omitempty"`
+	ACME      bool            `json:"acme,omitempty"` // some certificate is to come from a CA
 }
 
 // Limits on what an answer about a configuration may hold, so that it fits

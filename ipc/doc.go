@@ -28,6 +28,8 @@
 //	Drain {idle grace, timeouts}    Draining, Gone     stop accepting, finish, exit 0
 //	DrainFaster {timeout}           Draining           less time
 //	Stop                            -                  exit 0 at once
+//	TicketKeys                      -                  for TLS session tickets; also to draining workers
+//	State {items}                   StateTaken         certificates and answers to challenges; also to draining workers
 //	StatusRequest                   Status             the heartbeat, now
 //	Resync {epoch}                  Status             a new supervisor owns you
 //	MetricsPull                     Metrics            (sent once control merges metrics)
@@ -56,6 +58,7 @@
 //	Roll                            Applied | Refused  fresh workers for what is live
 //	Upgrade                         Upgraded | Refused a new supervisor takes over
 //	HistoryRequest                  History            the ledger
+//	State {items}                   StateTaken | Refused  once all active workers have it, or were too slow
 //
 //	new supervisor -> old supervisor (over the socket that tableflip carries)
 //	HandoverRequest                 Handover | Refused everything; the old one reads and sends nothing from then on
@@ -68,7 +71,8 @@
 //	Roll {wait}                     Applied | Refused  without wait: Ready at once
 //	Upgrade                         Upgraded | Refused EOF after Upgraded: the new supervisor starts its own control
 //	HistoryRequest                  History
-//	ConfigRead {list, show, diff}   ConfigPart | Refused  kept versions; asked again until all parts are there
+//	ConfigRead {list, show, diff}   ConfigPart | Refused  kept versions, or the certificates that are live; asked again until all
+//	                                                   parts are there
 //	Rollback {version, wait}        Applied | Refused  make a kept version live, as Reload does with the source
 //
 //	anyone -> anyone
@@ -106,11 +110,18 @@
 //	LogTarget.FD   supervisor   Start, ControlStart,         whole lines in one write (O_APPEND), or entries; closes the old
 //	                            Prepare, LogFDs
 //	Start.Arena    supervisor   Start, Orphan                arena.Map; writes its own column only
+//	Handover.      supervisor   Handover                     ReadMemfd; holds ticket keys and items
+//	Secrets
 //	Start.Rescue   supervisor   Start                        accepts on it while there is no supervisor; checks the peer's user
 //	ControlStart.  supervisor   ControlStart                 AcceptorFromFD; Close does not unlink
 //	Listener
 //	ControlStart.  supervisor   ControlStart                 a folder, which it reads and writes, and the key to what is in it
-//	Versions
+//	Versions, ACME
+//
+// # State beside the configuration
+//
+// TicketKeys and State have no version, belong to no apply and are untouched by a rollback. A fresh worker gets all of it between
+// Start and Activate, so it knows it before its first connection. The supervisor keeps items without looking into them.
 //
 // Everything received is CLOEXEC and belongs to the Message until Message.Take.
 package ipc

@@ -283,4 +283,6 @@ type Orphan struct {
 	Arena     Slot       `json:"arena"`
 	Snapshot  Slot       `json:"snapshot"` // of the configuration it runs
 	Column    int        `json:"column"`
+
+	Tickets TicketKeys `json:"tickets,omitzero"` // that it was given last
 }

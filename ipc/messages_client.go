@@ -3,7 +3,7 @@ package ipc
 // ConfigRead asks for a part of a JSON document about the versions that are kept. Documents are larger than an answer may be:
 // a client asks on, from Offset, until it has all of it. They are those of package control/history.
 type ConfigRead struct {
-	What    string `json:"what"`              // list, show or diff
+	What    string `json:"what"`              // list, show, diff or certificates
 	Version uint64 `json:"version,omitempty"` // show: this one, 0 = the live one; diff: from this one
 	Other   uint64 `json:"other,omitempty"`   // diff: to that one
 	Secrets bool   `json:"secrets,omitempty"` // show: in the clear; only for root and the user that control runs as
@@ -15,6 +15,8 @@ const (
 	ConfigList = "list"
 	ConfigShow = "show"
 	ConfigDiff = "diff"
+
+	ConfigCertificates = "certificates" // of the live version; that of package control/inventory
 )
 
 // ConfigPart answers ConfigRead.

@@ -26,6 +26,9 @@ type ControlStart struct {
 	// Versions are the folder of kept versions and the key to them, for a control process that is started without root below a
 	// root supervisor: it may not open them by itself. None otherwise.
 	Versions []Slot `json:"versions,omitempty"`
+	ACME     Slot   `json:"acme,omitempty"` // likewise the folder of certificates that CAs have issued
+
+	Items int `json:"items,omitempty"` // that the supervisor has of a control process before (State)
 }
 
 // Credential is a user and a group; there are no supplementary groups.

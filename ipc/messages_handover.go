@@ -16,9 +16,12 @@ type Handover struct {
 	Lock      Slot            `json:"lock"`    // of the run directory
 	Control   Slot            `json:"control"` // the listening control socket
 	Arena     Slot            `json:"arena"`
-	Snapshot  Slot            `json:"snapshot"`  // of the live version; 0 without one
-	Listeners map[string]Slot `json:"listeners"` // by id
-	Logs      map[string]Slot `json:"logs"`      // by id
-	Workers   map[int]Slot    `json:"workers"`   // our ends of their control sockets, by serial
-	Rescues   map[int]Slot    `json:"rescues"`   // their rescue sockets, likewise
+	Snapshot  Slot            `json:"snapshot"`          // of the live version; 0 without one
+	Listeners map[string]Slot `json:"listeners"`         // by id
+	Logs      map[string]Slot `json:"logs"`              // by id
+	Workers   map[int]Slot    `json:"workers"`           // our ends of their control sockets, by serial
+	Rescues   map[int]Slot    `json:"rescues"`           // their rescue sockets, likewise
+	Secrets   Slot            `json:"secrets,omitempty"` // sealed memfd of package supervisor/secrets; 0 for none
+
+	SecretsSerial int `json:"secrets_serial,omitempty"` // its number in the service manager's store; 0 for none
 }

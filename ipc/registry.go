@@ -47,3 +47,6 @@ func (Handover) Type() Type        { return TypeHandover }
 func (ConfigRead) Type() Type      { return TypeConfigRead }
 func (ConfigPart) Type() Type      { return TypeConfigPart }
 func (Rollback) Type() Type        { return TypeRollback }
+func (State) Type() Type           { return TypeState }
+func (StateTaken) Type() Type      { return TypeStateTaken }
+func (TicketKeys) Type() Type      { return TypeTicketKeys }

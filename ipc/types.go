@@ -19,6 +19,8 @@ const (
 	TypeStatusRequest Type = 5
 	TypeLogFDs        Type = 6
 	TypeLogsTaken     Type = 7
+	TypeState         Type = 8
+	TypeStateTaken    Type = 9
 
 	TypeStart       Type = 32
 	TypeActivate    Type = 33
@@ -31,6 +33,7 @@ const (
 	TypeMetricsPull Type = 42
 	TypeLogLevel    Type = 43
 	TypeDump        Type = 44
+	TypeTicketKeys  Type = 45
 
 	TypeActive    Type = 96
 	TypePrepared  Type = 97
@@ -77,7 +80,7 @@ var known = index(Unknown{}, Hello{}, Ready{}, Stop{}, StatusRequest{}, LogFDs{}
 	Active{}, Prepared{}, Nack{}, Committed{}, Aborted{}, Status{}, Draining{}, Gone{}, Metrics{}, Orphan{},
 	ControlStart{}, Propose{}, Applied{}, Refused{}, StatusAll{}, Reload{}, Reopen{}, Reopened{}, Stopping{},
 	Roll{}, Upgrade{}, Upgraded{}, HistoryRequest{}, History{}, HandoverRequest{}, Handover{},
-	ConfigRead{}, ConfigPart{}, Rollback{})
+	ConfigRead{}, ConfigPart{}, Rollback{}, State{}, StateTaken{}, TicketKeys{})
 
 func index(all ...Body) map[Type]reflect.Type {
 	m := make(map[Type]reflect.Type, len(all))

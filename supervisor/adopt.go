@@ -256,6 +256,7 @@ func (s *supervisor) adopted() {
 	s.log.Info("took over", zap.String("after", a.how), zap.Uint32("epoch", s.epoch), zap.Int("workers", kept), zap.Bool("other_build", s.foreign))
 	s.persist()
 	s.logsAdopted()
+	s.vaultAdopted()
 	for _, sl := range s.workers {
 		if sl.current == nil && s.live != nil {
 			s.lost(sl, "missing after "+a.how)

@@ -141,9 +141,11 @@ func (s *supervisor) workerMessage(c *child, m *ipc.Message) error {
 	case *ipc.Gone:
 		s.log.Info("drained", c.fields(), zap.Uint64("requests", b.Requests), zap.Int64("cut", b.Cut))
 		c.gone = b
+	case *ipc.StateTaken:
+		s.stateTaken(c, m.Txn, strings.Join(b.Missing, "; "))
 	case *ipc.Aborted, *ipc.Draining, *ipc.Metrics:
 	case *ipc.Unknown:
-		s.log.Warn("does not know a message", c.fields(), zap.Stringer("type", b.Of))
+		s.unknown(c, m.Txn, b.Of)
 	default:
 		return fmt.Errorf("%s from a worker", m.Body.Type())
 	}
@@ -210,6 +212,7 @@ func (s *supervisor) activate(c *child) {
 	c.timer = s.after(s.o.Timings.Active, func() {
 		s.kill(c, fmt.Sprintf("not active within %v", s.o.Timings.Active))
 	})
+	s.tellAll(c)
 	c.activated = s.send(c, 0, ipc.Activate{})
 }
 
@@ -302,6 +305,7 @@ func (s *supervisor) reaped(c *child, how string) {
 	for txn := range s.reopens {
 		s.logsTaken(c, txn)
 	}
+	s.stateLost(c)
 	s.ledger.Drained(c.record, c.gone, inFlight(c))
 	if a := s.adopting; a != nil {
 		if delete(a.waiting, c); len(a.waiting) == 0 {

@@ -50,8 +50,10 @@ func (s *supervisor) controlMessage(c *child, m *ipc.Message) error {
 		asks.answer(s, ipc.Stopping{Timeout: s.stop.timeout})
 	case *ipc.LogsTaken:
 		s.logsTaken(c, m.Txn, b.Errors...)
+	case *ipc.State:
+		s.tell(asks, b)
 	case *ipc.Unknown:
-		s.log.Warn("does not know a message", c.fields(), zap.Stringer("type", b.Of))
+		s.unknown(c, m.Txn, b.Of)
 	default:
 		return fmt.Errorf("%s from control", m.Body.Type())
 	}
@@ -69,7 +71,7 @@ func (s *supervisor) controlHello(c *child, b *ipc.Hello) error {
 	if f := s.logs[ipc.IDAppLog]; f != nil {
 		start.Logs = logTargets([]*logFile{f}, &fds)
 	}
-	start.Load = s.load
+	start.Load, start.Items = s.load, s.vault.Len()
 	if s.live != nil && !s.foreign {
 		start.Version, start.SHA = s.live.number, s.live.sha
 		start.Snapshot = fds.Add(s.live.snapshot)
@@ -79,6 +81,12 @@ func (s *supervisor) controlHello(c *child, b *ipc.Hello) error {
 		for _, f := range s.o.OpenVersions() {
 			defer f.Close()
 			start.Versions = append(start.Versions, fds.Add(int(f.Fd())))
+		}
+	}
+	if s.control.runAs != nil && s.o.OpenACME != nil {
+		if f := s.o.OpenACME(); f != nil {
+			defer f.Close()
+			start.ACME = fds.Add(int(f.Fd()))
 		}
 	}
 	s.send(c, 0, start, fds...)

@@ -2,9 +2,12 @@ package supervisor
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -59,10 +62,10 @@ func fakeControl() error {
 
 // worker is the fake worker process.
 type worker struct {
-	conn  *ipc.Conn
 	dir   string
 	slot  int
-	mu    sync.Mutex // guards state, sha and env
+	mu    sync.Mutex // guards conn, state, sha, env, keys and items
+	conn  *ipc.Conn
 	state string
 	sha   string
 	next  string
@@ -74,6 +77,11 @@ type worker struct {
 	stops map[string]func() // end accepting
 	hello ipc.Hello
 	held  *arena.Counter
+	keys  ipc.TicketKeys
+	start *ipc.Start
+	snap  int               // snapshot of start
+	await *ipc.Acceptor     // rescue socket
+	items map[string]string // bodies by kind and key
 }
 
 // behaviour returns what the file for this slot and message says, "" for well-behaved.
@@ -120,7 +128,10 @@ func fakeWorker() error {
 	for {
 		m, err := conn.Receive(ctx)
 		if err == io.EOF {
-			return nil
+			if conn, err = w.rescued(ctx); err != nil {
+				return nil
+			}
+			continue
 		}
 		if err != nil {
 			return err
@@ -132,35 +143,66 @@ func fakeWorker() error {
 	}
 }
 
+// rescued waits for the next supervisor, and shows it everything.
+func (w *worker) rescued(ctx context.Context) (*ipc.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if w.await == nil {
+		return nil, io.EOF
+	}
+	conn, err := w.await.Accept(ctx)
+	if err != nil {
+		return nil, err
+	}
+	conn.TakeFDs()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.conn = conn
+	var fds ipc.FDs
+	o := ipc.Orphan{Hello: w.hello, Status: ipc.Status{State: w.state, SHA: w.sha}, Column: w.start.Column, Tickets: w.keys}
+	o.Hello.SHA, o.Snapshot = w.sha, fds.Add(w.snap)
+	for _, l := range w.start.Listeners {
+		l.FD = fds.Add(w.lns[l.ID])
+		o.Listeners = append(o.Listeners, l)
+	}
+	return conn, conn.Send(ctx, 0, o, fds...)
+}
+
+func (w *worker) line() *ipc.Conn {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.conn
+}
+
 func (w *worker) beat() {
 	for range time.Tick(20 * time.Millisecond) {
-		how := w.behaviour("beat")
+		how, conn := w.behaviour("beat"), w.line()
 		if typ, ok := strings.CutPrefix(how, "type "); ok {
 			n, _ := strconv.Atoi(typ)
 			packet := []byte{0x47, 0x50, 1, 0, byte(n), 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, '{', '}'}
-			unix.Sendmsg(int(w.conn.File().Fd()), packet, nil, nil, 0)
+			unix.Sendmsg(int(conn.File().Fd()), packet, nil, nil, 0)
 			os.WriteFile(filepath.Join(w.dir, "sent"), []byte(typ), 0o644)
 		}
 		switch how {
 		case "silent":
 			continue
 		case "garbage":
-			unix.Sendmsg(int(w.conn.File().Fd()), []byte("garbage"), nil, nil, 0)
+			unix.Sendmsg(int(conn.File().Fd()), []byte("garbage"), nil, nil, 0)
 		case "foreign":
-			w.conn.Send(context.Background(), 0, ipc.Stop{})
+			conn.Send(context.Background(), 0, ipc.Stop{})
 		case "mute":
-			unix.Shutdown(int(w.conn.File().Fd()), unix.SHUT_WR)
+			unix.Shutdown(int(conn.File().Fd()), unix.SHUT_WR)
 			os.WriteFile(filepath.Join(w.dir, "sent"), []byte(how), 0o644)
 			continue
 		case "leaving":
 			w.set(ipc.StateDraining, w.sha)
 		case "unknown":
-			unix.Sendmsg(int(w.conn.File().Fd()), []byte("GP\x01\x00\x0f\x27\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"), nil, nil, 0)
+			unix.Sendmsg(int(conn.File().Fd()), []byte("GP\x01\x00\x0f\x27\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"), nil, nil, 0)
 		}
 		w.mu.Lock()
 		status := ipc.Status{State: w.state, SHA: w.sha, Requests: 5}
 		w.mu.Unlock()
-		w.conn.Send(context.Background(), 0, status)
+		conn.Send(context.Background(), 0, status)
 	}
 }
 
@@ -171,7 +213,8 @@ func (w *worker) set(state, sha string) {
 }
 
 func (w *worker) handle(ctx context.Context, m *ipc.Message) error {
-	reply := func(body ipc.Body) error { return w.conn.Send(ctx, m.Txn, body) }
+	conn := w.line()
+	reply := func(body ipc.Body) error { return conn.Send(ctx, m.Txn, body) }
 	name := strings.ToLower(m.Body.Type().String())
 	switch w.behaviour(name) {
 	case "hang":
@@ -185,7 +228,7 @@ func (w *worker) handle(ctx context.Context, m *ipc.Message) error {
 	}
 	switch b := m.Body.(type) {
 	case *ipc.Start:
-		return w.start(m, b, reply)
+		return w.begin(m, b, reply)
 	case *ipc.Activate:
 		for id, fd := range w.lns {
 			w.listen(id, fd)
@@ -230,6 +273,13 @@ func (w *worker) handle(ctx context.Context, m *ipc.Message) error {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		return reply(ipc.Status{State: w.state, SHA: w.sha, Process: &w.hello})
+	case *ipc.TicketKeys:
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.keys = *b
+	case *ipc.State:
+		w.takeState(b)
+		return reply(ipc.StateTaken{})
 	case *ipc.Abort:
 		return reply(ipc.Aborted{})
 	case *ipc.LogFDs:
@@ -246,7 +296,7 @@ func (w *worker) handle(ctx context.Context, m *ipc.Message) error {
 	return nil
 }
 
-func (w *worker) start(m *ipc.Message, b *ipc.Start, reply func(ipc.Body) error) error {
+func (w *worker) begin(m *ipc.Message, b *ipc.Start, reply func(ipc.Body) error) error {
 	fd, err := m.Take(b.Snapshot)
 	if err != nil {
 		return err
@@ -254,7 +304,17 @@ func (w *worker) start(m *ipc.Message, b *ipc.Start, reply func(ipc.Body) error)
 	if _, err := ipc.ReadMemfd(fd, 1<<20); err != nil {
 		return err
 	}
-	unix.Close(fd)
+	if w.behaviour("rescue") != "wait" {
+		unix.Close(fd)
+	} else {
+		w.start, w.snap = b, fd
+		if fd, err = m.Take(b.Rescue); err == nil {
+			w.await, err = ipc.AcceptorFromFD(fd)
+		}
+		if err != nil {
+			return err
+		}
+	}
 	if fd, err = m.Take(b.Arena); err != nil {
 		return err
 	}
@@ -293,6 +353,30 @@ func (w *worker) tell(env map[string]string) {
 	w.env = env
 }
 
+func (w *worker) takeState(b *ipc.State) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if b.All || w.items == nil {
+		w.items = map[string]string{}
+	}
+	for _, i := range b.Items {
+		if i.Gone {
+			delete(w.items, i.Kind+" "+i.Key)
+			continue
+		}
+		w.items[i.Kind+" "+i.Key] = string(i.Body)
+	}
+}
+
+// digests tells keys apart without telling what they are.
+func digests(t ipc.TicketKeys) (all []string) {
+	for _, k := range t.Keys {
+		sum := sha256.Sum256(k)
+		all = append(all, hex.EncodeToString(sum[:]))
+	}
+	return all
+}
+
 func (w *worker) takeLogs(m *ipc.Message, logs []ipc.LogTarget) {
 	for _, l := range logs {
 		fd, err := m.Take(l.FD)
@@ -318,6 +402,8 @@ type answer struct {
 	NoNewPrivs     bool
 	Env            []string          // of the process
 	Told           map[string]string // by Start or Prepare
+	Keys           []string          // digests of the ticket keys
+	Items          map[string]string // by State
 }
 
 // listen accepts on a socket until stopped.
@@ -340,10 +426,10 @@ func (w *worker) accept(l net.Listener, fd int) {
 		}
 		flags, _ := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
 		w.mu.Lock()
-		sha, told := w.sha, w.env
+		sha, told, keys, items := w.sha, w.env, digests(w.keys), maps.Clone(w.items)
 		w.mu.Unlock()
 		a := answer{Slot: w.slot, PID: os.Getpid(), UID: os.Getuid(), Held: w.held.Load(), SHA: sha,
-			Nonblock: flags&unix.O_NONBLOCK != 0, FDs: links(), Env: os.Environ(), Told: told}
+			Nonblock: flags&unix.O_NONBLOCK != 0, FDs: links(), Env: os.Environ(), Told: told, Keys: keys, Items: items}
 		nnp, _ := unix.PrctlRetInt(unix.PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)
 		a.NoNewPrivs = nnp == 1
 		json.NewEncoder(c).Encode(a)

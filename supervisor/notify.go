@@ -50,6 +50,7 @@ func (s *supervisor) storeChild(c *child) {
 func (s *supervisor) storeAll() {
 	s.store(inherit.NameControl, s.runDir.Control)
 	s.store(inherit.NameArena, s.arena.FD())
+	s.storeVault()
 	for id, l := range s.listeners {
 		s.store(id, l.fd)
 	}

@@ -21,6 +21,7 @@ type Options struct {
 	RunDir       string            // holds the control socket and the pid file; made 0750 where missing
 	StateDir     string            // told to control
 	OpenVersions func() []*os.File // opens what a control process without root may not, for ControlStart.Versions; nil = nothing
+	OpenACME     func() *os.File   // likewise the folder of issued certificates, for ControlStart.ACME; nil = nothing
 	Workers      int               // number of workers, 0 = as the configuration says, or 1 up to 2 cores, else 2
 	ControlArgs  []string          // arguments of control after its role
 	ControlEnv   []string          // environment of control, nil = this process's
@@ -73,6 +74,10 @@ type Timings struct {
 	StopFast       time.Duration // STOP to SIGKILL, 2 s
 	ReloadInterval time.Duration // SIGHUPs within it are one, 200 ms
 
+	TicketKey time.Duration // that a key makes TLS session tickets, 12 h
+	State     time.Duration // for workers to take certificates and the like, 5 s
+	SaveState time.Duration // changes of them within it are stored at once, 1 s
+
 	// Where the configuration names none:
 	Spread         time.Duration // closing of idle connections of a draining worker, 10 s
 	Long           time.Duration // tunnels and the like of a draining worker, 1 h
@@ -112,6 +117,9 @@ func (t Timings) withDefaults() Timings {
 	set(&t.StopMargin, 5*time.Second)
 	set(&t.StopFast, 2*time.Second)
 	set(&t.ReloadInterval, 200*time.Millisecond)
+	set(&t.TicketKey, 12*time.Hour)
+	set(&t.State, 5*time.Second)
+	set(&t.SaveState, time.Second)
 	set(&t.Spread, 10*time.Second)
 	set(&t.Long, time.Hour)
 	set(&t.HardMargin, 10*time.Second)

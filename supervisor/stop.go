@@ -34,6 +34,7 @@ func (s *supervisor) beginStop(fast bool, who string) {
 	s.runDir.Intend(true)
 	s.told(s.manager().Send("STOPPING=1"))
 	s.dropApplies()
+	s.dropVault()
 	for _, sl := range append([]*slot{s.control}, s.workers...) {
 		sl.respawn.cancel()
 	}

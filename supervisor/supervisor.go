@@ -95,6 +95,7 @@ type supervisor struct {
 	line           string // last STATUS=
 	dirty, unsaved bool   // state file
 
+	vault   vault
 	ledger  *ledger.Book
 	gap     time.Time // since when nobody accepts; zero while somebody does
 	memory  int64     // of the machine or our share of it, bytes
@@ -169,6 +170,7 @@ func (s *supervisor) open() error {
 			return err
 		}
 	}
+	s.openVault(in)
 	s.spawner = newSpawner(&s.wg)
 	if in.State != nil {
 		return s.adoptAll(in)

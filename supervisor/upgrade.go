@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
 
 	"pingap/ipc"
 )
@@ -159,10 +160,15 @@ func (s *supervisor) handOver() {
 	if len(u.paused) > 0 || u.pid == 0 || u.handed {
 		return
 	}
-	body, fds, err := s.handover()
+	secrets, err := s.vault.Memfd()
 	if err == nil {
-		u.handed = true
-		err = u.conn.TrySend(u.txn, body, fds...)
+		defer unix.Close(secrets)
+		var body ipc.Handover
+		var fds ipc.FDs
+		if body, fds, err = s.handover(secrets); err == nil {
+			u.handed = true
+			err = u.conn.TrySend(u.txn, body, fds...)
+		}
 	}
 	if err != nil {
 		// The successor gives up when it gets nothing, and with that the upgrade has failed.
@@ -172,7 +178,7 @@ func (s *supervisor) handOver() {
 }
 
 // handover packs everything.
-func (s *supervisor) handover() (ipc.Handover, ipc.FDs, error) {
+func (s *supervisor) handover(secrets int) (ipc.Handover, ipc.FDs, error) {
 	var fds ipc.FDs
 	st := s.stateNow()
 	st.By = s.upgrade.by
@@ -183,6 +189,7 @@ func (s *supervisor) handover() (ipc.Handover, ipc.FDs, error) {
 	b := ipc.Handover{State: data, Lock: fds.Add(s.runDir.LockFD()), Control: fds.Add(s.runDir.Control), Arena: fds.Add(s.arena.FD()),
 		Snapshot: fds.Add(s.live.snapshot), Listeners: map[string]ipc.Slot{}, Logs: map[string]ipc.Slot{},
 		Workers: map[int]ipc.Slot{}, Rescues: map[int]ipc.Slot{}}
+	b.Secrets, b.SecretsSerial = fds.Add(secrets), s.vault.serial
 	for id, l := range s.listeners {
 		b.Listeners[id] = fds.Add(l.fd)
 	}
@@ -258,6 +265,7 @@ func (s *supervisor) resume() {
 		s.send(c, s.nextTxn(), ipc.Resync{Epoch: s.epoch})
 		s.hear(c)
 	}
+	s.vaultChanged()
 	s.changed()
 }
 

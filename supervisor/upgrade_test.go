@@ -72,10 +72,9 @@ func (f *flip) takes(socket *ipc.Conn) error {
 	return errors.New("crashed")
 }
 
-func TestAnUpgradeMovesEverything(t *testing.T) {
-	f := &flip{}
-	i, m, o := kept(t, func(o *Options) { o.Upgrader = f })
-	before := pids(i.status())
+// upgraded has a successor take over by hand-over, and returns it.
+func (i *instance) upgraded(f *flip, m *manager, o Options) *instance {
+	i.t.Helper()
 	successors := make(chan *instance, 1)
 	f.start = func(socket *ipc.Conn) error {
 		ready := make(chan struct{})
@@ -105,14 +104,22 @@ func TestAnUpgradeMovesEverything(t *testing.T) {
 	msg := i.receive(ipc.TypeUpgraded, ipc.TypeRefused)
 	msg.Close()
 	if _, ok := msg.Body.(*ipc.Upgraded); !ok {
-		t.Fatalf("%+v", msg.Body)
+		i.t.Fatalf("%+v", msg.Body)
 	}
 	i.life.Close() // control ends when it has passed that on
 	if err := i.end(); err != nil {
-		t.Fatal(err)
+		i.t.Fatal(err)
 	}
 	n := <-successors
 	n.takeControl()
+	return n
+}
+
+func TestAnUpgradeMovesEverything(t *testing.T) {
+	f := &flip{}
+	i, m, o := kept(t, func(o *Options) { o.Upgrader = f })
+	before := pids(i.status())
+	n := i.upgraded(f, m, o)
 	all := n.until("the same workers", func(all *ipc.StatusAll) bool { return slices.Equal(pids(all), before) && all.Settled })
 	if all.LastRecord.Kind != ipc.RecordUpgrade || all.LastRecord.By != "test" {
 		t.Errorf("last entry %+v", all.LastRecord)

@@ -223,6 +223,7 @@ func (w *worker) commit(txn uint32) ipc.Body {
 
 // goLive swaps a site in. It cannot fail.
 func (w *worker) goLive(next *site, listeners int) {
+	w.build.security.certificates.Use(next.certificates)
 	w.proxy.SetSite(next.Site)
 	w.sockets.Store(&next.sockets)
 	w.gate.SetMax(next.basic.MaxConnections, listeners)

@@ -35,6 +35,10 @@
 //	            that are not wanted any more is accepted before this worker's copy closes --> COMMITTED
 //	ABORT   --> what was built anew and the new sockets are closed, nothing else was touched --> ABORTED
 //
+// # Beside the configuration
+//
+// TicketKeys and State may come in any state from READY on, and always before ACTIVATE (beside.go). No change touches them.
+//
 // What sites share and what needs closing (plugins, log writers) counts the sites that use it. A site ends when no request
 // refers to it any more, which the garbage collector finds out: requests pay nothing for it (retire.go).
 package worker

@@ -59,6 +59,10 @@ func (w *worker) message(conn *ipc.Conn, m *ipc.Message) {
 		w.takeLogs(m, b)
 	case *ipc.LogLevel:
 		w.setLevel(b.Level)
+	case *ipc.TicketKeys:
+		w.takeTickets(b)
+	case *ipc.State:
+		answer = w.takeState(b)
 	case *ipc.StatusRequest:
 		answer = w.status("")
 	case *ipc.Resync:

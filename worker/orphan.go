@@ -172,7 +172,7 @@ func (w *worker) show(conn *ipc.Conn) {
 
 func (w *worker) sendOrphan() error {
 	var fds ipc.FDs
-	o := ipc.Orphan{Hello: w.hello(), Status: w.status(""), Column: w.column}
+	o := ipc.Orphan{Hello: w.hello(), Status: w.status(""), Column: w.column, Tickets: w.beside.tickets}
 	o.Arena, o.Snapshot = fds.Add(w.arena.FD()), fds.Add(int(w.live.memfd.Fd()))
 	var sockets []int
 	defer func() {

@@ -43,6 +43,7 @@ type worker struct {
 	change    change
 	collectAt time.Time // when the garbage of the last change is to be collected; zero for not
 	addresses addresses
+	beside    beside
 	drain     *draining
 	heart     *heart
 	lifeline  lifeline
@@ -145,7 +146,7 @@ func (w *worker) start(ctx context.Context, m *ipc.Message, s *ipc.Start) error 
 	if err := w.takeArena(m, s); err != nil {
 		return err
 	}
-	if w.proxy, err = proxy.New(proxy.Options{Logger: w.log.Named("proxy")}); err != nil {
+	if w.proxy, err = proxy.New(proxy.Options{Logger: w.log.Named("proxy"), Challenge: w.beside.book.Answer}); err != nil {
 		return refuse(ipc.CodeResources, "", err)
 	}
 	w.openGate()
@@ -177,7 +178,7 @@ func (w *worker) newBuilder() *builder {
 	return &builder{
 		registry: plugins.NewRegistry(w.o.Plugins, w.variables.lookup), env: w.variables.lookup, version: w.o.Version, arena: w.arena,
 		log: w.log, logs: w.logs, owners: &owners{uses: map[*shared]int{}}, lookups: make(chan struct{}, maxLookups),
-		names: w.o.Timings.Names, beat: w.heart.server,
+		names: w.o.Timings.Names, beat: w.heart.server, security: w.newSecurity(),
 	}
 }
 

@@ -45,6 +45,11 @@ func (w *work) newServer(name string) (*server, error) {
 	}
 	s.sockets = accept.OptionsOf(s.cfg)
 	s.Server = serverOf(s.cfg)
+	if old != nil {
+		s.takeProtocols(old.Server)
+	} else if err := w.addProtocols(s.Server, s.cfg); err != nil {
+		return nil, err
+	}
 	s.Processing = w.processing(name)
 	log, err := w.logger(s.cfg, old == nil)
 	if err != nil {

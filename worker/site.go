@@ -14,6 +14,7 @@ import (
 	"pingap/plugins"
 	"pingap/worker/accept"
 	"pingap/worker/accesslog"
+	"pingap/worker/certs"
 	"pingap/worker/process"
 	"pingap/worker/proxy"
 	"pingap/worker/route"
@@ -26,20 +27,21 @@ const maxLookups = 16
 // site is one configuration as this worker serves it, with what the next one may take over from it. It never changes.
 type site struct {
 	*proxy.Site
-	sha       string
-	memfd     *os.File        // the snapshot, for a supervisor that comes to the rescue; nil while being built
-	objects   []config.Object // index of the snapshot
-	basic     *config.Basic
-	basicSha  config.Sha
-	servers   map[string]*server
-	locations map[string]*location
-	upstreams map[string]*backends
-	plugins   map[string]*plugin
-	outlets   map[string]*outlet
-	formats   map[string]*accesslog.Format
-	sockets   accept.Sockets
-	shared    []*shared // all that it uses
-	made      made
+	sha          string
+	memfd        *os.File        // the snapshot, for a supervisor that comes to the rescue; nil while being built
+	objects      []config.Object // index of the snapshot
+	basic        *config.Basic
+	basicSha     config.Sha
+	servers      map[string]*server
+	locations    map[string]*location
+	upstreams    map[string]*backends
+	plugins      map[string]*plugin
+	outlets      map[string]*outlet
+	formats      map[string]*accesslog.Format
+	certificates *certs.Set
+	sockets      accept.Sockets
+	shared       []*shared // all that it uses
+	made         made
 }
 
 // made counts what was built anew and not taken over. Bindings are locations with another upstream or plugin than before,
@@ -74,6 +76,7 @@ type builder struct {
 	lookups  chan struct{}
 	names    time.Duration
 	beat     *proxy.Server
+	security security
 }
 
 // recipe is what a site is made of.
@@ -106,7 +109,7 @@ func (b *builder) build(ctx context.Context, r recipe) (*site, error) {
 	if serving {
 		w.pace = process.Serving()
 	}
-	for _, step := range []func() error{w.addBasic, w.addUpstreams, w.addServers} {
+	for _, step := range []func() error{w.addBasic, w.addCertificates, w.addUpstreams, w.addServers} {
 		if err := step(); err != nil {
 			b.discard(w.site, live)
 			return nil, err

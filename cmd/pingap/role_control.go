@@ -42,6 +42,7 @@ func controlRole(args []string, s surroundings) int {
 	opt := control.Options{
 		Conn: conn, Job: job, Watch: o.watch(), Build: buildID(),
 		Log: log.logger(), LogFile: log.take, LogSettings: log.settings, LogDropped: log.log.Lost,
+		ACME: control.ACME{Disabled: s.getenv(noACME) != "", Getenv: s.getenv},
 	}
 	if s.uid == 0 {
 		opt.Become = become

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"pingap/control"
 	"pingap/control/history"
 	"pingap/control/source"
 	"pingap/ipc"
@@ -61,6 +62,7 @@ func serve(o *options, s surroundings, ready func()) int {
 	}
 	opt := supervisor.Options{
 		RunDir: run, StateDir: state, ControlArgs: o.controlArgs(job), OpenVersions: func() []*os.File { return history.Files(state) },
+		OpenACME:  func() *os.File { return control.ACMEFolder(state) },
 		WorkerEnv: workerEnv(s.getenv, o.log), Env: os.LookupEnv, LookUpUser: lookUpUser,
 		AppLog: target, OnAppLog: log.follow(target), OnLogSettings: log.obey, LogDropped: log.log.Lost,
 		Signals: signals, OnReady: ready, Log: log.logger(), Build: buildID(),

@@ -156,6 +156,9 @@ func TestExternalPackagesStayInTheirFolders(t *testing.T) {
 		"github.com/fsnotify/fsnotify":    {"control/source"},
 		"go.uber.org/zap":                 {"telemetry", "supervisor", "supervisor/*", "control", "control/*", "worker", "worker/*", "cmd/pingap"},
 		"github.com/cloudflare/tableflip": {"cmd/pingap"},
+		"golang.org/x/crypto/acme":        {"control/acme"},
+		"golang.org/x/net/idna":           {"control/acme"},
+		"golang.org/x/net/publicsuffix":   {"control/acme"},
 		"golang.org/x/sys":                {"ipc", "arena", "supervisor", "supervisor/*", "control", "control/*", "worker", "worker/*", "cmd/pingap", "telemetry", "telemetry/*"},
 	}
 	for _, s := range readTree(t).sources {

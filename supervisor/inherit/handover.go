@@ -44,6 +44,9 @@ func unpack(m *ipc.Message, b *ipc.Handover) (*Set, error) {
 	if b.Snapshot != 0 {
 		in.Snapshot = take(b.Snapshot)
 	}
+	if b.Secrets != 0 {
+		in.Secrets, in.SecretsSerial = take(b.Secrets), b.SecretsSerial
+	}
 	for id, slot := range b.Listeners {
 		in.Listeners[id] = take(slot)
 	}

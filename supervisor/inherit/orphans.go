@@ -83,6 +83,9 @@ func (in *Set) take(serial int, o *orphan) {
 			unix.Close(fd)
 		}
 	}
+	if t := o.body.Tickets; t.Valid() && (len(in.Tickets.Keys) == 0 || t.Since.After(in.Tickets.Since)) {
+		in.Tickets = t
+	}
 	if in.Arena < 0 {
 		in.Arena = take(o.body.Arena)
 	}

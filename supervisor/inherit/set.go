@@ -19,6 +19,7 @@ const (
 	workerPrefix  = "c-" // and the serial
 	snapPrefix    = "s-" // and some of the sha
 	listenPrefix  = "l-" // see ipc.ListenerID
+	secretsPrefix = "k-" // and a number; the highest is the last
 	shaInName     = 32
 	noDescriptors = -1
 )
@@ -28,6 +29,9 @@ func NameWorker(serial int) string { return workerPrefix + strconv.Itoa(serial) 
 
 // NameSnapshot names a snapshot.
 func NameSnapshot(sha string) string { return snapPrefix + sha[:min(len(sha), shaInName)] }
+
+// NameSecrets names a memory file of package secrets.
+func NameSecrets(serial int) string { return secretsPrefix + strconv.Itoa(serial) }
 
 // Set is what was found. Its descriptors belong to whoever takes them out; -1 is none.
 type Set struct {
@@ -43,12 +47,17 @@ type Set struct {
 	Rescues   map[int]int
 	Strangers []int // listening sockets without a known id: of a socket unit
 
+	Secrets       int            // the memory file of package secrets
+	SecretsSerial int            // of it
+	Tickets       ipc.TicketKeys // that orphans hold; none where there is the memory file
+
 	snapshots map[string]int // stored ones by name, while it is not known which is live
+	useless   []string       // names in the store of what has been closed
 }
 
 // Empty returns a set of nothing.
 func Empty() *Set {
-	return &Set{Lock: noDescriptors, Control: noDescriptors, Arena: noDescriptors, Snapshot: noDescriptors, Listeners: map[string]int{},
+	return &Set{Lock: noDescriptors, Control: noDescriptors, Arena: noDescriptors, Snapshot: noDescriptors, Secrets: noDescriptors, Listeners: map[string]int{},
 		Logs: map[string]int{}, Workers: map[int]*ipc.Conn{}, Rescues: map[int]int{}, snapshots: map[string]int{}}
 }
 
@@ -58,6 +67,10 @@ func Stored(fds []systemd.FD) *Set {
 	for _, f := range fds {
 		serial, isWorker := strings.CutPrefix(f.Name, workerPrefix)
 		n, err := strconv.Atoi(serial)
+		if number, isSecret := strings.CutPrefix(f.Name, secretsPrefix); isSecret {
+			in.takeSecrets(number, f)
+			continue
+		}
 		switch {
 		case isWorker && err == nil && in.Workers[n] == nil:
 			if conn, err := leading(f.FD); err == nil {
@@ -76,6 +89,21 @@ func Stored(fds []systemd.FD) *Set {
 		}
 	}
 	return in
+}
+
+// takeSecrets keeps the newest memory file. There are two where a supervisor ended just as it replaced one.
+func (in *Set) takeSecrets(number string, f systemd.FD) {
+	serial, err := strconv.Atoi(number)
+	if err != nil || serial <= in.SecretsSerial {
+		unix.Close(f.FD)
+		in.useless = append(in.useless, f.Name)
+		return
+	}
+	if in.Secrets >= 0 {
+		unix.Close(in.Secrets)
+		in.useless = append(in.useless, NameSecrets(in.SecretsSerial))
+	}
+	in.Secrets, in.SecretsSerial = f.FD, serial
 }
 
 // leading makes a connection to a worker of a descriptor, which it takes over.
@@ -111,8 +139,9 @@ func (in *Set) Of(st *state.State) {
 	}
 }
 
-// Useless closes the stored snapshots that are not of the live version, and returns their names.
+// Useless closes the stored snapshots that are not of the live version, and returns the names of all that may go.
 func (in *Set) Useless() (names []string) {
+	names = in.useless
 	for name, fd := range in.snapshots {
 		unix.Close(fd)
 		names = append(names, name)

@@ -18,6 +18,8 @@ type Framing struct {
 	KeepAlive bool
 	// Upgrade tells that the message asks for, or agrees to, another protocol.
 	Upgrade bool
+	// H2C tells that a request offers to go on in HTTP/2 (RFC 7540 section 3.2); such an Upgrade is never forwarded.
+	H2C bool
 	// Expect tells that the client waits for "100 (Continue)" before it sends its body.
 	Expect bool
 	// TETrailers tells that the client takes trailers.
@@ -177,7 +179,8 @@ func (p *parsed) framing(version uint8) (f Framing, err *Error) {
 		f.Length = p.length
 	}
 	f.KeepAlive = !p.close && (version == message.HTTP11 || p.keepAlive)
-	f.Upgrade = p.upgrade && p.upgrades == 1 && !p.h2c && version == message.HTTP11
+	upgrade := p.upgrade && p.upgrades == 1 && version == message.HTTP11
+	f.Upgrade, f.H2C = upgrade && !p.h2c, upgrade && p.h2c
 	f.Expect = p.expect && version == message.HTTP11
 	f.TETrailers = p.trailers && p.te
 	return f, nil
@@ -189,7 +192,7 @@ func dropNominated(fields *message.Fields) {
 	for i := 0; i < fields.Len(); {
 		list := fields.List()
 		f := &list[i]
-		if f.ID != message.Connection && !in(framed, f.ID) && nominates(list, f.Name) {
+		if f.ID != message.Connection && f.ID != message.HTTP2Settings && !in(framed, f.ID) && nominates(list, f.Name) {
 			fields.Del(string(f.Name))
 			continue
 		}

@@ -23,7 +23,7 @@ func TestFramingOfRequests(t *testing.T) {
 		"POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n":    {Length: 1, KeepAlive: true, Expect: true},
 		"POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n":               {Length: 1},
 		"GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n":     {KeepAlive: true, Upgrade: true},
-		"GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket,h2c\r\n\r\n": none,
+		"GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket,h2c\r\n\r\n": {KeepAlive: true, H2C: true},
 		"GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\n\r\n":                           none,
 		"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n\r\n":                            none,
 		"GET / HTTP/1.1\r\nHost: h\r\nTE: trailers\r\n\r\n":                                  none,
@@ -61,7 +61,7 @@ func TestFramingOfResponses(t *testing.T) {
 		{switching, Ask{Upgrade: true}, Framing{KeepAlive: true, Upgrade: true}},
 		{switching, Ask{}, Framing{KeepAlive: true}},
 		{"HTTP/1.1 200 OK\r\nConnection: Upgrade\r\nUpgrade: x\r\nContent-Length: 5\r\n\r\n", Ask{Upgrade: true}, Framing{Length: 5, KeepAlive: true}},
-		{"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n", Ask{Upgrade: true}, Framing{KeepAlive: true}},
+		{"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n", Ask{Upgrade: true}, Framing{KeepAlive: true, H2C: true}},
 	} {
 		if resp, _, got, err := parseResponse(tc.raw, tc.ask); err != nil || got != tc.want || resp.BodyLength != tc.want.Length {
 			t.Errorf("%q, %+v: %+v, %v, want %+v", tc.raw, tc.ask, got, err, tc.want)

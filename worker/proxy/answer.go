@@ -48,12 +48,12 @@ func (c *conn) sendLocal(resp *message.Response, body []byte) {
 	if resp.Status == 204 || resp.Status == 304 || resp.Status < 200 {
 		body, out.Length = nil, message.LengthUnknown
 	}
-	s.out = http1.AppendResponse(s.out[:0], resp, out)
+	c.prepareHead(out)
 	if s.ex.Request.MethodID == message.HEAD {
 		body = nil
 	}
 	s.headSent = true
-	if err := c.writeJoined(body); err != nil {
+	if err := c.sendHead(body, true); err != nil {
 		s.clientGone = true
 		return
 	}

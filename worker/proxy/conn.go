@@ -20,15 +20,17 @@ const (
 	nextClose               // close the connection
 	nextOutside             // the request in the session must be served outside the callback
 	nextTunnel              // the connection is a tunnel now
+	nextSwitch              // the connection has another callback now
 )
 
-// conn is a client's connection. It stays small: everything that only a request needs is in the
-// session.
+// conn is a client's connection, or a stream of an HTTP/2 connection (stream.go). It stays small: everything that only a request
+// needs is in the session.
 type conn struct {
 	p    *Proxy
 	net  net.Conn
-	raw  syscall.RawConn
+	raw  syscall.RawConn       // of the socket; nil for a stream
 	fn   func(fd uintptr) bool // onReadable, bound once
+	via  *via                  // what it is beyond HTTP/1 in the clear, nil for that; written under wait.mu
 	info message.Conn
 	wait wait
 
@@ -66,9 +68,25 @@ func (p *Proxy) Serve(c net.Conn, server int) {
 	k.info.ID = p.ids.Add(1)
 	k.info.Opened = now
 	setAddresses(&k.info, c)
+	k.busy()
 	p.add(k)
-	k.wait.enter(phaseIdle, now, p.firstTimeout(k.server), k)
+	if !k.prepare(p.server(k.server)) {
+		k.close()
+		return
+	}
+	k.wait.enter(phaseIdle, message.Now(), p.firstTimeout(k.server), k)
 	k.serve()
+}
+
+// prepare does what comes before the first request: the PROXY protocol's header, and the TLS handshake. It blocks.
+func (c *conn) prepare(s *Server) bool {
+	if s == nil {
+		return true
+	}
+	if s.ProxyProtocol != nil && !c.readProxyHeader(s) || s.TLS != nil && !c.secure(s) {
+		return false
+	}
+	return true
 }
 
 // setAddresses notes the two ends of a connection.
@@ -116,6 +134,11 @@ func (c *conn) afterError(err error) bool {
 		c.close()
 		return false
 	}
+	if m := c.mux(); m != nil && m.broken.Load() {
+		c.linger = true // so that the client reads the GOAWAY
+		c.close()
+		return false
+	}
 	why := c.wait.peek()
 	switch why {
 	case causePark:
@@ -123,7 +146,7 @@ func (c *conn) afterError(err error) bool {
 			return false
 		}
 	case causeTimeout:
-		if c.s == nil && c.readable() && !c.p.cutting.Load() {
+		if c.s == nil && !c.cutting() && c.readable() {
 			break // a request came in the last moment: it is served
 		}
 		c.end = drain.Idle
@@ -138,7 +161,10 @@ func (c *conn) afterError(err error) bool {
 		c.close()
 		return false
 	}
-	if why != causeNone {
+	switch m := c.mux(); {
+	case m != nil:
+		m.settle()
+	case why != causeNone:
 		c.idle(message.Now())
 	}
 	return true
@@ -186,11 +212,11 @@ func (c *conn) fill(fd uintptr) (drained, empty, open bool) {
 	if buf == nil { // cannot happen: a head this long has been refused
 		return false, false, false
 	}
-	n, errno := rawRead(fd, buf)
+	n, err := c.readNow(fd, buf)
 	switch {
-	case errno == syscall.EAGAIN:
+	case err == syscall.EAGAIN:
 		return true, true, true
-	case errno != 0 || n == 0:
+	case err != nil || n == 0:
 		return false, false, false
 	}
 	if c.s.r == c.s.w || c.s.ex.Start == 0 {
@@ -198,7 +224,7 @@ func (c *conn) fill(fd uintptr) (drained, empty, open bool) {
 	}
 	c.s.w += n
 	c.partial = false
-	return n < len(buf), false, true
+	return c.socketDrained(n, len(buf)), false, true
 }
 
 // release gives the session back while the connection has nothing buffered.
@@ -227,6 +253,9 @@ func (c *conn) idle(now int64) { c.enter(phaseIdle, now, c.p.keepAlive(c.server)
 func (c *conn) close() {
 	if c.p.draining.Load() != nil {
 		c.noteClosed()
+	}
+	if m := c.mux(); m != nil {
+		m.close()
 	}
 	c.p.remove(c)
 	if c.linger {
@@ -271,6 +300,9 @@ func (c *conn) lingerClose() {
 // write sends b to the client: at once inside the callback, by the ordinary way outside it or where
 // the socket is full.
 func (c *conn) write(b []byte) error {
+	if c.via != nil && c.via.tls != nil {
+		return c.via.tls.WriteNow(c.s.fd, b)
+	}
 	if c.s.fd != 0 {
 		n, errno := rawWrite(c.s.fd, b)
 		if errno != 0 && errno != syscall.EAGAIN {
@@ -285,6 +317,9 @@ func (c *conn) write(b []byte) error {
 
 // write2 sends a and b as one message.
 func (c *conn) write2(a, b []byte) error {
+	if c.via != nil && c.via.tls != nil {
+		return c.via.tls.WriteNow(c.s.fd, a, b)
+	}
 	if c.s.fd != 0 {
 		n, errno := rawWrite2(c.s.fd, a, b)
 		if errno != 0 && errno != syscall.EAGAIN {

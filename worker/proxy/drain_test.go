@@ -52,7 +52,7 @@ func TestDrainCountsHowConnectionsEnd(t *testing.T) {
 	defer close(hold)
 	r := newRig(t, rigOptions{addrs: []string{b.addr()}, park: 100 * time.Millisecond})
 	left, idle, used, slow := r.dial(), r.dial(), r.dial(), r.dial()
-	for _, c := range []*client{left, idle, used} {
+	for _, c := range []*rawClient{left, idle, used} {
 		c.send(get)
 		c.expect("200", "hello")
 	}
@@ -82,7 +82,7 @@ func upgrade(to string, then func(*scripted)) func(*scripted) {
 	}
 }
 
-func (r *rig) tunnelTo(to string) *client {
+func (r *rig) tunnelTo(to string) *rawClient {
 	r.t.Helper()
 	c := r.dial().send("GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: " + to + "\r\n\r\n")
 	c.head()

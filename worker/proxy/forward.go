@@ -85,18 +85,18 @@ func (c *conn) mayRetry() bool {
 // sent, and last says what failed.
 func (c *conn) attempt(u *upstream.Upstream, b *upstream.Backend, begin int64, last *failure) (bool, served) {
 	s := c.s
-	c.buildRequest()
 	fresh := false
+	if u.Multiplexed() && !(s.reqFrame.Upgrade && u.SpeaksHTTP1()) {
+		return c.attemptShared(u, b, begin, last)
+	}
+	c.buildRequest()
 	for {
 		conn, err := c.connect(b, fresh, begin)
 		if err != nil {
 			*last = connectFailure(err)
 			return false, answered
 		}
-		up := ioOf(conn)
-		s.up = up
-		how, fail := c.exchange(u, up, begin+s.ex.UpstreamConnect)
-		s.up = nil
+		how, fail := c.exchangeOn(u, conn, begin)
 		if fail.status == 0 {
 			return true, how
 		}
@@ -107,6 +107,15 @@ func (c *conn) attempt(u *upstream.Upstream, b *upstream.Backend, begin int64, l
 		c.answerError(fail.status, fail.kind, "")
 		return true, answered
 	}
+}
+
+// exchangeOn exchanges request and response on a connection of HTTP/1.
+func (c *conn) exchangeOn(u *upstream.Upstream, conn *upstream.Conn, begin int64) (served, failure) {
+	up := ioOf(conn)
+	c.s.up = up
+	how, fail := c.exchange(u, up, begin+c.s.ex.UpstreamConnect)
+	c.s.up = nil
+	return how, fail
 }
 
 // replayable reports whether the request may be sent once more after a pooled connection was closed
@@ -153,9 +162,6 @@ func (c *conn) connect(b *upstream.Backend, fresh bool, begin int64) (*upstream.
 	return conn, nil
 }
 
-// errSecure is why a request is not sent over TLS.
-var errSecure = errors.New("requests to backends are not sent over TLS yet")
-
 // dial connects to a backend, in the time of the upstream's connection_timeout; it ends early when the
 // client leaves.
 func (c *conn) dial(b *upstream.Backend) (*upstream.Conn, error) {
@@ -166,10 +172,6 @@ func (c *conn) dial(b *upstream.Backend) (*upstream.Conn, error) {
 	c.s.clientGone = c.wait.leave() == causeClientOut
 	if err != nil {
 		return nil, err
-	}
-	if conn.Secure != nil { // the exchange writes to the socket itself: nothing may go out in the clear
-		conn.Discard()
-		return nil, &upstream.ConnectError{Addr: b.Addr, Err: errSecure}
 	}
 	c.s.ex.UpstreamTCPConnect = conn.Connect
 	c.s.ex.UpstreamTLSHandshake = conn.Handshake
@@ -191,12 +193,7 @@ func connectFailure(err error) failure {
 // buildRequest writes the head for the upstream into s.out, and a short body behind it.
 func (c *conn) buildRequest() {
 	s := c.s
-	fields := &s.ex.Request.Fields
-	if s.location.ChangesHeaders {
-		fields = &s.upFields
-		fields.CopyFrom(&s.ex.Request.Fields)
-		s.location.Route.RequestHeaders(&s.ex.Record, fields)
-	}
+	fields := s.requestFields()
 	out := http1.Out{Length: message.LengthUnknown, Upgrade: s.reqFrame.Upgrade,
 		TETrailers: s.reqFrame.TETrailers, Host: s.ex.UpstreamAddr}
 	if strings.HasPrefix(out.Host, "unix:") {
@@ -211,12 +208,22 @@ func (c *conn) buildRequest() {
 	s.out = http1.AppendRequest(s.out[:0], &s.ex.Request, fields, out)
 }
 
+// requestFields are the fields to send: a changed copy of the request's, if the location changes any.
+func (s *session) requestFields() *message.Fields {
+	if !s.location.ChangesHeaders {
+		return &s.ex.Request.Fields
+	}
+	s.upFields.CopyFrom(&s.ex.Request.Fields)
+	s.location.Route.RequestHeaders(&s.ex.Record, &s.upFields)
+	return &s.upFields
+}
+
 // exchange sends the request on a connection and passes the response on. A failure without a status is
 // none. Afterwards the connection is back in the pool, where others take it, or closed.
 func (c *conn) exchange(u *upstream.Upstream, up *upstreamIO, now int64) (served, failure) {
 	s := c.s
 	first := stageSend
-	if !s.reqWhole {
+	if !s.reqWhole || up.stream != nil {
 		first = stageHead
 	}
 	up.begin(c, first, u.ReadTimeout, now)
@@ -225,7 +232,7 @@ func (c *conn) exchange(u *upstream.Upstream, up *upstreamIO, now int64) (served
 		c.startUpload(up, u.WriteTimeout)
 	}
 	for up.want == wantMore {
-		if err := up.conn.Raw.Read(up.fn); err != nil {
+		if err := up.wait(); err != nil {
 			c.interrupted(up, err)
 			continue
 		}
@@ -253,6 +260,10 @@ func (c *conn) exchange(u *upstream.Upstream, up *upstreamIO, now int64) (served
 // retire puts the connection back into the pool if both messages on it ended as announced.
 func (c *conn) retire(up *upstreamIO) {
 	s := c.s
+	if up.stream != nil {
+		c.retireStream(up)
+		return
+	}
 	if up.want == wantDone && s.resp.frame.KeepAlive && !up.extra && c.uploadComplete() {
 		conn := up.conn
 		up.end()
@@ -289,7 +300,7 @@ func (c *conn) interrupted(up *upstreamIO, err error) {
 	}
 	// Look again: the callback's first read finds what there is. The interruption may also have been
 	// meant for an earlier wait, or have come while the body is still going up.
-	if up.conn.SetReadDeadline(time.Time{}) != nil {
+	if up.net().SetReadDeadline(time.Time{}) != nil {
 		up.failed(502, "ReadError")
 		return
 	}

@@ -196,23 +196,23 @@ func (r *rig) closeProxy() {
 	}
 }
 
-// client is a connection to the proxy that speaks raw bytes.
-type client struct {
+// rawClient is a connection to the proxy that speaks raw bytes.
+type rawClient struct {
 	net.Conn
 	t testing.TB
 	r *bufio.Reader
 }
 
-func (r *rig) dial() *client {
+func (r *rig) dial() *rawClient {
 	r.t.Helper()
 	c, err := net.Dial(r.front.Addr().Network(), r.front.Addr().String())
 	must(r.t, err)
 	must(r.t, c.SetDeadline(time.Now().Add(patience)))
 	r.t.Cleanup(func() { c.Close() })
-	return &client{Conn: c, t: r.t, r: bufio.NewReader(c)}
+	return &rawClient{Conn: c, t: r.t, r: bufio.NewReader(c)}
 }
 
-func (c *client) send(s string) *client {
+func (c *rawClient) send(s string) *rawClient {
 	c.t.Helper()
 	_, err := io.WriteString(c.Conn, s)
 	must(c.t, err)
@@ -220,7 +220,7 @@ func (c *client) send(s string) *client {
 }
 
 // head reads a response head, up to and with its empty line.
-func (c *client) head() string {
+func (c *rawClient) head() string {
 	c.t.Helper()
 	var b strings.Builder
 	for {
@@ -236,7 +236,7 @@ func (c *client) head() string {
 }
 
 // body reads n bytes.
-func (c *client) body(n int) string {
+func (c *rawClient) body(n int) string {
 	c.t.Helper()
 	b := make([]byte, n)
 	if got, err := io.ReadFull(c.r, b); err != nil {
@@ -246,7 +246,7 @@ func (c *client) body(n int) string {
 }
 
 // rest reads to the end of the connection.
-func (c *client) rest() string {
+func (c *rawClient) rest() string {
 	c.t.Helper()
 	b, err := io.ReadAll(c.r)
 	if err != nil {

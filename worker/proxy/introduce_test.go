@@ -28,7 +28,7 @@ func TestBackendsAreToldTheClientsConnection(t *testing.T) {
 	b := newBackend(t, introduced)
 	r := newRig(t, rigOptions{addrs: []string{b.addr()}, upstream: func(u *config.Upstream) { u.ProxyProtocol = "v1" }})
 	first, second := r.dial(), r.dial()
-	ask := func(c *client, connection int) {
+	ask := func(c *rawClient, connection int) {
 		t.Helper()
 		port := func(a net.Addr) int { return a.(*net.TCPAddr).Port }
 		want := fmt.Sprintf("%d PROXY TCP4 127.0.0.1 127.0.0.1 %d %d", connection, port(c.LocalAddr()), port(c.RemoteAddr()))

@@ -17,6 +17,8 @@ type Options struct {
 	// ParkAfter is how long a connection may be idle before it waits without a goroutine; 0 means
 	// 1.5 seconds, negative never.
 	ParkAfter time.Duration
+	// Challenge answers a request of a CA for a path (ACME, http-01), on whatever server it comes; nil answers none.
+	Challenge func(path []byte) (body []byte, ok bool)
 }
 
 // Proxy serves connections from the current site. Its methods may be called by any goroutine.
@@ -27,6 +29,7 @@ type Proxy struct {
 	ids   atomic.Uint64
 	date  atomic.Pointer[[]byte]
 
+	challenge func(path []byte) ([]byte, bool)
 	parkAfter time.Duration
 	parking   *parking
 
@@ -47,6 +50,7 @@ type Proxy struct {
 	requests    atomic.Uint64 // finished
 	accepted    atomic.Uint64
 	panics      atomic.Uint64
+	handshakes  atomic.Uint64 // that failed
 }
 
 // Stats are the counters of a worker.
@@ -60,7 +64,10 @@ func New(o Options) (*Proxy, error) {
 	if o.ParkAfter == 0 {
 		o.ParkAfter = 1500 * time.Millisecond
 	}
-	p := &Proxy{log: o.Logger, parkAfter: o.ParkAfter, done: make(chan struct{}), wake: make(chan struct{}, 1)}
+	if o.Challenge == nil {
+		o.Challenge = func([]byte) ([]byte, bool) { return nil, false }
+	}
+	p := &Proxy{log: o.Logger, challenge: o.Challenge, parkAfter: o.ParkAfter, done: make(chan struct{}), wake: make(chan struct{}, 1)}
 	p.list.before, p.list.after = &p.list, &p.list
 	p.tickDate(time.Now())
 	parking, err := newParking()

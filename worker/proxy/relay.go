@@ -3,6 +3,7 @@ package proxy
 import (
 	"errors"
 
+	"pingap/message"
 	"pingap/worker/http1"
 )
 
@@ -103,18 +104,35 @@ func (c *conn) relayEnd() error {
 			return err
 		}
 	}
+	if st := c.stream(); st != nil {
+		return c.endStream(st)
+	}
 	if !r.chunked {
 		if r.headOnly {
 			return c.emit(nil)
 		}
 		return nil
 	}
-	// Trailers of a filtered body are dropped: a digest among them would no longer be true.
-	if trailer := r.chunks.Trailer(); len(trailer) > 2 && len(r.filters) == 0 {
-		r.work[1] = append(append(r.work[1][:0], "0\r\n"...), trailer...)
-		return c.emitRest(r.work[1])
+	r.work[1] = http1.AppendLastChunk(r.work[1][:0], c.s.trailers())
+	return c.emitRest(r.work[1])
+}
+
+// trailers are those of the upstream's response; nil for none. Those of a filtered body are dropped: a digest among them
+// would no longer be true.
+func (s *session) trailers() *message.Fields {
+	r := &s.resp
+	if len(r.filters) > 0 {
+		return nil
 	}
-	return c.emitRest([]byte(http1.LastChunk))
+	if s.up != nil && s.up.stream != nil {
+		return s.up.stream.Trailers()
+	}
+	if raw := r.chunks.Trailer(); len(raw) > 2 {
+		s.upFields.Reset() // the request has gone
+		http1.ParseTrailer(raw, &s.upFields)
+		return &s.upFields
+	}
+	return nil
 }
 
 // filter sends data through the filters in order, and what comes out to the client.
@@ -154,10 +172,18 @@ func (c *conn) emitRest(p []byte) error {
 	s := c.s
 	if s.resp.headOnly {
 		s.resp.headOnly = false
-		return c.writeJoined(p)
+		return c.sendHead(p, s.resp.complete())
 	}
 	if len(p) == 0 {
 		return nil
+	}
+	if st := c.stream(); st != nil {
+		if s.resp.complete() {
+			_, err := st.WriteLast(p)
+			return err
+		}
+		_, err := st.Write(p)
+		return err
 	}
 	return c.write(p)
 }

@@ -15,6 +15,14 @@ func (c *conn) advance() next {
 	}
 	s.site, s.server = site, site.Servers[c.server]
 	s.ex.Server, s.ex.ConfigVersion = s.server.Name, site.Version
+	if c.via == nil && s.server.H2C && c.info.Requests == 0 {
+		switch preface(s.unread()) {
+		case prefacePart:
+			return c.incomplete()
+		case prefaceWhole:
+			return c.priorKnowledge()
+		}
+	}
 	if !s.reqScan.Ready(s.unread(), s.server.Limits.Head) {
 		return c.incomplete()
 	}
@@ -31,6 +39,9 @@ func (c *conn) advance() next {
 	c.linger = false
 	if err := s.takeBody(); err != nil {
 		return c.refuse(err)
+	}
+	if frame.H2C && s.reqWhole && c.via == nil && s.server.H2C {
+		return c.upgradeH2C()
 	}
 	if !s.reqWhole || frame.Upgrade {
 		return nextOutside

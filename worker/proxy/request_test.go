@@ -63,7 +63,7 @@ func echo(p *scripted) {
 	}
 }
 
-func (c *client) expect(status, body string) {
+func (c *rawClient) expect(status, body string) {
 	c.t.Helper()
 	head := c.head()
 	if !strings.HasPrefix(head, "HTTP/1.1 "+status) {
@@ -441,7 +441,7 @@ func TestDrainLetsConnectionsEnd(t *testing.T) {
 	})
 	r := newRig(t, rigOptions{addrs: []string{b.addr()}})
 	idle, used, slow := r.dial(), r.dial(), r.dial()
-	for _, c := range []*client{idle, used} {
+	for _, c := range []*rawClient{idle, used} {
 		c.send(get)
 		c.expect("200", "hello")
 	}

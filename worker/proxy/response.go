@@ -30,6 +30,7 @@ type respState struct {
 	headOnly bool                // the head is written but not sent: it goes with the first bytes of the body
 	filters  []plugins.Filter
 	work     [2][]byte // scratch of filters and chunk framing
+	out      http1.Out // how the head is to be written, for a stream
 	head     []byte    // the response head, when it was moved out of the read buffer
 	front    []byte    // free bytes of the read buffer in front of the body: the head is written there
 }
@@ -47,6 +48,9 @@ func (c *conn) passInterim() bool {
 	s := c.s
 	if s.ex.Request.Version < message.HTTP11 {
 		return true
+	}
+	if st := c.stream(); st != nil {
+		return st.WriteInterim(&s.ex.Response) == nil
 	}
 	s.resp.work[0] = http1.AppendInterim(s.resp.work[0][:0], &s.ex.Response)
 	return c.write(s.resp.work[0]) == nil
@@ -68,8 +72,7 @@ func (c *conn) respond(up *upstreamIO, frame http1.Framing) bool {
 	if s.server.ServerTiming {
 		s.addServerTiming(now)
 	}
-	out := c.frameFor(frame)
-	s.out = http1.AppendResponse(s.out[:0], &s.ex.Response, out)
+	c.prepareHead(c.frameFor(frame))
 	s.headSent, s.resp.headOnly = true, true
 	up.stage = stageBody
 	if c.relayFirst(up) {
@@ -86,7 +89,7 @@ func (c *conn) respond(up *upstreamIO, frame http1.Framing) bool {
 // relayFirst passes on the bytes that came with the head.
 func (c *conn) relayFirst(up *upstreamIO) bool {
 	s := c.s
-	first := up.buf[up.r:up.w]
+	first := up.unread()
 	up.r = up.w
 	if s.resp.mode == relayNone {
 		if len(first) > 0 && c.unasked(up) != nil {
@@ -120,11 +123,15 @@ func (c *conn) frameFor(frame http1.Framing) http1.Out {
 	case status == 204 || status < 200:
 	case !frame.Chunked && !frame.UntilClose && len(r.filters) == 0:
 		r.mode, r.left, out.Length = relayLength, frame.Length, frame.Length
-	case frame.Chunked && len(r.filters) == 0 && !old && !r.events.Known():
+		if c.stream() != nil && s.up.stream != nil && frame.Length > 0 { // trailers may follow: the end of the stream is the end
+			r.mode, r.frame.UntilClose = relayDecoded, true
+		}
+	case frame.Chunked && len(r.filters) == 0 && !old && !r.events.Known() && c.stream() == nil:
 		r.mode, out.Chunked = relayChunked, true
 	default:
 		r.mode, r.left = relayDecoded, frame.Length
-		r.chunked, out.Chunked = !old, !old
+		r.chunked = !old && c.stream() == nil
+		out.Chunked = r.chunked
 		s.keepClient = s.keepClient && !old // the end of the connection is the end of the body
 	}
 	out.Connection = c.connectionField()

@@ -40,6 +40,9 @@ func (c *conn) serveRequest() served {
 	s.ex.Processing = s.server.Processing.Add(1)
 	s.counted = true
 	route.ClientIP(&s.ex.Record, s.site.Trusted)
+	if c.answersChallenge() {
+		return answered
+	}
 	match := s.server.Table.Match(&s.ex.Record)
 	if match == nil {
 		c.answerError(404, "HTTPStatus", "no matching location")
@@ -62,6 +65,16 @@ func (c *conn) serveRequest() served {
 		match.Rewrite(&s.ex.Record, s.server.RawPath)
 	}
 	return c.forward()
+}
+
+// answersChallenge answers a CA that asks for what only we can know. It comes before all locations, and over TLS as well: a CA follows
+// redirects. What is no challenge that was announced is a request like any other.
+func (c *conn) answersChallenge() bool {
+	body, ok := c.p.challenge(c.s.ex.Request.Path)
+	if ok {
+		c.answer(plugins.Text(200, string(body)))
+	}
+	return ok
 }
 
 // refusedByLimit applies the limits of the location on body size and requests in process.

@@ -6,6 +6,8 @@ import (
 	"pingap/message"
 	"pingap/plugins"
 	"pingap/worker/http1"
+	"pingap/worker/http2/client"
+	"pingap/worker/secure"
 	"pingap/worker/upstream"
 )
 
@@ -67,6 +69,10 @@ type buffers struct {
 	sessions sync.Pool
 	up       sync.Pool // *[upRoom + upSize]byte
 	body     sync.Pool // *[bodySize]byte
+	streams  sync.Pool // *streamConn
+	ups      sync.Pool // *upstreamIO, for streams
+	secure   secure.Buffers
+	h2       client.Pools
 }
 
 func (b *buffers) session() *session {
@@ -90,6 +96,20 @@ func (b *buffers) putSession(s *session) {
 	}
 	s.r, s.w, s.fd = 0, 0, 0
 	b.sessions.Put(s)
+}
+
+func (b *buffers) stream() *streamConn {
+	if k, ok := b.streams.Get().(*streamConn); ok {
+		return k
+	}
+	return new(streamConn)
+}
+
+func (b *buffers) upStream() *upstreamIO {
+	if up, ok := b.ups.Get().(*upstreamIO); ok {
+		return up
+	}
+	return new(upstreamIO)
 }
 
 func (b *buffers) upBuffer() *[upRoom + upSize]byte {

@@ -1,12 +1,14 @@
 package proxy
 
 import (
+	"crypto/tls"
 	"sync/atomic"
 	"time"
 
 	"pingap/message"
 	"pingap/plugins"
 	"pingap/worker/http1"
+	"pingap/worker/http2/server"
 	"pingap/worker/route"
 	"pingap/worker/upstream"
 )
@@ -59,6 +61,16 @@ type Server struct {
 
 	// Uncounted leaves its connections out of the figures of a drain.
 	Uncounted bool
+	// TLS makes the server one of TLS; nil for one in the clear.
+	TLS *tls.Config
+	// HandshakeTimeout is the longest that a handshake may take.
+	HandshakeTimeout time.Duration
+	// HTTP2 serves connections whose client chose HTTP/2: by ALPN, which TLS has to offer, and with H2C in the clear. nil for none.
+	HTTP2 *server.Engine
+	H2C   bool
+	// ProxyProtocol takes the addresses of connections from what trusted peers say; nil for nobody.
+	ProxyProtocol *ProxyProtocol
+
 	// Processing counts requests in process in this worker. It outlives the site.
 	Processing *atomic.Int64
 }

@@ -19,7 +19,7 @@ const (
 // mayHandOver reports whether the rest of the response body may go from socket to socket in the kernel.
 func (c *conn) mayHandOver(up *upstreamIO) bool {
 	r := &c.s.resp
-	if r.mode != relayLength || r.left < spliceMin {
+	if r.mode != relayLength || r.left < spliceMin || up.stream != nil {
 		return false
 	}
 	_, from := up.conn.Conn.(*net.TCPConn)

@@ -32,7 +32,7 @@ func byNumber(responses []string) func(*scripted) {
 func getNumber(n int) string { return fmt.Sprintf("GET /%d HTTP/1.1\r\nHost: h\r\n\r\n", n) }
 
 // page reads a response that has a length.
-func (c *client) page() (head, body string) {
+func (c *rawClient) page() (head, body string) {
 	c.t.Helper()
 	head = c.head()
 	var n int

@@ -51,7 +51,9 @@ func (p *Proxy) sweep(now int64, all bool) {
 	plan := p.draining.Load()
 	p.mu.Lock()
 	for c := p.list.after; c != &p.list; c = c.after {
-		if plan != nil && c.cutOver(plan, now) || c.check(now, all) {
+		m := c.muxLocking()
+		busy := m != nil && m.sweep(now, plan)
+		if plan != nil && !busy && c.cutOver(plan, now) || c.check(now, all) {
 			unpark = append(unpark, c)
 		}
 	}
@@ -83,6 +85,9 @@ func (c *conn) check(now int64, all bool) (expired bool) {
 		return false
 	}
 	over := w.deadline > 0 && now > w.deadline
+	if m := c.mux(); m != nil {
+		over = m.mayClose(now) // it is told first
+	}
 	switch w.phase {
 	case phaseIdle:
 		if over || c.drained(w.since, now) {
@@ -110,7 +115,7 @@ func (c *conn) check(now int64, all bool) (expired bool) {
 // drained reports whether an idle connection is to be closed because the worker, or what it is a connection of, comes to its end.
 func (c *conn) drained(since, now int64) bool {
 	e := c.p.ending(c.server)
-	return e != nil && e.IdleOver(c.info.ID, since, now)
+	return e != nil && c.mux() == nil && e.IdleOver(c.info.ID, since, now)
 }
 
 // lookLocked looks at both peers of a request that waits for its upstream.

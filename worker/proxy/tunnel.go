@@ -22,10 +22,12 @@ func (c *conn) respondTunnel(up *upstreamIO) bool {
 	if !s.resp.frame.Upgrade || !c.uploadComplete() {
 		return up.failed(502, "InvalidHTTPHeader")
 	}
-	out := http1.Out{Length: message.LengthUnknown, Upgrade: true}
-	s.out = http1.AppendResponse(s.out[:0], &s.ex.Response, out)
+	c.prepareHead(http1.Out{Length: message.LengthUnknown, Upgrade: true})
 	s.headSent = true
-	if c.write(s.out) != nil {
+	if c.stream() != nil && !c.acceptStream() {
+		return up.failed(502, "InvalidHTTPHeader")
+	}
+	if c.sendHead(nil, false) != nil {
 		return up.clientGone()
 	}
 	up.want = wantTunnel
@@ -60,9 +62,9 @@ func (c *conn) tunnel() {
 	s, up := c.s, c.s.tunnelUp
 	c.p.tunnels.Add(1)
 	defer c.p.tunnels.Add(-1)
-	_ = up.conn.SetReadDeadline(time.Time{}) // errors show at the reads below
+	_ = up.net().SetReadDeadline(time.Time{}) // errors show at the reads below
 	_ = c.net.SetReadDeadline(time.Time{})
-	t := &tunnel{c: c, up: up.conn.Conn, idle: s.location.TunnelIdle}
+	t := &tunnel{c: c, up: up.tunnelled(), idle: s.location.TunnelIdle}
 	c.long.Store(s.location)
 	c.enter(phaseBusy, 0, 0, t)
 	t.last.Store(message.Now())
@@ -73,7 +75,7 @@ func (c *conn) tunnel() {
 	}
 	down := make(chan struct{})
 	go func() { // ends with its connections, which either direction may cut
-		answer.copy(up.buf[up.r:up.w])
+		answer.copy(up.unread())
 		close(down)
 	}()
 	request.copy(s.unread())

@@ -34,8 +34,8 @@ type upload struct {
 
 	// set before done is closed
 	fail   failure // status 0 where the upstream stopped reading: its answer decides
-	body   int64
-	joined bool // by the connection's goroutine
+	sent   int64   // bytes of the body
+	joined bool    // by the connection's goroutine
 }
 
 // startUpload begins to send the head in s.out and the body behind it. The head of an early answer is
@@ -50,17 +50,28 @@ func (c *conn) startUpload(up *upstreamIO, limit time.Duration) {
 
 func (u *upload) run() {
 	defer close(u.done)
-	if u.write(u.head) && u.copy() {
+	if (u.up.stream != nil || u.write(u.head)) && u.body() {
 		u.state.Store(uploadDone)
 		return
 	}
 	u.state.Store(uploadBroken)
 	if u.fail.status != 0 {
-		_ = u.up.conn.SetReadDeadline(past) // wakes the connection's goroutine
+		u.up.interrupt() // wakes the connection's goroutine
 	}
 }
 
-// copy sends the body; it reports whether all of it went.
+// body sends the body; it reports whether all of it went.
+func (u *upload) body() bool {
+	switch {
+	case u.c.stream() != nil:
+		return u.copyStream()
+	case u.up.stream != nil && u.c.s.reqFrame.Chunked:
+		return u.copyData()
+	}
+	return u.copy() && u.endOfStream(nil)
+}
+
+// copy sends a body whose framing the upstream takes as it is.
 func (u *upload) copy() bool {
 	c := u.c
 	buf := c.p.pools.bodyBuffer()
@@ -146,8 +157,8 @@ func (u *upload) passChunked(chunks *http1.Chunked, p []byte) (end, ok bool) {
 
 // send writes p, which carries data bytes of the body; last tells that nothing follows.
 func (u *upload) send(p []byte, data int64, last bool) bool {
-	u.body += data
-	if max := u.c.s.location.MaxBody; max > 0 && u.body > max {
+	u.sent += data
+	if max := u.c.s.location.MaxBody; max > 0 && u.sent > max {
 		u.fail = failure{status: 413, kind: "HTTPStatus"}
 		return false
 	}
@@ -162,14 +173,14 @@ func (u *upload) write(p []byte) bool {
 		return true
 	}
 	if u.limit > 0 {
-		if u.up.conn.SetWriteDeadline(time.Now().Add(u.limit)) != nil {
+		if u.up.net().SetWriteDeadline(time.Now().Add(u.limit)) != nil {
 			return false
 		}
 	}
 	if u.stop.Load() { // as in read
 		return false
 	}
-	_, err := u.up.conn.Write(p)
+	_, err := u.up.net().Write(p)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		u.fail = failure{status: 504, kind: "WriteTimedout"}
 	}
@@ -255,7 +266,7 @@ func (c *conn) stopUpload() {
 		c.linger = true
 		u.stop.Store(true)
 		_ = c.net.SetReadDeadline(past)
-		_ = u.up.conn.SetWriteDeadline(past)
+		_ = u.up.net().SetWriteDeadline(past)
 	}
 	c.joinUpload(u)
 }
@@ -275,6 +286,6 @@ func (c *conn) endUpload() {
 func (c *conn) joinUpload(u *upload) {
 	<-u.done
 	u.joined = true
-	c.s.ex.RequestBody = u.body
+	c.s.ex.RequestBody = u.sent
 	_ = c.net.SetReadDeadline(time.Time{}) // an error shows at the next read
 }

@@ -2,11 +2,16 @@ package proxy
 
 import (
 	"bytes"
+	"errors"
+	"io"
+	"net"
 	"syscall"
 	"time"
 
 	"pingap/message"
 	"pingap/worker/http1"
+	"pingap/worker/http2/client"
+	"pingap/worker/secure"
 	"pingap/worker/upstream"
 )
 
@@ -43,10 +48,12 @@ type failure struct {
 // maxInterim bounds the interim responses before the final one.
 const maxInterim = 32
 
-// upstreamIO is the engine's side of an upstream connection; it lives as long as the connection.
+// upstreamIO is the engine's side of an upstream connection, and lives as long as that, or of a stream on a shared one
+// (upstreamstream.go), for one exchange.
 type upstreamIO struct {
-	conn *upstream.Conn
-	fn   func(fd uintptr) bool // onReady, bound once
+	conn   *upstream.Conn
+	fn     func(fd uintptr) bool // onReady, bound once
+	stream *client.Stream        // nil for a connection
 
 	// of the exchange in progress
 	c       *conn
@@ -59,8 +66,9 @@ type upstreamIO struct {
 	scan    http1.Scan      // of the head that is coming
 	body    *[bodySize]byte // for the rest of the response body
 	interim int
-	sent    int64 // when the request had been written
-	extra   bool  // bytes came behind the response
+	sent    int64  // when the request had been written
+	extra   bool   // bytes came behind the response
+	first   []byte // of the body on a stream, which came with the head
 	timeout time.Duration
 }
 
@@ -101,8 +109,46 @@ func (up *upstreamIO) end() {
 
 // discard ends the exchange and closes the connection.
 func (up *upstreamIO) discard() {
+	pools := &up.c.p.pools
 	up.end()
+	if up.stream != nil {
+		up.endStream(pools)
+		return
+	}
 	up.conn.Discard()
+}
+
+// net is what bytes of a body or a tunnel go over.
+func (up *upstreamIO) net() net.Conn {
+	if up.stream != nil {
+		return up.stream
+	}
+	return up.conn
+}
+
+// readNow reads what is at hand on the upstream's socket, inside its callback.
+func (up *upstreamIO) readNow(fd uintptr, buf []byte) (int, syscall.Errno) {
+	t := up.conn.Secure
+	if t == nil {
+		return rawRead(fd, buf)
+	}
+	n, err := t.ReadNow(fd, buf)
+	if n > 0 || err == nil || err == io.EOF {
+		return n, 0
+	}
+	return 0, errnoOf(err)
+}
+
+// errnoOf makes an error of a TLS connection that of a socket.
+func errnoOf(err error) syscall.Errno {
+	if errors.Is(err, secure.ErrAgain) {
+		return syscall.EAGAIN
+	}
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return errno
+	}
+	return syscall.EPROTO
 }
 
 // onReady is the callback of RawConn.Read on the upstream's socket.
@@ -118,7 +164,7 @@ func (up *upstreamIO) onReady(fd uintptr) bool {
 	}
 	for {
 		buf := up.space()
-		n, errno := rawRead(fd, buf)
+		n, errno := up.readNow(fd, buf)
 		switch {
 		case errno == syscall.EAGAIN:
 			up.c.enter(phaseUpstream, message.Now(), up.timeout, up)
@@ -138,6 +184,9 @@ func (up *upstreamIO) onReady(fd uintptr) bool {
 // already, so no answer can be missed.
 func (up *upstreamIO) send(fd uintptr) bool {
 	s := up.c.s
+	if up.conn.Secure != nil {
+		return up.sendSecure(fd)
+	}
 	n, errno := rawWrite2(fd, s.out, s.reqBody)
 	if errno == syscall.EAGAIN {
 		n, errno = 0, 0
@@ -153,6 +202,18 @@ func (up *upstreamIO) send(fd uintptr) bool {
 		up.want = wantWrite
 		return true
 	}
+	return false
+}
+
+// sendSecure is send over TLS, which takes the whole request, or fails.
+func (up *upstreamIO) sendSecure(fd uintptr) bool {
+	s := up.c.s
+	if err := up.conn.Secure.WriteNow(fd, s.out, s.reqBody); err != nil {
+		up.failed(502, "WriteError")
+		up.fail.unanswered, up.fail.unsent = true, true
+		return true
+	}
+	up.stage = stageHead
 	return false
 }
 

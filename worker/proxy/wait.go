@@ -106,12 +106,17 @@ func (w *wait) fireLocked(c cause) {
 // then nobody waits on it.
 func (c *conn) interrupt() { _ = c.net.SetReadDeadline(past) }
 
-func (c *conn) gone() bool { return closed(c.raw) }
+func (c *conn) gone() bool {
+	if st := c.stream(); st != nil {
+		return st.Gone()
+	}
+	return closed(c.raw)
+}
 
 // interrupt implements peer for an upstream's connection.
-func (up *upstreamIO) interrupt() { _ = up.conn.SetReadDeadline(past) }
+func (up *upstreamIO) interrupt() { _ = up.net().SetReadDeadline(past) }
 
-func (up *upstreamIO) gone() bool { return closed(up.conn.Raw) }
+func (up *upstreamIO) gone() bool { return up.stream == nil && closed(up.conn.Raw) } // a stream's end wakes its reader
 
 // dialing is the peer of a connection that is being made.
 type dialing struct{ cancel context.CancelFunc }

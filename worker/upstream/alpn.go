@@ -32,3 +32,6 @@ func (p protocols) offers(h2 bool) []string {
 func (u *Upstream) Multiplexed() bool {
 	return u.protocols.h2 && (u.tls != nil || !u.protocols.h1)
 }
+
+// SpeaksHTTP1 reports whether requests may go by Take and Dial: those that HTTP/2 has no form for.
+func (u *Upstream) SpeaksHTTP1() bool { return u.protocols.h1 }

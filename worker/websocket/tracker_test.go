@@ -92,3 +92,9 @@ func TestCloseFrames(t *testing.T) {
 		}
 	}
 }
+
+func TestAcceptIsThatOfTheRFC(t *testing.T) {
+	if got := string(AppendAccept(nil, []byte("dGhlIHNhbXBsZSBub25jZQ=="))); got != "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" { // RFC 6455 section 1.3
+		t.Error(got)
+	}
+}

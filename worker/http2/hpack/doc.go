@@ -10,6 +10,13 @@
 // is decoded to the end, since the table must stay in step, but nothing more is kept; a field that the table repeats costs no copy then, so
 // a block costs no more than its length.
 //
+// What a literal says stands in the caller's memory while it is decoded, so that grows by 8/5 of a block's length at most, and what is not kept is
+// given back. How long a block may be is the engine's to say.
+//
+// # In step
+//
+// A block that was encoded has to be sent, and one that was received has to be decoded, whatever becomes of its stream: the next one builds on it.
+//
 // # What is not compressed
 //
 // Values that change with every message stay out of the table, and what may be secret is marked as never to be

@@ -98,14 +98,11 @@ type handler func(*Stream, *message.Request)
 func (h handler) Request(s *Stream, head *Head) {
 	req := new(message.Request)
 	head.CopyTo(req, nil)
-	if head.Status != 0 {
-		req.Reset()
-		req.Host = fmt.Appendf(nil, "%d %s", head.Status, head.Text)
-	}
+	status, text := head.Status, head.Text
 	go func() {
 		defer s.Release()
-		if len(req.Target) == 0 {
-			answer(s, 400, string(req.Host))
+		if status != 0 {
+			answer(s, status, text)
 			return
 		}
 		h(s, req)

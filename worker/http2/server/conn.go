@@ -171,7 +171,7 @@ func (c *Conn) Shutdown() {
 }
 
 // GoAway ends the connection for new streams: those that come later are refused, so that the client can repeat them
-// elsewhere. Once Streams is 0 the transport may be closed.
+// elsewhere. Once it is Drained the transport may be closed.
 func (c *Conn) GoAway() {
 	c.mu.Lock()
 	if c.err == nil && !c.goingAway {
@@ -180,6 +180,13 @@ func (c *Conn) GoAway() {
 	}
 	c.mu.Unlock()
 	c.kick()
+}
+
+// Drained reports whether GoAway was called and nothing is left to do: the transport may be closed.
+func (c *Conn) Drained() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.goingAway && c.working == 0 && c.out == nil && !c.flushing
 }
 
 func (c *Conn) goAwayLocked(last uint32, code frame.ErrCode, text string) {

@@ -18,7 +18,8 @@ func (c *Conn) takeReset(h frame.Header, payload []byte) {
 		c.spend()
 		return
 	}
-	if !c.resets.take(c.now, c.o.Resets, c.o.ResetsPerSecond) {
+	// A response that has begun cost the client as long a wait as us.
+	if !s.headSent && !c.resets.take(c.now, c.o.Resets, c.o.ResetsPerSecond) {
 		c.fail(frame.EnhanceYourCalm, "too many streams are reset")
 		return
 	}
@@ -43,6 +44,7 @@ func (c *Conn) takeSettings(h frame.Header, payload []byte) {
 		out := c.spaceLocked(frame.HeaderLen)
 		out.b = frame.AppendSettingsAck(out.b)
 		c.noteControl(frame.HeaderLen)
+		c.fillLocked() // behind the acknowledgement: only there does the client count with the new windows
 	}
 }
 
@@ -62,7 +64,6 @@ func (c *Conn) applySettings(payload []byte) {
 			c.setInitialWindow(int64(s.Value))
 		}
 	}
-	c.fillLocked()
 }
 
 // setInitialWindow changes the windows of all streams by the difference (RFC 9113 section 6.9.2). They can become negative.

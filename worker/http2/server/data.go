@@ -12,13 +12,14 @@ type dataPart struct {
 	stream uint32
 	left   int // bytes of data and padding still to come
 	pad    int // bytes of padding among them
+	empty  bool
 }
 
 // beginData takes the header of a DATA frame (RFC 9113 section 6.1). The whole payload counts for flow control.
 func (c *Conn) beginData(h frame.Header) {
 	size := int64(h.Length)
 	c.input.data = dataPart{open: true, end: h.Flags.Has(frame.FlagEndStream), padded: h.Flags.Has(frame.FlagPadded),
-		stream: h.Stream, left: int(h.Length)}
+		stream: h.Stream, left: int(h.Length), empty: size == 0}
 	if size > c.recvWindow {
 		c.fail(frame.FlowControlError, "more data than the connection's window")
 		return
@@ -31,7 +32,7 @@ func (c *Conn) beginData(h frame.Header) {
 	s := c.table.get(h.Stream)
 	switch {
 	case s == nil:
-		c.lateFrame(h.Stream, true)
+		c.lateFrame(h.Stream, true, size < worthwhile)
 	case s.remoteEnded:
 		c.failStream(h.Stream, frame.StreamClosed)
 	case size > s.recvWindow:
@@ -45,15 +46,18 @@ func (c *Conn) beginData(h frame.Header) {
 }
 
 // lateFrame judges a DATA or HEADERS frame on a stream that is not open, and has been used or is not to be used any
-// more (RFC 9113 section 5.1). Data that comes after a reset of ours is only late.
-func (c *Conn) lateFrame(id uint32, data bool) {
+// more (RFC 9113 section 5.1). Data that comes after a reset of ours is only late; small tells that it is so little
+// that it counts as nothing.
+func (c *Conn) lateFrame(id uint32, data, small bool) {
 	if id&1 == 0 || id > c.maxID {
 		c.fail(frame.ProtocolError, "frame on an idle stream")
 		return
 	}
 	switch c.closed.fate(id) {
 	case fateResetHere:
-		c.spend()
+		if small {
+			c.spend()
+		}
 	case fateEnded:
 		c.fail(frame.StreamClosed, "frame on a closed stream")
 	case fateSkipped:
@@ -79,6 +83,7 @@ func (c *Conn) takeData(p []byte) []byte {
 		}
 		p = p[1:]
 		c.creditPadding(d.stream, int64(1+d.pad))
+		d.empty = d.left == d.pad
 	}
 	if n := min(len(p), d.left-d.pad); n > 0 {
 		c.deliver(d.stream, p[:n])
@@ -102,7 +107,6 @@ func (c *Conn) creditPadding(id uint32, n int64) {
 	if s := c.table.get(id); s != nil {
 		c.creditStreamLocked(s, n)
 	}
-	c.spendEmpty()
 }
 
 // deliver gives data to its stream, or back to the connection's window where there is none any more.
@@ -158,6 +162,9 @@ func (s *Stream) nextBuffer(n int) int {
 func (c *Conn) endData() {
 	d := c.input.data
 	c.input.data = dataPart{}
+	if d.empty && !d.end && !c.spendEmpty() {
+		return
+	}
 	s := c.table.get(d.stream)
 	if s == nil || s.remoteEnded {
 		return

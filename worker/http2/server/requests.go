@@ -93,7 +93,7 @@ func (c *Conn) takeBlock(id uint32, end bool, block []byte, wrong error) {
 	}
 	if id&1 != 0 && id <= c.maxID {
 		c.e.putHead(hb)
-		c.lateFrame(id, false)
+		c.lateFrame(id, false, true)
 		return
 	}
 	if !c.takeRequest(id, end, over, wrong, hb) {
@@ -128,11 +128,14 @@ func (c *Conn) takeRequest(id uint32, end, over bool, wrong error, hb *headBuffe
 	c.maxID = id
 	c.controls.forgive(c.o.ControlPerSecond)
 	h := &hb.head
-	malformed := ""
-	if over {
-		*h = Head{Length: message.LengthUnknown, Priority: head.DefaultPriority}
+	malformed := h.Check(&hb.list, &c.e.limits)
+	switch {
+	case over && malformed != "": // of what was left out, perhaps: nothing of it is used
+		*h, malformed = Head{Length: message.LengthUnknown, Priority: head.DefaultPriority}, ""
 		h.TooLarge()
-	} else if malformed = h.Check(&hb.list, &c.e.limits); malformed == "" && string(h.Method) == "CONNECT" && c.o.NoConnect && h.Protocol != nil {
+	case over:
+		h.TooLarge()
+	case malformed == "" && c.o.NoConnect && h.Protocol != nil:
 		malformed = ":protocol was not offered"
 	}
 	switch {

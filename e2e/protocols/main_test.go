@@ -1,0 +1,56 @@
+package protocols
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const (
+	binaryPath  = "PROTOCOLS_BINARY"  // the built pingap, told to tests and to this binary in another role
+	subjectName = "PROTOCOLS_SUBJECT" // the proxy under test; empty is pingap
+	roleName    = "PROTOCOLS_ROLE"    // what this binary is to be instead of the tests
+)
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	if os.Getenv(roleName) == conformanceRole {
+		return conformanceServer(os.Stdin, os.Stdout, os.Stderr)
+	}
+	dir, err := os.MkdirTemp("", "pingap-protocols-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	// Workers of an instance that was started as root run as another user and execute this file.
+	binary := filepath.Join(dir, "pingap")
+	if err = os.Chmod(dir, 0o755); err == nil && subject() == pingap {
+		err = build(binary)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	for _, v := range os.Environ() {
+		if name, _, _ := strings.Cut(v, "="); strings.HasPrefix(name, "PINGAP_") {
+			os.Unsetenv(name)
+		}
+	}
+	os.Setenv(binaryPath, binary)
+	return m.Run()
+}
+
+// build compiles the binary under test as `make build` does.
+func build(out string) error {
+	cmd := exec.Command("go", "build", "-trimpath", "-o", out, "pingap/cmd/pingap")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if text, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build pingap: %w\n%s", err, text)
+	}
+	return nil
+}

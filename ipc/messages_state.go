@@ -1,0 +1,83 @@
+package ipc
+
+import (
+	"fmt"
+	"time"
+)
+
+// Secret is bytes that only their receiver may see: nothing that prints or logs a message shows them.
+type Secret []byte
+
+// Format prints how long it is.
+func (s Secret) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "[secret of %d bytes]", len(s)) }
+
+// Bounds of what is kept beside the configuration.
+const (
+	TicketKeySize = 32       // bytes of a key for TLS session tickets
+	MaxTicketKeys = 3        // that are known at a time
+	MaxStateItems = 4096     // items, all kinds together
+	MaxStateBytes = 24 << 20 // bytes of all of them, names included
+	MaxStateKey   = 1024     // bytes of an item's key
+	MaxStateBody  = 1 << 20  // bytes of an item's body
+	// MaxStateMessage is how many bytes of items one State carries at most, so that it stays well below MaxBody in base64. More
+	// than one item goes alone.
+	MaxStateMessage = 4 << 20
+)
+
+// TicketKeys are the keys for TLS session tickets. The first encrypts, all decrypt. It is not answered.
+type TicketKeys struct {
+	Since time.Time `json:"since"` // when the first began to encrypt, as the supervisor knows it
+	Keys  []Secret  `json:"keys"`  // TicketKeySize bytes each, at most MaxTicketKeys
+}
+
+// Valid reports whether it can be used at all.
+func (t *TicketKeys) Valid() bool {
+	if len(t.Keys) == 0 || len(t.Keys) > MaxTicketKeys {
+		return false
+	}
+	for _, k := range t.Keys {
+		if len(k) != TicketKeySize {
+			return false
+		}
+	}
+	return true
+}
+
+// Kinds of a StateItem. They concern control and workers; the supervisor knows none of them.
+const (
+	StateCertificate     = "certificate"      // issued; key: name of its table, body: Certificate
+	StateToken           = "token"            // of http-01; key: the token, body: the key authorization
+	StateALPNCertificate = "alpn_certificate" // of tls-alpn-01; key: the domain, body: Certificate
+)
+
+// StateItem is something that all workers are to know and that is no configuration.
+type StateItem struct {
+	Kind    string    `json:"kind"`
+	Key     string    `json:"key"`
+	Body    Secret    `json:"body,omitempty"`
+	Expires time.Time `json:"expires,omitzero"` // it is worth nothing from then on; zero for never
+	Gone    bool      `json:"gone,omitempty"`   // forget it
+}
+
+// Certificate is the body of items that are one, as JSON.
+type Certificate struct {
+	Domains []string `json:"domains,omitempty"`
+	Chain   Secret   `json:"chain"` // PEM, the leaf first
+	Key     Secret   `json:"key"`   // PEM
+}
+
+// Size is what it counts for MaxStateBytes and MaxStateMessage.
+func (i *StateItem) Size() int { return len(i.Kind) + len(i.Key) + len(i.Body) }
+
+// State changes items: control tells the supervisor, the supervisor tells all workers, and a fresh worker everything before it
+// accepts. Without All, items that are not named stay as they are.
+type State struct {
+	Items []StateItem `json:"items"`
+	All   bool        `json:"all,omitempty"` // items that are not named are forgotten
+}
+
+// StateTaken answers State: a worker has it, or all active workers have it.
+type StateTaken struct {
+	Workers int      `json:"workers,omitempty"` // that have it
+	Missing []string `json:"missing,omitempty"` // active ones that do not, and why
+}

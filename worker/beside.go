@@ -1,0 +1,84 @@
+package worker
+
+import (
+	"encoding/json"
+	"errors"
+
+	"go.uber.org/zap"
+
+	"pingap/ipc"
+	"pingap/worker/challenge"
+)
+
+// beside is what this worker is told beside the configuration. It stays as it is whatever is applied.
+type beside struct {
+	tickets ipc.TicketKeys // shown to a supervisor that comes to the rescue
+	book    challenge.Book // read by any goroutine
+
+	// onTickets and onIssued hear of keys for session tickets, the first encrypts, and of issued certificates; nil for nobody.
+	onTickets func(keys [][]byte)
+	onIssued  func(map[string]challenge.Issued)
+}
+
+// takeTickets takes the keys for TLS session tickets.
+func (w *worker) takeTickets(b *ipc.TicketKeys) {
+	if !b.Valid() {
+		w.log.Error("ticket keys make no sense", zap.Int("keys", len(b.Keys)))
+		return
+	}
+	w.beside.tickets = *b
+	if w.beside.onTickets == nil {
+		return
+	}
+	var keys [][]byte
+	for _, k := range b.Keys {
+		keys = append(keys, k)
+	}
+	w.beside.onTickets(keys)
+}
+
+// takeState takes certificates and answers to challenges. What makes no sense is named in the answer, and the rest taken.
+func (w *worker) takeState(b *ipc.State) ipc.Body {
+	var items []challenge.Item
+	var failed []error
+	for _, i := range b.Items {
+		item, err := itemOf(&i)
+		if err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		items = append(items, item)
+	}
+	issued, err := w.beside.book.Change(items, b.All)
+	if issued && w.beside.onIssued != nil {
+		w.beside.onIssued(w.beside.book.Issued())
+	}
+	var taken ipc.StateTaken
+	if err = errors.Join(append(failed, err)...); err != nil {
+		w.log.Error("certificates or answers to challenges not taken", zap.Error(err))
+		taken.Missing = []string{err.Error()}
+	}
+	return taken
+}
+
+// itemOf reads an item. Errors do not quote it.
+func itemOf(i *ipc.StateItem) (challenge.Item, error) {
+	item := challenge.Item{Key: i.Key, Expires: i.Expires, Gone: i.Gone}
+	var c ipc.Certificate
+	switch i.Kind {
+	case ipc.StateToken:
+		item.Kind, item.Body = challenge.Token, i.Body
+		return item, nil
+	case ipc.StateCertificate:
+		item.Kind = challenge.Certificate
+	case ipc.StateALPNCertificate:
+		item.Kind = challenge.ALPN
+	default:
+		return item, errors.New("items of kind " + i.Kind + " are not known")
+	}
+	if !i.Gone && json.Unmarshal(i.Body, &c) != nil {
+		return item, errors.New(i.Kind + " " + i.Key + " cannot be read")
+	}
+	item.Domains, item.Chain, item.PrivateKey = c.Domains, c.Chain, c.Key
+	return item, nil
+}

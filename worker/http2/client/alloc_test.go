@@ -1,0 +1,60 @@
+package client
+
+import (
+	"net"
+	"testing"
+
+	"pingap/message"
+)
+
+func TestAWarmConnectionAllocatesNothing(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	a, b := socketPair(t)
+	go benchConn(b) // ends with the connection
+	c := watch(t, New(a, Options{ConnWindow: 64 << 20}))
+	req := request("GET", "/some/path", benchHeaders...)
+	resp := new(message.Response)
+	mem, buf := make([]byte, 0, 4096), make([]byte, 4096)
+	round := func() {
+		s, err := c.Open(req, &req.Fields, OpenOptions{End: true, ContentLength: message.LengthUnknown})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if mem, _, err = s.Head(resp, mem); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := s.Read(buf); err != nil || n != 200 {
+			t.Fatal(n, err)
+		}
+		s.Release()
+	}
+	for range 100 {
+		round()
+	}
+	if n := testing.AllocsPerRun(2000, round); n >= 1 {
+		t.Errorf("%v allocations for a request", n)
+	}
+}
+
+// socketPair returns the two ends of a connection over loopback.
+func socketPair(t testing.TB) (a, b net.Conn) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	if a, err = net.Dial("tcp", ln.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	if b, err = ln.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		a.Close()
+		b.Close()
+	})
+	return a, b
+}

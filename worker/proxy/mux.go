@@ -1,0 +1,212 @@
+package proxy
+
+import (
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"pingap/message"
+	"pingap/worker/drain"
+	"pingap/worker/http2/server"
+)
+
+// finalAfter is how long after the first GOAWAY the final one follows: streams that were on their way then are still served
+// (RFC 9113 section 6.8).
+const finalAfter = int64(time.Second)
+
+// mux serves the streams of an HTTP/2 connection. The connection's goroutine reads and hands out streams; each is served by a
+// goroutine of its own (stream.go). Whoever writes, writes what others have queued as well.
+type mux struct {
+	c  *conn
+	h2 *server.Conn
+
+	requests atomic.Uint64
+	broken   atomic.Bool // the engine has ended the connection
+	hurried  atomic.Bool // it is being closed: what is written has little time
+
+	// of the sweeper
+	told  int64 // when the client was told that the connection comes to its end, 0 for not
+	final bool  // and that no stream will be begun any more
+
+	mu      sync.Mutex
+	list    conn // guarded by mu: ring of the streams being served
+	count   int  // likewise: their number
+	closing bool // likewise: no stream is served any more
+	ended   sync.WaitGroup
+}
+
+// serveMux makes a connection one that serves HTTP/2.
+func (c *conn) serveMux(s *Server) *mux {
+	m := &mux{c: c}
+	m.list.before, m.list.after = &m.list, &m.list
+	m.h2 = s.HTTP2.NewConn(m, m)
+	m.h2.SetAddrs(c.net.LocalAddr(), c.net.RemoteAddr())
+	v := via{mux: m}
+	if c.via != nil {
+		v.tls = c.via.tls
+	}
+	c.setVia(&v)
+	c.fn = m.onReadable
+	return m
+}
+
+// onReadable is the callback of RawConn.Read in place of conn.onReadable: it feeds what comes to the engine.
+func (m *mux) onReadable(fd uintptr) bool {
+	c := m.c
+	buf := c.p.pools.bodyBuffer()
+	defer c.p.pools.body.Put(buf)
+	for {
+		n, err := c.readNow(fd, buf[:])
+		if err == syscall.EAGAIN {
+			break
+		}
+		if n == 0 && err == nil {
+			err = io.EOF
+		}
+		if n > 0 {
+			if broken := m.h2.Feed(buf[:n]); broken != nil {
+				c.linger, err = true, broken // so that it reads the GOAWAY
+			}
+		}
+		if err != nil {
+			m.h2.Flush()
+			c.next = nextClose
+			return true
+		}
+		if c.socketDrained(n, len(buf)) {
+			break
+		}
+	}
+	m.h2.Flush()
+	return false
+}
+
+// settle gives a connection that has just become one of HTTP/2 the times of an idle one, unless a stream is served already.
+func (m *mux) settle() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.count == 0 {
+		m.c.idle(message.Now())
+	}
+}
+
+// closeWait is the longest that a client that is led away may take for the last bytes.
+const closeWait = time.Second
+
+// Write implements server.Writer.
+func (m *mux) Write(p []byte) error {
+	limit := m.c.p.writeTimeout(m.c.server)
+	if m.hurried.Load() {
+		limit = closeWait
+	}
+	if err := m.c.net.SetWriteDeadline(time.Now().Add(limit)); err != nil {
+		return err
+	}
+	_, err := m.c.net.Write(p)
+	return err
+}
+
+// begin links a stream. It reports false when none is served any more.
+func (m *mux) begin(k *conn) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closing {
+		return false
+	}
+	k.after, k.before = &m.list, m.list.before
+	m.list.before.after, m.list.before = k, k
+	if m.count++; m.count == 1 {
+		m.c.busy()
+	}
+	m.ended.Add(1)
+	return true
+}
+
+// end unlinks a stream. After the last one the connection is idle.
+func (m *mux) end(k *conn) {
+	m.mu.Lock()
+	k.before.after, k.after.before = k.after, k.before
+	k.before, k.after = nil, nil
+	if m.count--; m.count == 0 && !m.closing {
+		m.c.idle(message.Now())
+	}
+	m.mu.Unlock()
+	m.ended.Done()
+}
+
+// close ends all streams and waits for them. The connection is closed next.
+func (m *mux) close() {
+	m.mu.Lock()
+	m.closing = true
+	m.mu.Unlock()
+	m.hurried.Store(true)
+	_ = m.c.net.SetWriteDeadline(time.Now().Add(closeWait)) // for a write under way
+	m.h2.GoAway()
+	m.h2.Flush()
+	m.h2.Close(net.ErrClosed)
+	m.mu.Lock()
+	for k := m.list.after; k != &m.list; k = k.after {
+		k.wait.mu.Lock()
+		if k.wait.phase == phaseUpstream && k.wait.fired == causeNone {
+			k.wait.fireLocked(causeClientOut)
+		}
+		k.wait.mu.Unlock()
+	}
+	m.mu.Unlock()
+	m.ended.Wait()
+	m.h2.Wait()
+}
+
+// sweep does what the sweeper does with a connection, for an HTTP/2 connection and its streams. It reports whether there are any.
+func (m *mux) sweep(now int64, plan *drain.Plan) (busy bool) {
+	m.mu.Lock()
+	for k := m.list.after; k != &m.list; k = k.after {
+		if plan == nil || !k.cutOver(plan, now) {
+			k.check(now, false)
+		}
+	}
+	busy = m.count > 0
+	m.mu.Unlock()
+	m.tell(now)
+	if m.h2.Tick(now) != nil && !m.broken.Swap(true) {
+		m.c.interrupt()
+	}
+	return busy
+}
+
+// tell leads the client away in two steps when the connection comes to its end.
+func (m *mux) tell(now int64) {
+	c := m.c
+	switch {
+	case m.told == 0:
+		e := c.p.ending(c.server)
+		if !(e != nil && e.IdleOver(c.info.ID, e.Since(), now)) && !m.worn() && !c.idleOver(now) {
+			return
+		}
+		m.told = now
+		m.h2.Shutdown()
+	case !m.final && now-m.told > finalAfter:
+		m.final = true
+		m.h2.GoAway()
+	}
+}
+
+// idleOver reports whether the time of an idle connection is up.
+func (c *conn) idleOver(now int64) bool {
+	w := &c.wait
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return (w.phase == phaseIdle || w.phase == phaseParked) && w.deadline > 0 && now > w.deadline
+}
+
+// mayClose reports whether an idle connection may be closed: the client knows, and had time to finish what it had begun.
+func (m *mux) mayClose(now int64) bool { return m.final && now-m.told > 2*finalAfter }
+
+// worn reports whether the connection has served as many requests as it may.
+func (m *mux) worn() bool {
+	s := m.c.p.server(m.c.server)
+	return s != nil && s.KeepAliveRequests > 0 && m.requests.Load() >= s.KeepAliveRequests
+}

@@ -1,0 +1,152 @@
+package proxy
+
+import (
+	"bytes"
+	"context"
+	"errors"
+
+	"pingap/message"
+	"pingap/worker/http1"
+	"pingap/worker/http2/client"
+	"pingap/worker/upstream"
+)
+
+// maxShares bounds how often a request looks for another shared connection: one that was full or going away when its turn came,
+// or whose peer did nothing with the request (RFC 9113 section 8.7).
+const maxShares = 4
+
+var errNotShared = errors.New("no shared connection took the request")
+
+// attemptShared is attempt over connections of HTTP/2, which requests share.
+func (c *conn) attemptShared(u *upstream.Upstream, b *upstream.Backend, begin int64, last *failure) (bool, served) {
+	s := c.s
+	for range maxShares {
+		m, conn, err := c.share(b)
+		switch {
+		case errors.Is(err, upstream.ErrHTTP1):
+			if conn, err = c.connect(b, false, begin); err != nil {
+				*last = connectFailure(err)
+				return false, answered
+			}
+			fallthrough
+		case conn != nil:
+			c.buildRequest()
+			how, fail := c.exchangeOn(u, conn, begin)
+			return c.settled(how, fail)
+		case err != nil:
+			*last = connectFailure(err)
+			return false, answered
+		}
+		h2, ok := m.(*client.Conn)
+		if !ok { // mountH2 has seen to it
+			break
+		}
+		s.ex.UpstreamConnect = message.Now() - begin
+		how, fail := c.exchangeShared(u, h2)
+		b.Release(m)
+		if fail.unsent && s.reqWhole && !s.headSent && !s.clientGone {
+			continue
+		}
+		return c.settled(how, fail)
+	}
+	*last = connectFailure(&upstream.ConnectError{Addr: b.Addr, Err: errNotShared})
+	return false, answered
+}
+
+// settled answers an exchange that has failed. The request is over.
+func (c *conn) settled(how served, fail failure) (bool, served) {
+	if fail.status != 0 {
+		c.answerError(fail.status, fail.kind, "")
+		return true, answered
+	}
+	return true, how
+}
+
+// share finds or makes a connection; it ends early when the client leaves.
+func (c *conn) share(b *upstream.Backend) (upstream.Mux, *upstream.Conn, error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	c.enter(phaseUpstream, message.Now(), 0, dialing{cancel})
+	m, conn, err := b.Share(ctx, &c.s.target, c.p.mountH2)
+	c.s.clientGone = c.wait.leave() == causeClientOut
+	return m, conn, err
+}
+
+// mountH2 implements upstream.Mounter.
+func (p *Proxy) mountH2(conn *upstream.Conn) (upstream.Mux, error) {
+	u := conn.Backend.Upstream()
+	return client.New(conn, client.Options{
+		MaxStreams: u.Config.MaxH2Streams, Pools: &p.pools.h2, WriteTimeout: u.WriteTimeout,
+		Closed: func(*client.Conn) { conn.Discard() },
+	}), nil
+}
+
+// exchangeShared exchanges request and response on a stream of a connection on which there is a place for it.
+func (c *conn) exchangeShared(u *upstream.Upstream, h2 *client.Conn) (served, failure) {
+	s := c.s
+	o := client.OpenOptions{Authority: s.ex.UpstreamAddr, ContentLength: message.LengthUnknown, Reserved: true}
+	if u.Config.SNI != "" {
+		o.Scheme = "https"
+	}
+	trailers := c.bodyFor(&o)
+	s.ex.UpstreamReused = h2.Opened() > 0
+	st, err := h2.Open(&s.ex.Request, s.requestFields(), o)
+	if errors.Is(err, client.ErrProtocol) {
+		return answered, failure{status: 502, kind: "InvalidH2"}
+	}
+	if err != nil { // it was full or going away at the last moment
+		return answered, failure{status: 502, kind: "ConnectionClosed", unsent: true}
+	}
+	if trailers != nil {
+		_, _ = st.Write(s.reqBody) // an error shows at the response
+		_ = st.WriteTrailers(trailers)
+	}
+	up := c.p.pools.upStream()
+	up.stream = st
+	s.up = up
+	how, fail := c.exchange(u, up, message.Now())
+	s.up = nil
+	return how, fail
+}
+
+// bodyFor says how the body of the request goes to a stream. Trailers that came with a whole body are returned, to be sent
+// behind it.
+func (c *conn) bodyFor(o *client.OpenOptions) *message.Fields {
+	s := c.s
+	if s.reqFrame.Upgrade {
+		o.Protocol = string(bytes.ToLower(s.ex.Request.Fields.Get(message.Upgrade)))
+		return nil
+	}
+	if s.reqWhole && s.reqFrame.Chunked {
+		if trailers := s.unchunk(); trailers.Len() > 0 {
+			return trailers
+		}
+	}
+	if s.reqFrame.Length > 0 || s.ex.Request.Fields.Has(message.ContentLength) {
+		o.ContentLength = s.reqFrame.Length
+	}
+	if s.reqWhole {
+		o.Body, o.End = s.reqBody, len(s.reqBody) == 0
+	}
+	return nil
+}
+
+// unchunk takes the data out of a whole chunked body, in place, and returns its trailers. From then on it is a body with a
+// length.
+func (s *session) unchunk() *message.Fields {
+	var chunks http1.Chunked
+	p := s.reqBody
+	n := 0
+	for len(p) > 0 && !chunks.Done() {
+		data, used, err := chunks.Next(p)
+		if err != nil { // it has been checked
+			break
+		}
+		n += copy(s.reqBody[n:], data)
+		p = p[used:]
+	}
+	s.reqBody, s.reqFrame.Chunked, s.reqFrame.Length = s.reqBody[:n], false, int64(n)
+	trailers := new(message.Fields)
+	http1.ParseTrailer(chunks.Trailer(), trailers)
+	return trailers
+}
