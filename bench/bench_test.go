@@ -158,6 +158,70 @@ func TestConfigurationsAreComplete(t *testing.T) {
 	}
 }
 
+// The rows for TLS, HTTP/2 and gRPC are the same work for all.
+func TestConfigurationsSpeakTheProtocols(t *testing.T) {
+	wants := map[variant]map[string][]string{
+		variantTLS: {"nginx": {"ssl http2", "TLSv1.3", "/certs/cert.pem"}, "haproxy": {"alpn h2,http/1.1", "/certs/both.pem"},
+			"pingap": {"global_certificates = true", "enabled_h2 = true", "/certs/key.pem"}},
+		variantH2C:  {"nginx": {" http2;"}, "haproxy": {" proto h2"}, "pingap": {"enabled_h2 = true"}},
+		variantGRPC: {"nginx": {"grpc_pass grpc://gen"}, "haproxy": {"server gen 127.0.0.1:4002 pool-max-conn 128 proto h2"}, "pingap": {`alpn = "h2"`}},
+		variantH2Up: {"haproxy": {" proto h2"}, "pingap": {`alpn = "h2"`}, "go": {"-upstream 127.0.0.1:4002"}},
+	}
+	for v, proxies := range wants {
+		for _, p := range knownProxies(options{}, t.TempDir()) {
+			if _, wanted := proxies[p.name]; wanted != p.serves(v) {
+				t.Errorf("%s, %s: compared: %v", p.name, v, p.serves(v))
+			}
+			if !p.serves(v) {
+				continue
+			}
+			s := setup{dir: t.TempDir(), variant: v, threads: 1, port: 4001, upstream: 4002, certs: "/certs"}
+			args, _, err := p.command(s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text := strings.Join(args, " ") + readAll(t, s.dir)
+			for _, want := range proxies[p.name] {
+				if !strings.Contains(text, want) {
+					t.Errorf("%s, %s: no %q in:\n%s", p.name, v, want, text)
+				}
+			}
+		}
+	}
+}
+
+// A proxy that cannot do a row has no figure and no failure there; one that fails has both, and the others go on.
+func TestAbsentIsNoFailure(t *testing.T) {
+	r := row{Name: "work", Variant: variantH2Up, Threads: 1, Conns: 64}
+	res := result{Row: r, Proxies: []measured{
+		{Proxy: "nginx", Absent: true, Failed: "not compared"},
+		{Proxy: "go", Rounds: []genResult{{CPU: 100, ProxyCores: 1}}},
+		{Proxy: "pingap", Rounds: []genResult{{CPU: 40, ProxyCores: 1}}},
+		{Proxy: "haproxy", Failed: "does not listen"},
+	}}
+	summarise(&res)
+	var out strings.Builder
+	printTables(&out, description{}, []result{res})
+	for _, want := range []string{"0.40 (40.0 µs)", "FAILED: work, haproxy: does not listen"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in:\n%s", want, out.String())
+		}
+	}
+	if strings.Contains(out.String(), "not compared") {
+		t.Errorf("an absent proxy was called failed:\n%s", out.String())
+	}
+}
+
+// A number of large requests is compared by its rate.
+func TestUploadsAreComparedByRate(t *testing.T) {
+	res := result{Row: row{Total: 5, Conns: 1}, Proxies: []measured{
+		{Proxy: "nginx", Rounds: []genResult{{CPU: 10, MiBPerSecond: 100}}}, {Proxy: "pingap", Rounds: []genResult{{CPU: 20, MiBPerSecond: 90}}}}}
+	summarise(&res)
+	if got := cell(res.Row, res.Proxies[1]); got != "0.90 (90 MiB/s)" {
+		t.Errorf("got %q", got)
+	}
+}
+
 func readAll(t *testing.T, dir string) string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)

@@ -72,7 +72,7 @@ func (b *bench) judge(ctx context.Context, r row, in *instance) (genResult, erro
 	if err != nil {
 		return genResult{}, err
 	}
-	f, err := run(ctx, judge.Work{Program: path, Dir: b.dir, Core: b.genCore, PIDs: in.pids, Address: in.address(), Seconds: b.o.seconds,
+	f, err := run(ctx, judge.Work{Program: path, Dir: b.dir, Core: b.genCore, PIDs: in.pids, Address: in.address(), Counted: b.o.seconds,
 		Warmup: b.o.warmup, Path: r.Path, TLS: r.Load == loadH1 || r.Load == loadH2, H2: r.Load != loadH1, Conns: r.Conns, Streams: r.Streams,
 		Length: r.Length, Body: r.Body, Total: r.Total})
 	return genResult{Requests: f.Requests, Seconds: f.Seconds, RPS: f.RPS, CPU: f.CPU, ProxyCores: f.Cores,

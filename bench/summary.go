@@ -27,16 +27,24 @@ func summarise(res *result) {
 	for i := range res.Proxies {
 		m := &res.Proxies[i]
 		m.Median = medianResult(m.Rounds)
-		m.Ratio = medianRatio(m.Rounds, base)
+		m.Ratio = medianRatio(m.Rounds, base, res.Row.compared)
 	}
 }
 
-// medianRatio is the median of the ratios of CPU per request of rounds that belong together.
-func medianRatio(rounds, base []genResult) float64 {
+// compared is the figure that ratios are of: CPU per request, or the rate where a number of large requests is timed.
+func (r row) compared(g genResult) float64 {
+	if r.Total > 0 {
+		return g.MiBPerSecond
+	}
+	return g.CPU
+}
+
+// medianRatio is the median of the ratios of a figure of rounds that belong together.
+func medianRatio(rounds, base []genResult, of func(genResult) float64) float64 {
 	var ratios []float64
 	for i := range min(len(rounds), len(base)) {
-		if base[i].CPU > 0 {
-			ratios = append(ratios, rounds[i].CPU/base[i].CPU)
+		if of(base[i]) > 0 {
+			ratios = append(ratios, of(rounds[i])/of(base[i]))
 		}
 	}
 	return median(ratios)

@@ -66,6 +66,9 @@ func cell(r row, m measured) string {
 		mark = "*"
 	}
 	text := fmt.Sprintf("%.1f µs%s", m.Median.CPU, mark)
+	if r.Total > 0 {
+		text = fmt.Sprintf("%.0f MiB/s", m.Median.MiBPerSecond)
+	}
 	if m.Ratio > 0 && m.Proxy != r.reference() {
 		text = fmt.Sprintf("%.2f (%s)", m.Ratio, text)
 	}
@@ -107,7 +110,7 @@ func printRatios(w io.Writer, results []result) {
 
 func printDetails(w io.Writer, results []result) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "work\tproxy\tCPU µs\tratio\treq/s/core\treq/s\tcores\tgen\tp50\tp99\tp99.9\tsyscalls\tRSS MiB\tB/idle\t")
+	fmt.Fprintln(t, "work\tproxy\tCPU µs\tratio\treq/s/core\treq/s\tcores\tgen\tp50\tp99\tp99.9\tMiB/s\tsyscalls\tRSS MiB\tB/idle\t")
 	for _, res := range results {
 		for _, m := range res.Proxies {
 			if m.Absent {
@@ -124,7 +127,7 @@ func printDetails(w io.Writer, results []result) {
 			columns := []string{
 				res.Row.Name, m.Proxy, orDash(v.CPU, 1), orDash(m.Ratio, 2), orDash(perCore, 0), orDash(v.RPS, 0),
 				orDash(v.ProxyCores, 2), orDash(v.GenCore, 2), orDash(v.P50, 0), orDash(v.P99, 0), orDash(v.P999, 0),
-				orDash(m.Calls, 1), orDash(float64(v.RSSAfter)/1024, 1), orDash(idle, 0),
+				orDash(v.MiBPerSecond, 0), orDash(m.Calls, 1), orDash(float64(v.RSSAfter)/1024, 1), orDash(idle, 0),
 			}
 			fmt.Fprintln(t, strings.Join(columns, "\t")+"\t")
 		}

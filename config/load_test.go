@@ -203,15 +203,16 @@ func TestKeysOfLaterFeaturesWarnOncePerKey(t *testing.T) {
 	_, report := loadText(t, `
 [upstreams.a]
 addrs = ["127.0.0.1"]
-sni = "a"
-verify_cert = true
+health_check = "http://a/"
+enable_backend_stats = true
 [upstreams.b]
 addrs = ["127.0.0.1"]
-sni = "b"
-verify_cert = false
+health_check = "http://b/"
+backend_stats_interval = "1s"
 `, testOptions())
-	want := "pingap.toml:4: upstreams.a.sni: accepted, but not yet in effect: TLS to upstreams\n" +
-		"pingap.toml:9: upstreams.b.verify_cert: accepted, but not yet in effect: TLS to upstreams\n"
+	want := "pingap.toml:4: upstreams.a.health_check: accepted, but not yet in effect: health checks\n" +
+		"pingap.toml:5: upstreams.a.enable_backend_stats: accepted, but not yet in effect: backend statistics\n" +
+		"pingap.toml:9: upstreams.b.backend_stats_interval: accepted, but not yet in effect: backend statistics\n"
 	if got := lines(report.Warnings); got != want {
 		t.Errorf("got:\n%swant:\n%s", got, want)
 	}

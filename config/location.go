@@ -21,7 +21,7 @@ type Location struct {
 	MaxRetryWindow            Duration `toml:"max_retry_window" class:"hot" help:"How long after the start of a request it may still be retried; 0s is no limit."`
 	TunnelIdleTimeout         Duration `toml:"tunnel_idle_timeout" class:"hot" default:"10m" help:"How long an upgraded connection (WebSocket) may be idle in both directions; 0s is no limit."`
 	DrainTimeout              Duration `toml:"drain_timeout" class:"hot" help:"How long upgraded connections, event streams and downloads that are long (over 16 MiB, or of unknown length) may go on in a worker that is to end; 0s is basic.drain_long_timeout. A stop of the instance ends them at basic.grace_period."`
-	GRPCWeb                   bool     `toml:"grpc_web" class:"hot" help:"Translate gRPC-Web to gRPC; needs the module grpc-web of the server." later:"gRPC-Web"`
+	GRPCWeb                   bool     `toml:"grpc_web" class:"hot" help:"Translate gRPC-Web to gRPC; needs the module grpc-web of the server."`
 	Includes                  []string `toml:"includes" class:"same" help:"Names of storages whose keys are taken over, in place of keys of the same name here."`
 	Remark                    string   `toml:"remark" class:"same" help:"A comment."`
 }

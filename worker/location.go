@@ -49,7 +49,7 @@ func (w *work) newLocation(name string) (*location, error) {
 	cfg := compiled.Config
 	l := &proxy.Location{
 		Route: compiled, MaxBody: int64(cfg.ClientMaxBodySize), MaxProcessing: int64(cfg.MaxProcessing),
-		MaxRetries: cfg.MaxRetries, RetryWindow: cfg.MaxRetryWindow.Std(), TunnelIdle: orNever(cfg.TunnelIdleTimeout),
+		MaxRetries: cfg.MaxRetries, RetryWindow: cfg.MaxRetryWindow.Std(), GRPCWeb: cfg.GRPCWeb, TunnelIdle: orNever(cfg.TunnelIdleTimeout),
 		DrainTimeout:   cfg.DrainTimeout.Std(),
 		ChangesHeaders: cfg.EnableReverseProxyHeaders || len(cfg.ProxySetHeaders)+len(cfg.ProxyAddHeaders) > 0,
 	}

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"crypto/tls"
+	"slices"
 
 	"go.uber.org/zap"
 
@@ -66,7 +67,8 @@ func (w *work) addCertificates() error {
 
 // takeProtocols takes over what addProtocols made for the same configuration.
 func (s *server) takeProtocols(old *proxy.Server) {
-	s.HTTP2, s.H2C, s.ProxyProtocol, s.TLS, s.HandshakeTimeout = old.HTTP2, old.H2C, old.ProxyProtocol, old.TLS, old.HandshakeTimeout
+	s.HTTP2, s.H2C, s.GRPCWeb = old.HTTP2, old.H2C, old.GRPCWeb
+	s.ProxyProtocol, s.TLS, s.HandshakeTimeout = old.ProxyProtocol, old.TLS, old.HandshakeTimeout
 }
 
 // addProtocols adds to a server what it speaks beyond HTTP/1 in the clear, and what comes in front of that.
@@ -78,6 +80,7 @@ func (w *work) addProtocols(s *proxy.Server, cfg *config.Server) error {
 		})
 		s.H2C = !cfg.GlobalCertificates
 	}
+	s.GRPCWeb = slices.Contains(cfg.Modules, "grpc-web")
 	path := "servers." + cfg.Name
 	if cfg.ProxyProtocol != "off" {
 		trusted, err := route.NewTrusted(cfg.ProxyProtocolTrusted)

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"go.uber.org/zap"
 	"golang.org/x/crypto/acme"
 
 	"pingap/control/acme/internal/dns01"
@@ -33,8 +34,9 @@ type attempt struct {
 	client  *acme.Client
 	zones   dns01.Provider // for dns-01 that is not by hand
 
-	mu        sync.Mutex // guards published
+	mu        sync.Mutex // guards what follows
 	published []Item
+	withdrawn bool // nothing may be published any more: autocert may come late
 }
 
 // failure is why an attempt failed, and what the CA said about the next one.
@@ -102,13 +104,13 @@ func (a *attempt) run(ctx context.Context, account *account) (*bundle, error) {
 		get = a.byAutocert
 	}
 	chain, key, err := get(ctx)
-	if ctx.Err() != nil {
+	if err != nil && ctx.Err() != nil {
 		return nil, ctx.Err() // autocert's goroutine may still have the client
 	}
 	// autocert registers each time, and anew where the CA has forgotten the account.
 	if kid := string(a.client.KID); kid != account.URI {
 		if err := a.manager.remember(account, a.wanted, kid); err != nil {
-			return nil, err
+			a.manager.opt.Log.Warn("address of the account could not be stored", zap.Error(err))
 		}
 	}
 	if err != nil {
@@ -168,8 +170,16 @@ func (a *attempt) publish(ctx context.Context, items ...Item) error {
 		items[i].Expires = a.manager.opt.Now().Add(day)
 	}
 	a.mu.Lock()
-	a.published = append(a.published, items...)
+	late := a.withdrawn
+	if !late {
+		a.published = append(a.published, items...)
+	}
 	a.mu.Unlock()
+	if late {
+		return errOver
+	}
+	ctx, cancel := context.WithTimeout(ctx, publishTime)
+	defer cancel()
 	if err := a.manager.opt.Publisher.Publish(ctx, items...); err != nil {
 		return fmt.Errorf("not all workers have the answer to the challenge: %w", err)
 	}
@@ -190,6 +200,7 @@ func isToken(text string) bool {
 // withdraw takes the answers back, also when the attempt was cancelled. What cannot be withdrawn expires.
 func (a *attempt) withdraw(ctx context.Context) {
 	a.mu.Lock()
+	a.withdrawn = true
 	items := a.published
 	a.mu.Unlock()
 	if len(items) == 0 {

@@ -268,6 +268,7 @@ func (m *Manager) try(ctx context.Context, j *job) {
 	m.mu.Lock()
 	j.bundle, j.unsaved, j.published = b, true, false
 	m.mu.Unlock()
+	m.save(j) // at once: this may be the end of the process. announce repeats it
 	m.note(w, record{Settings: w.settings()})
 }
 

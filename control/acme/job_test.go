@@ -245,6 +245,27 @@ func TestACertificateIsNotOrderedAgainWhileItCannotBeStored(t *testing.T) {
 	})
 }
 
+func TestACertificateThatComesAtTheEndIsKept(t *testing.T) {
+	dir := t.TempDir()
+	m, err := New(Options{Dir: dir, Publisher: &workers{items: map[string]Item{}, changed: make(chan struct{})}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := make(chan struct{})
+	m.obtain = func(ctx context.Context, _ *job, w Wanted, _ bool) (*bundle, error) {
+		close(asked)
+		<-ctx.Done()
+		return issue(t, w, 90*day), nil
+	}
+	stop := run(t, m)
+	m.Update([]Wanted{plain()})
+	<-asked
+	stop()
+	if files, err := filepath.Glob(filepath.Join(dir, "certificates", "*.json")); err != nil || len(files) != 1 {
+		t.Errorf("stored %q, %v", files, err)
+	}
+}
+
 func TestPublishingIsRepeatedUntilAllWorkersHaveIt(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
@@ -352,19 +373,23 @@ func TestAThousandCertificatesArePublishedTogether(t *testing.T) {
 
 // The successor of a control process begins while the old one is still at work.
 func TestASuccessorWaitsAndOrdersNothingAgain(t *testing.T) {
-	w := &workers{items: map[string]Item{}, changed: make(chan struct{})}
 	dir := t.TempDir()
 	f := &fakeCA{t: t, life: 90 * day}
 	later := &fakeCA{t: t, life: 90 * day}
-	old, stop := manage(t, Options{Dir: dir, Publisher: w})
-	old.obtain = f.obtain
 	next := &workers{items: map[string]Item{}, changed: make(chan struct{})}
-	m, stopNext := manage(t, Options{Dir: dir, Publisher: next})
+	m, err := New(Options{Dir: dir, Publisher: next})
+	if err != nil {
+		t.Fatal(err)
+	}
 	m.obtain = later.obtain
-	m.Update([]Wanted{plain()})
+	m.Update([]Wanted{plain()}) // nothing is stored yet
+
+	old, w, stop := begin(t, dir, f)
 	old.Update([]Wanted{plain()})
 	first := w.await(t, "site")
 	awaitStatus(t, old, "site", func(s Status) bool { return s.NextAttempt.After(time.Now()) })
+	stopNext := run(t, m)
+	time.Sleep(time.Second) // in which it could do what it must not
 	if later.tries() != 0 || next.count(Certificate) != 0 {
 		t.Error("the successor did not wait")
 	}
@@ -559,5 +584,35 @@ func TestANewManagerNeedsAPublisherAndAFolder(t *testing.T) {
 	}
 	if err := m.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestWhatWasSpentSurvivesTheProcess(t *testing.T) {
+	dir := t.TempDir()
+	w, err := plain().normal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 4 { // a process each
+		m, err := New(Options{Dir: dir, Publisher: &workers{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := m.ledger.spend(limitsOf(w.Directory), []budget.Event{w.failureEvent(time.Now(), "a.example.com")}); err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m, err := New(Options{Dir: dir, Publisher: &workers{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	var refusal *budget.Refusal
+	err = m.ledger.spend(limitsOf(w.Directory), []budget.Event{w.failureEvent(time.Now(), "a.example.com")})
+	if !errors.As(err, &refusal) || time.Until(refusal.Until) > time.Hour {
+		t.Errorf("error %v", err)
 	}
 }

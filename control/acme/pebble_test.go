@@ -199,6 +199,9 @@ func TestBadNoncesAndUsedAuthorizationsAreNoHindrance(t *testing.T) {
 	// The CA knows a.example.com now, and asks for b.example.com only.
 	m.Update([]Wanted{site(ca, "a.example.com", "b.example.com")})
 	awaitStatus(t, m, "site", func(s Status) bool { return len(s.Domains) == 2 && !s.NotAfter.IsZero() && !s.Busy })
+	// And both, so that autocert's order is ready at once.
+	m.Update([]Wanted{site(ca, "b.example.com")})
+	awaitStatus(t, m, "site", func(s Status) bool { return s.Domains[0] == "b.example.com" && !s.NotAfter.IsZero() && !s.Busy })
 	if n := w.count(Token); n != 2 {
 		t.Errorf("%d answers, want 2", n)
 	}
@@ -323,14 +326,21 @@ func TestAnAccountThatTheCAHasForgottenIsRegisteredAgain(t *testing.T) {
 
 // forgetful is a CA whose first order runs out while it is worked on.
 type forgetful struct {
-	base http.RoundTripper
-
 	mu     sync.Mutex
 	orders int
 }
 
-func (f *forgetful) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := f.base.RoundTrip(req)
+// over is a transport to the CA.
+func (f *forgetful) over(base http.RoundTripper) http.RoundTripper {
+	return roundTrip(func(req *http.Request) (*http.Response, error) { return f.answer(base, req) })
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (r roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return r(req) }
+
+func (f *forgetful) answer(base http.RoundTripper, req *http.Request) (*http.Response, error) {
+	resp, err := base.RoundTrip(req)
 	if err != nil {
 		return nil, err
 	}
@@ -373,8 +383,7 @@ func TestAnOrderThatExpiresBeginsAnew(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f := &forgetful{}
-		m.before = func(base http.RoundTripper) http.RoundTripper { f.base = base; return f }
+		m.before = new(forgetful).over
 		run(t, m)
 		m.Update([]Wanted{site(ca, domains...)})
 		w.await(t, "site")
@@ -512,5 +521,67 @@ func TestAWrongCAFileIsTold(t *testing.T) {
 	}
 	if s := awaitStatus(t, m, "other", failed); !strings.Contains(s.LastError, "CA file") {
 		t.Errorf("error %q", s.LastError)
+	}
+}
+
+// silent is a CA that takes requests for some paths and never answers.
+type silent struct {
+	base  http.RoundTripper
+	path  string
+	asked chan struct{}
+}
+
+func (s *silent) RoundTrip(req *http.Request) (*http.Response, error) {
+	if !strings.HasPrefix(req.URL.Path, s.path) {
+		return s.base.RoundTrip(req)
+	}
+	select {
+	case s.asked <- struct{}{}:
+	default:
+	}
+	<-req.Context().Done()
+	return nil, req.Context().Err()
+}
+
+// A CA that does not answer holds up neither the end of the process nor the settings that come after it.
+func TestTheEndDoesNotWaitForTheCA(t *testing.T) {
+	for _, c := range []struct {
+		path    string
+		domains []string
+	}{
+		{"/dir", []string{"a.example.com"}},
+		{"/authZ/", []string{"a.example.com"}}, // inside autocert
+		{"/authZ/", []string{"a.example.com", "b.example.com"}},
+		{"/finalize-order/", []string{"a.example.com"}},
+	} {
+		w, ca := authority(t, pebble.Options{})
+		m, err := New(Options{Dir: t.TempDir(), Publisher: w})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &silent{path: c.path, asked: make(chan struct{}, 1)}
+		m.before = func(base http.RoundTripper) http.RoundTripper { s.base = base; return s }
+		stop := run(t, m)
+		m.Update([]Wanted{site(ca, c.domains...)})
+		select {
+		case <-s.asked:
+		case <-time.After(patience):
+			t.Fatalf("%s was not asked for", c.path)
+		}
+		if s := status(t, m, "site"); !s.Busy || !s.NextAttempt.IsZero() {
+			t.Errorf("status %+v", s)
+		}
+		began := time.Now()
+		m.Update(nil)
+		stop()
+		if took := time.Since(began); took > 10*time.Second {
+			t.Errorf("%s: it took %v", c.path, took)
+		}
+		if len(m.ledger.records) != 0 {
+			t.Errorf("%s: our own end counts as a failure: %v", c.path, m.ledger.records)
+		}
+		if left := w.left(); len(left) > 0 {
+			t.Errorf("%s: workers still have %v", c.path, left)
+		}
 	}
 }

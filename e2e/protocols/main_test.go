@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	binaryPath  = "PROTOCOLS_BINARY"  // the built pingap, told to tests and to this binary in another role
+	binaryPath  = "PROTOCOLS_BINARY"  // the built pingap, told to tests and to this binary in another role; set from outside: that one
 	subjectName = "PROTOCOLS_SUBJECT" // the proxy under test; empty is pingap
 	roleName    = "PROTOCOLS_ROLE"    // what this binary is to be instead of the tests
 )
@@ -28,9 +28,12 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	// Workers of an instance that was started as root run as another user and execute this file.
-	binary := filepath.Join(dir, "pingap")
-	if err = os.Chmod(dir, 0o755); err == nil && subject() == pingap {
-		err = build(binary)
+	binary := os.Getenv(binaryPath)
+	if binary == "" {
+		binary = filepath.Join(dir, "pingap")
+		if err = os.Chmod(dir, 0o755); err == nil && subject() == pingap {
+			err = build(binary)
+		}
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

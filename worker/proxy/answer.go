@@ -10,6 +10,10 @@ import (
 func (c *conn) answer(a *plugins.Answer) {
 	s := c.s
 	resp := s.setStatus(a.Status)
+	if s.call.kind != callNone && a.Status >= 300 {
+		c.answerCall(resp, "")
+		return
+	}
 	cached := false
 	for i := range a.Fields {
 		f := &a.Fields[i]
@@ -117,10 +121,23 @@ func (c *conn) answerError(status int, kind, text string) {
 		s.keepClient = s.keepClient && status >= 500 && s.reqWhole
 	}
 	resp := s.setStatus(status)
+	if s.call.kind != callNone {
+		resp.Fields.Append(message.Unknown, nameErrorType, []byte(kind))
+		c.answerCall(resp, kind)
+		return
+	}
 	contentType, body := s.site.ErrorPage.Render(status, kind, text)
 	resp.Fields.Append(message.ContentType, nameContentType, contentType)
 	resp.Fields.Append(message.Unknown, nameErrorType, []byte(kind))
 	resp.Fields.Append(message.Server, nameServer, valueServer)
 	resp.Fields.Append(message.CacheControl, nameCacheControl, valueNoStore)
 	c.sendLocal(resp, body)
+}
+
+// answerCall sends an answer of ours to a call of gRPC.
+func (c *conn) answerCall(resp *message.Response, text string) {
+	c.s.callAnswer(resp, text)
+	resp.Fields.Append(message.Server, nameServer, valueServer)
+	resp.Fields.Append(message.CacheControl, nameCacheControl, valueNoStore)
+	c.sendLocal(resp, nil)
 }

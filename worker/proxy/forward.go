@@ -21,6 +21,9 @@ func (c *conn) forward() served {
 		return answered
 	}
 	s.ex.Upstream = u.Name
+	if s.call.kind != callNone && !c.startCall(u) {
+		return answered
+	}
 	u.Aim(&s.target, &s.ex.Record)
 	var last failure
 	for {
@@ -227,7 +230,7 @@ func (c *conn) exchange(u *upstream.Upstream, up *upstreamIO, now int64) (served
 		first = stageHead
 	}
 	up.begin(c, first, u.ReadTimeout, now)
-	c.enter(phaseUpstream, up.sent, up.timeout, up)
+	c.await(up.sent, up)
 	if !s.reqWhole {
 		c.startUpload(up, u.WriteTimeout)
 	}
@@ -305,7 +308,7 @@ func (c *conn) interrupted(up *upstreamIO, err error) {
 		return
 	}
 	c.wait.again()
-	c.enter(phaseUpstream, message.Now(), up.timeout, up)
+	c.await(message.Now(), up)
 }
 
 // writeRest writes the part of the request that the socket did not take at once.

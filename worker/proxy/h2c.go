@@ -32,6 +32,12 @@ func preface(b []byte) prefaced {
 	return prefaceWhole
 }
 
+// mentionsHTTP1 reports whether what came first on a connection is a line that ends in a version of HTTP/1.
+func mentionsHTTP1(b []byte) bool {
+	line, _, _ := bytes.Cut(b, []byte{'\n'})
+	return bytes.Contains(line, []byte(" HTTP/"))
+}
+
 // priorKnowledge switches the connection to HTTP/2. What came of it so far is fed to the engine.
 func (c *conn) priorKnowledge() next {
 	m := c.serveMux(c.s.server)

@@ -104,6 +104,11 @@ func (c *conn) relayEnd() error {
 			return err
 		}
 	}
+	if c.s.call.encode {
+		if err := c.endCall(); err != nil {
+			return err
+		}
+	}
 	if st := c.stream(); st != nil {
 		return c.endStream(st)
 	}
@@ -117,11 +122,25 @@ func (c *conn) relayEnd() error {
 	return c.emitRest(r.work[1])
 }
 
+// endCall sends the last frame of an answer of gRPC-web.
+func (c *conn) endCall() error {
+	data := c.s.encodeTrailers()
+	if len(data) == 0 {
+		return nil
+	}
+	if !c.s.resp.chunked {
+		return c.emit(data)
+	}
+	c.s.ex.ResponseBody += int64(len(data))
+	c.s.resp.work[0] = http1.AppendChunk(c.s.resp.work[0][:0], data)
+	return c.emitRest(c.s.resp.work[0])
+}
+
 // trailers are those of the upstream's response; nil for none. Those of a filtered body are dropped: a digest among them
 // would no longer be true.
 func (s *session) trailers() *message.Fields {
 	r := &s.resp
-	if len(r.filters) > 0 {
+	if len(r.filters) > 0 || s.call.encode {
 		return nil
 	}
 	if s.up != nil && s.up.stream != nil {
@@ -148,6 +167,9 @@ func (c *conn) filter(data []byte, last bool) error {
 			return errBadBody
 		}
 		r.work[i%2], data = out, out
+	}
+	if c.s.call.encode {
+		data = c.s.encodeData(data)
 	}
 	if len(data) == 0 {
 		return nil

@@ -96,6 +96,10 @@ func (c *conn) refuse(err *http1.Error) next {
 		s.ex.Request.Version = message.HTTP11
 	}
 	c.p.inFlight.Add(1)
+	if s.server.H2C && c.info.Requests == 0 && !mentionsHTTP1(s.unread()) {
+		s.ex.Status, s.ex.ErrorType, s.headSent = err.Status, err.Type, true // a text in HTTP/1 would be read as frames
+		return c.finish()
+	}
 	c.answerError(err.Status, err.Type, err.Text)
 	return c.finish()
 }

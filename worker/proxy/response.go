@@ -72,7 +72,8 @@ func (c *conn) respond(up *upstreamIO, frame http1.Framing) bool {
 	if s.server.ServerTiming {
 		s.addServerTiming(now)
 	}
-	c.prepareHead(c.frameFor(frame))
+	s.respondCall()
+	c.prepareHead(c.frameFor(s.resp.frame))
 	s.headSent, s.resp.headOnly = true, true
 	up.stage = stageBody
 	if c.relayFirst(up) {

@@ -50,7 +50,7 @@ func (c *conn) serveRequest() served {
 	}
 	s.ex.Location = match.Name
 	s.location = s.server.Locations[match]
-	if c.refusedByLimit() {
+	if s.ex.Request.MethodID == message.POST && (c.stream() != nil || s.location.GRPCWeb) && c.beginCall() || c.refusedByLimit() {
 		return answered
 	}
 	if chain := s.location.Plugins; chain != nil {

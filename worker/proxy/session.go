@@ -62,6 +62,7 @@ type session struct {
 	upload  *upload
 
 	resp respState
+	call call
 }
 
 // buffers are the pools of a worker. Pools hold pointers to arrays so that putting allocates nothing.
@@ -132,6 +133,9 @@ func (s *session) reset() {
 	s.upFields.Reset()
 	s.reqChunks.Reset()
 	s.resp.reset()
+	if s.call.kind != callNone {
+		s.call.reset()
+	}
 	clear(s.tried)
 	s.site, s.server, s.location = nil, nil, nil
 	s.reqScan, s.reqFrame, s.reqBody, s.reqWhole = http1.Scan{}, http1.Framing{}, nil, false

@@ -29,6 +29,10 @@ func (c *conn) attemptShared(u *upstream.Upstream, b *upstream.Backend, begin in
 				return false, answered
 			}
 			fallthrough
+		case conn != nil && s.call.kind == callWeb:
+			conn.Discard()
+			c.answerError(502, "InvalidH2", "the backend does not speak HTTP/2")
+			return true, answered
 		case conn != nil:
 			c.buildRequest()
 			how, fail := c.exchangeOn(u, conn, begin)
@@ -122,7 +126,7 @@ func (c *conn) bodyFor(o *client.OpenOptions) *message.Fields {
 			return trailers
 		}
 	}
-	if s.reqFrame.Length > 0 || s.ex.Request.Fields.Has(message.ContentLength) {
+	if (s.reqFrame.Length > 0 || s.ex.Request.Fields.Has(message.ContentLength)) && (s.reqWhole || !s.decodes()) {
 		o.ContentLength = s.reqFrame.Length
 	}
 	if s.reqWhole {

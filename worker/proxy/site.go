@@ -68,6 +68,8 @@ type Server struct {
 	// HTTP2 serves connections whose client chose HTTP/2: by ALPN, which TLS has to offer, and with H2C in the clear. nil for none.
 	HTTP2 *server.Engine
 	H2C   bool
+	// GRPCWeb allows locations to translate gRPC-web.
+	GRPCWeb bool
 	// ProxyProtocol takes the addresses of connections from what trusted peers say; nil for nobody.
 	ProxyProtocol *ProxyProtocol
 
@@ -103,6 +105,8 @@ type Location struct {
 	// DrainTimeout is how long tunnels, event streams and long downloads may go on while the worker drains; 0 leaves it to
 	// the worker.
 	DrainTimeout time.Duration
+	// GRPCWeb translates gRPC-web to gRPC.
+	GRPCWeb bool
 	// ChangesHeaders tells that Route.RequestHeaders has something to do.
 	ChangesHeaders bool
 }

@@ -165,6 +165,9 @@ func (u *upload) send(p []byte, data int64, last bool) bool {
 	if last {
 		u.state.Store(uploadLast)
 	}
+	if u.c.s.decodes() {
+		return u.writeDecoded(p)
+	}
 	return u.write(p)
 }
 

@@ -50,6 +50,18 @@ func (u *upload) sendData(buf *[bodySize]byte, n int) bool {
 	return u.send(buf[at:chunkFront+n+chunkBack], int64(n), false)
 }
 
+// writeDecoded writes what bytes of a body in base64 say.
+func (u *upload) writeDecoded(p []byte) bool {
+	k := &u.c.s.call
+	text, err := k.decoder.Decode(k.text[:0], p)
+	k.text = text
+	if err != nil {
+		u.fail = failure{status: 400, kind: "HTTPStatus"}
+		return false
+	}
+	return u.write(text)
+}
+
 // endOfStream ends the body on the upstream's side. trailers may be nil.
 func (u *upload) endOfStream(trailers *message.Fields) bool {
 	st := u.up.stream
@@ -58,6 +70,10 @@ func (u *upload) endOfStream(trailers *message.Fields) bool {
 			return true // the end came with the body
 		}
 		return u.send(http1.AppendLastChunk(nil, trailers), 0, true)
+	}
+	if u.c.s.decodes() && u.c.s.call.decoder.Close() != nil {
+		u.fail = failure{status: 400, kind: "HTTPStatus"}
+		return false
 	}
 	u.state.Store(uploadLast)
 	if trailers != nil && trailers.Len() > 0 {

@@ -175,7 +175,7 @@ func (up *upstreamIO) onReady(fd uintptr) bool {
 		n, errno := up.readNow(fd, buf)
 		switch {
 		case errno == syscall.EAGAIN:
-			up.c.enter(phaseUpstream, message.Now(), up.timeout, up)
+			up.c.await(message.Now(), up)
 			return false
 		case errno != 0:
 			return up.failed(502, errnoType(errno))

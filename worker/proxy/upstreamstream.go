@@ -65,7 +65,7 @@ func (up *upstreamIO) takeStreamHead() error {
 		}
 		up.first = first
 	}
-	if whole && n == len(up.first) && up.stream.Trailers().Len() == 0 {
+	if whole && n == len(up.first) && up.stream.Trailers().Len() == 0 && s.call.kind != callWeb {
 		frame.Length, frame.UntilClose = int64(n), false
 	}
 	c.respond(up, frame)
@@ -89,7 +89,7 @@ func (up *upstreamIO) readStream() error {
 	switch {
 	case err == nil:
 		if !up.takeBody(p) {
-			up.c.enter(phaseUpstream, message.Now(), up.timeout, up)
+			up.c.await(message.Now(), up)
 		}
 	case errors.Is(err, io.EOF):
 		up.atEnd()

@@ -24,7 +24,7 @@ func GHZ(ctx context.Context, w Work) (Figures, error) {
 		return Figures{}, err
 	}
 	cmd := w.pinned(ctx, []string{"--insecure", "--proto", proto, "--call", "bench.Echo/Say", "-d", `{"text":"` + strings.Repeat("g", 64) + `"}`,
-		"--connections", strconv.Itoa(w.Conns), "-c", strconv.Itoa(w.Conns * w.Streams), "-z", w.Seconds.String(), "--duration-stop", "wait",
+		"--connections", strconv.Itoa(w.Conns), "-c", strconv.Itoa(w.Conns * w.Streams), "-z", w.Counted.String(), "--duration-stop", "wait",
 		"-O", "json", w.Address})
 	var stderr strings.Builder
 	cmd.Stderr = &stderr

@@ -52,7 +52,7 @@ func (w Work) h2loadArgs() ([]string, error) {
 	if w.Total > 0 {
 		args = append(args, "-n", strconv.Itoa(w.Total))
 	} else {
-		args = append(args, "-D", milliseconds(w.Seconds), "--warm-up-time", milliseconds(w.Warmup))
+		args = append(args, "-D", milliseconds(w.Counted), "--warm-up-time", milliseconds(w.Warmup))
 	}
 	scheme := "http"
 	if w.TLS {
@@ -107,16 +107,16 @@ func (r *running) figures(w Work) (Figures, error) {
 	}
 	switch {
 	case w.TLS && !strings.Contains(text, "TLS Protocol: TLSv1.3"):
-		return Figures{}, errors.New("not TLS 1.3: " + tail(text))
+		return Figures{}, errors.New("not TLS 1.3")
 	case w.TLS && w.H2 && !strings.Contains(text, "Application protocol: h2"):
-		return Figures{}, errors.New("not HTTP/2: " + tail(text))
+		return Figures{}, errors.New("not HTTP/2")
 	case done[1]+done[2]+done[3] > 0 || codes[0]+codes[1]+codes[2] > 0:
 		return Figures{}, fmt.Errorf("%.0f failed, %.0f errored, %.0f timed out, %.0f status 3xx, %.0f 4xx, %.0f 5xx", done[1], done[2], done[3],
 			codes[0], codes[1], codes[2])
 	case done[0] == 0 || w.Total > 0 && int(done[0]) != w.Total:
-		return Figures{}, errors.New("requests are missing: " + tail(text))
+		return Figures{}, fmt.Errorf("%.0f requests were answered, %d expected (0: any number)", done[0], w.Total)
 	case data[0] < 0.9*done[0]*float64(w.Length): // what was under way at the end is counted on one side only
-		return Figures{}, errors.New("answers are too short: " + tail(text))
+		return Figures{}, errors.New("answers are too short")
 	}
 	return newFigures(int64(done[0]), r.to-r.from, r.end.Sub(r.begin)), nil
 }

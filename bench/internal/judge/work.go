@@ -18,7 +18,7 @@ type Work struct {
 	Core    int    // that it is pinned to
 	PIDs    []int  // the proxy's processes
 	Address string // of the proxy
-	Seconds time.Duration
+	Counted time.Duration
 	Warmup  time.Duration // load before that, not counted
 
 	Path    string
@@ -70,4 +70,4 @@ func CPUOf(pids []int) time.Duration {
 }
 
 // tail is the end of what a program said.
-func tail(text string) string { return text[max(0, len(text)-1500):] }
+func tail(text string) string { return strings.TrimSpace(text[max(0, len(text)-1000):]) }

@@ -50,6 +50,7 @@ func serveGRPC(ctx context.Context, o options) error {
 		w.Header().Set("Content-Type", "application/grpc")
 		w.Header().Set("Trailer", "Grpc-Status")
 		_, _ = w.Write(message)
+		_ = http.NewResponseController(w).Flush() // no Content-Length, as gRPC servers have none
 		w.Header().Set("Grpc-Status", "0")
 	}))
 }
