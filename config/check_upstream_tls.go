@@ -19,7 +19,7 @@ func (l *loader) checkUpstreamTLS(e *entry, u *Upstream) {
 	} else if !validSNI(u.SNI) {
 		l.fail(e.problem(fmt.Sprintf("expected a host name, an IP address or $host, found %q", clip(u.SNI)), "sni"))
 	}
-	if text := u.Files.Text("ca", u.CA); len(text) > 0 {
+	if text, known := u.text("ca", u.CA); known {
 		if _, err := pki.Authorities(text); err != nil {
 			l.fail(e.problem(u.Files.said("ca", err), "ca"))
 		}
@@ -35,6 +35,13 @@ func (l *loader) checkUpstreamTLS(e *entry, u *Upstream) {
 	}
 }
 
+// text is what a key with the tag file means; known is false for a file that was not read.
+func (u *Upstream) text(key, value string) (text []byte, known bool) {
+	text = u.Files.Text(key, value)
+	_, read := u.Files[key]
+	return text, read || len(text) > 0
+}
+
 // checkClientPair judges the certificate that is shown to backends, and its key.
 func (l *loader) checkClientPair(e *entry, u *Upstream) {
 	switch {
@@ -47,8 +54,9 @@ func (l *loader) checkClientPair(e *entry, u *Upstream) {
 		l.fail(e.problem("expected client_cert with it", "client_key"))
 		return
 	}
-	certificate, keyText := u.Files.Text("client_cert", u.ClientCert), u.Files.Text("client_key", u.ClientKey.Reveal())
-	if len(certificate) == 0 || len(keyText) == 0 {
+	certificate, certificateKnown := u.text("client_cert", u.ClientCert)
+	keyText, keyKnown := u.text("client_key", u.ClientKey.Reveal())
+	if !certificateKnown || !keyKnown {
 		return // reported where they were read
 	}
 	chain, err := pki.Certificates(certificate)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"syscall"
 	"time"
 
@@ -133,8 +134,15 @@ func (up *upstreamIO) readNow(fd uintptr, buf []byte) (int, syscall.Errno) {
 		return rawRead(fd, buf)
 	}
 	n, err := t.ReadNow(fd, buf)
-	if n > 0 || err == nil || err == io.EOF {
+	switch {
+	case n > 0 || err == nil || err == io.EOF:
 		return n, 0
+	case err == io.ErrUnexpectedEOF:
+		// A FIN without close_notify. It ends what is complete by itself, an idle connection among them, but not a body
+		// that nothing but the end delimits (RFC 9112 section 9.8).
+		if up.stage != stageBody || !up.c.s.resp.frame.UntilClose {
+			return 0, 0
+		}
 	}
 	return 0, errnoOf(err)
 }
@@ -209,8 +217,11 @@ func (up *upstreamIO) send(fd uintptr) bool {
 func (up *upstreamIO) sendSecure(fd uintptr) bool {
 	s := up.c.s
 	if err := up.conn.Secure.WriteNow(fd, s.out, s.reqBody); err != nil {
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return up.failed(504, "WriteTimedout")
+		}
 		up.failed(502, "WriteError")
-		up.fail.unanswered, up.fail.unsent = true, true
+		up.fail.unanswered, up.fail.unsent = true, !up.conn.Secure.Took()
 		return true
 	}
 	up.stage = stageHead

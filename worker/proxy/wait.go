@@ -73,11 +73,11 @@ func (w *wait) enter(p phase, now int64, limit time.Duration, target peer) cause
 // millis is a time on the clock of message.Now in ms; differences of two are right for 49 days.
 func millis(now int64) uint32 { return uint32(now / int64(time.Millisecond)) }
 
-// leave ends a phase; see enter.
+// leave ends a phase; see enter. Its target may be somebody else's from then on.
 func (w *wait) leave() cause {
 	w.mu.Lock()
 	fired := w.fired
-	w.phase, w.fired = phaseBusy, causeNone
+	w.phase, w.fired, w.target = phaseBusy, causeNone, nil
 	w.mu.Unlock()
 	return fired
 }
@@ -99,7 +99,9 @@ func (w *wait) peek() cause {
 // fireLocked interrupts the wait.
 func (w *wait) fireLocked(c cause) {
 	w.fired = c
-	w.target.interrupt()
+	if w.target != nil {
+		w.target.interrupt()
+	}
 }
 
 // interrupt implements peer for the client's connection. An error can only be that it is closed, and

@@ -176,6 +176,14 @@ func (c *Conn) write(fd uintptr, pieces [][]byte) (int, error) {
 	return total, err
 }
 
+// Took reports whether the socket took anything of the last message. Where a write failed and it did not,
+// the peer knows nothing of the message.
+func (c *Conn) Took() bool {
+	c.link.mu.Lock()
+	defer c.link.mu.Unlock()
+	return c.link.took
+}
+
 // ConnectionState is what the handshake agreed on.
 func (c *Conn) ConnectionState() tls.ConnectionState { return c.tls.ConnectionState() }
 

@@ -13,7 +13,7 @@ func (l *link) gather(fd uintptr) *writeBuffer {
 	if l.out == nil {
 		l.out = l.buffers.writing()
 	}
-	l.gathering, l.outFD = true, fd
+	l.gathering, l.outFD, l.took = true, fd, false
 	return l.out
 }
 
@@ -74,6 +74,7 @@ func (l *link) sendLocked(b []byte) error {
 			l.failed = os.NewSyscallError("write", errno)
 			return l.failed
 		}
+		l.took = l.took || n > 0
 		if b = b[n:]; len(b) == 0 {
 			return nil
 		}
@@ -83,7 +84,9 @@ func (l *link) sendLocked(b []byte) error {
 			return l.failed
 		}
 	}
-	_, l.failed = l.Conn.Write(b)
+	var n int
+	n, l.failed = l.Conn.Write(b)
+	l.took = l.took || n > 0
 	return l.failed
 }
 

@@ -34,6 +34,7 @@ type link struct {
 	out       *writeBuffer
 	n         int // bytes in out.records
 	gathering bool
+	took      bool          // the socket took something of the present message, or of the last
 	outFD     uintptr       // inside the callback only
 	limit     time.Duration // of a write that waits; 0 leaves the deadline as it is
 	failed    error         // of the first write that failed

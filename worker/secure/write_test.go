@@ -169,3 +169,19 @@ func TestAKeyUpdateIsAnsweredInsideTheCallback(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestWhetherThePeerGotAnythingOfAMessageIsKnown(t *testing.T) {
+	s := handshake(t, serverConfig(t), clientConfig())
+	if err := s.WriteAll([]byte("fine")); err != nil || !s.Took() {
+		t.Errorf("%v, took %v", err, s.Took())
+	}
+	_ = s.tap.Conn.Close()
+	if err := s.WriteAll([]byte("lost")); err == nil || s.Took() {
+		t.Errorf("to a closed socket: %v, took %v", err, s.Took())
+	}
+	s = handshake(t, serverConfig(t), clientConfig())
+	s.SetWriteLimit(20 * time.Millisecond)
+	if err := s.WriteAll(make([]byte, 4<<20)); err == nil || !s.Took() {
+		t.Errorf("to a full socket: %v, took %v", err, s.Took())
+	}
+}

@@ -20,10 +20,11 @@ const bound = 10 * time.Second
 // echo is a backend that sends back what it gets, and remembers its connections.
 type echo struct {
 	net.Listener
-	wrap  func(net.Conn) io.ReadWriteCloser
-	mu    sync.Mutex
-	conns []net.Conn
-	wait  sync.WaitGroup
+	wrap   func(net.Conn) io.ReadWriteCloser
+	mu     sync.Mutex
+	conns  []net.Conn
+	closed bool // guarded by mu, as conns
+	wait   sync.WaitGroup
 }
 
 func listen(t testing.TB, network, address string) *echo {
@@ -42,6 +43,9 @@ func listenWith(t testing.TB, network, address string, wrap func(net.Conn) io.Re
 	e.wait.Go(e.accept)
 	t.Cleanup(func() {
 		_ = l.Close()
+		e.mu.Lock()
+		e.closed = true
+		e.mu.Unlock()
 		e.closeAll()
 		e.wait.Wait()
 	})
@@ -56,6 +60,9 @@ func (e *echo) accept() {
 		}
 		e.mu.Lock()
 		e.conns = append(e.conns, c)
+		if e.closed { // it was accepted in the last moment
+			_ = c.Close()
+		}
 		e.mu.Unlock()
 		e.wait.Go(func() {
 			w := e.wrap(c)

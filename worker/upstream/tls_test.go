@@ -38,6 +38,16 @@ func TestTLSIsSpokenWithTheNameAndTheCAOfTheConfiguration(t *testing.T) {
 	}
 }
 
+func TestFilesComeWithTheConfiguration(t *testing.T) {
+	ca := newCA(t)
+	server := ca.listen(t, tlsOptions{names: []string{"a.test"}, clients: ca})
+	cert, key := ca.issue(t, tlsOptions{names: []string{"proxy.test"}})
+	u := build(t, &config.Upstream{Addrs: []string{server.address()}, SNI: "a.test", VerifyCert: true,
+		CA: "/none/ca.pem", ClientCert: "/none/c.pem", ClientKey: "/none/c.key",
+		Files: config.Files{"ca": {Data: config.Secret(ca.pem)}, "client_cert": {Data: config.Secret(cert)}, "client_key": {Data: config.Secret(key)}}}, Options{})
+	dial(t, u.Backends()[0]).Discard()
+}
+
 func TestBackendsAreVerified(t *testing.T) {
 	ca, other := newCA(t), newCA(t)
 	cases := []struct {
