@@ -163,7 +163,7 @@ func TestConfigurationsSpeakTheProtocols(t *testing.T) {
 	wants := map[variant]map[string][]string{
 		variantTLS: {"nginx": {"ssl http2", "TLSv1.3", "/certs/cert.pem"}, "haproxy": {"alpn h2,http/1.1", "/certs/both.pem"},
 			"pingap": {"global_certificates = true", "enabled_h2 = true", "/certs/key.pem"}},
-		variantH2C:  {"nginx": {" http2;"}, "haproxy": {" proto h2"}, "pingap": {"enabled_h2 = true"}},
+		variantH2C:  {"nginx": {" http2;", "keepalive 512;"}, "haproxy": {" proto h2", "pool-max-conn 512"}, "pingap": {"enabled_h2 = true", "upstream_keepalive_pool_size = 512"}},
 		variantGRPC: {"nginx": {"grpc_pass grpc://gen"}, "haproxy": {"server gen 127.0.0.1:4002 pool-max-conn 128 proto h2"}, "pingap": {`alpn = "h2"`}},
 		variantH2Up: {"haproxy": {" proto h2"}, "pingap": {`alpn = "h2"`}, "go": {"-upstream 127.0.0.1:4002"}},
 	}

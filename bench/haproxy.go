@@ -46,7 +46,7 @@ frontend web
 		}
 		fmt.Fprintf(&b, "    use_backend %%[path,map_beg(%s,gen)]\n", path)
 	}
-	fmt.Fprintf(&b, "    default_backend gen\nbackend gen\n    server gen 127.0.0.1:%d pool-max-conn 128%s\n", s.upstream, haproxyServer(s))
+	fmt.Fprintf(&b, "    default_backend gen\nbackend gen\n    server gen 127.0.0.1:%d pool-max-conn %d%s\n", s.upstream, s.pool(), haproxyServer(s))
 	path, err := s.write("haproxy.cfg", b.String())
 	return []string{"-db", "-f", path}, nil, err
 }

@@ -36,7 +36,7 @@ http {
     keepalive_timeout 75s;
     keepalive_requests 1000000000;
     client_max_body_size 0;
-    upstream gen { server 127.0.0.1:%d; keepalive 128; keepalive_requests 1000000000; }
+    upstream gen { server 127.0.0.1:%d; keepalive %d; keepalive_requests 1000000000; }
     proxy_http_version 1.1;
     proxy_request_buffering off;
     proxy_set_header Connection "";
@@ -46,7 +46,7 @@ http {
         listen 127.0.0.1:%d backlog=4096%s;
         add_header X-Request-Id $request_id;
 `, s.threads, s.path("pid"), s.path("error.log"), s.path("body"), s.path("proxy"), s.path("fastcgi"), s.path("uwsgi"),
-		s.path("scgi"), s.path("access.log"), logOptions, s.upstream, tuning, s.port, nginxListen(s))
+		s.path("scgi"), s.path("access.log"), logOptions, s.upstream, s.pool(), tuning, s.port, nginxListen(s))
 	fmt.Fprintf(&b, "        location = /direct { return 200 \"%s\"; }\n", directBody())
 	if s.variant == variantGRPC {
 		b.WriteString("        grpc_set_header X-Request-Id $request_id;\n        location / { grpc_pass grpc://gen; }\n")

@@ -38,6 +38,7 @@ func pingapConfig(s setup) (string, error) {
 [basic]
 threads = %d
 max_connections = 15000
+upstream_keepalive_pool_size = %d
 
 [upstreams.gen]
 addrs = ["127.0.0.1:%d"]%s
@@ -56,7 +57,7 @@ plugins = ["pingap:requestId", "direct"]
 path = "/"
 upstream = "gen"
 plugins = ["pingap:requestId"]
-`, s.threads, s.upstream, pingapUpstream(s), directBody())
+`, s.threads, s.pool(), s.upstream, pingapUpstream(s), directBody())
 	if s.variant == variantLocations {
 		names = append(names, `"changed"`)
 		fmt.Fprintf(&b, "\n"+changedLine+"\"]\n", s.upstream)

@@ -38,6 +38,15 @@ func (s setup) write(name, text string) (string, error) {
 	return path, os.WriteFile(path, []byte(text), 0o644)
 }
 
+// pool is how many idle connections to the upstream are kept: more than there are requests at once, or the rows of 256 streams would
+// measure connecting.
+func (s setup) pool() int {
+	if s.variant == variantTLS || s.variant == variantH2C {
+		return 512
+	}
+	return 128
+}
+
 // cert is the path of one of the certificate's files.
 func (s setup) cert(name string) string { return filepath.Join(s.certs, name) }
 

@@ -127,7 +127,7 @@ func printDetails(w io.Writer, results []result) {
 			columns := []string{
 				res.Row.Name, m.Proxy, orDash(v.CPU, 1), orDash(m.Ratio, 2), orDash(perCore, 0), orDash(v.RPS, 0),
 				orDash(v.ProxyCores, 2), orDash(v.GenCore, 2), orDash(v.P50, 0), orDash(v.P99, 0), orDash(v.P999, 0),
-				orDash(v.MiBPerSecond, 0), orDash(m.Calls, 1), orDash(float64(v.RSSAfter)/1024, 1), orDash(idle, 0),
+				orDash(v.MiBPerSecond, 1), orDash(m.Calls, 1), orDash(float64(v.RSSAfter)/1024, 1), orDash(idle, 0),
 			}
 			fmt.Fprintln(t, strings.Join(columns, "\t")+"\t")
 		}

@@ -123,6 +123,7 @@ func (f *front) printed() string {
 // newFront is startFront for a test.
 func newFront(t *testing.T, w wish) *front {
 	t.Helper()
+	refuses(t, direct)
 	f, err := startFront(w)
 	if err != nil {
 		t.Fatal(err)

@@ -45,7 +45,25 @@ func run(m *testing.M) int {
 		}
 	}
 	os.Setenv(binaryPath, binary)
-	return m.Run()
+	code := m.Run()
+	if left := processesOf(binary); len(left) > 0 {
+		fmt.Fprintf(os.Stderr, "FAIL: processes left behind: %v\n", left)
+		return 1
+	}
+	return code
+}
+
+// processesOf lists the processes that execute a file.
+func processesOf(binary string) []string {
+	var pids []string
+	links, _ := filepath.Glob("/proc/[0-9]*/exe")
+	for _, link := range links {
+		exe, err := os.Readlink(link)
+		if err == nil && strings.TrimSuffix(exe, " (deleted)") == binary {
+			pids = append(pids, filepath.Base(filepath.Dir(link)))
+		}
+	}
+	return pids
 }
 
 // build compiles the binary under test as `make build` does.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -43,6 +44,10 @@ func main() {
 func run(ctx context.Context, args []string, out io.Writer) error {
 	if len(args) == 0 {
 		return errors.New("handshakes, idle, grpc or reverse?")
+	}
+	if args[0] == "version" {
+		_, err := fmt.Fprintln(out, "net/http of", runtime.Version())
+		return err
 	}
 	o, err := parse(args[1:])
 	if err != nil {
