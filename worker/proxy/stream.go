@@ -39,7 +39,6 @@ func (m *mux) Request(st *server.Stream, head *server.Head) {
 	c.info.Requests = m.requests.Add(1)
 	k.s = c.p.pools.session()
 	k.takeHead(site, st, head)
-	k.refusal = refusal{head.Status, head.Type, head.Text}
 	m.serve(k)
 }
 
@@ -73,7 +72,11 @@ func (k *streamConn) takeHead(site *Site, st *server.Stream, head *server.Head) 
 	s.in = s.in[:cap(s.in)]
 	s.reqFrame.TETrailers, s.reqFrame.Expect = head.TETrailers, head.Expect
 	s.reqFrame.Length = s.ex.Request.BodyLength
+	k.refusal = refusal{head.Status, head.Type, head.Text}
 	if head.Protocol != nil {
+		if k.refusal.status == 0 && !bytes.EqualFold(head.Protocol, webSocket) {
+			k.refusal = refusal{501, "HTTPStatus", "this protocol is not carried"}
+		}
 		s.beginWebSocket()
 		return
 	}
@@ -91,6 +94,9 @@ func (k *streamConn) takeHead(site *Site, st *server.Stream, head *server.Head) 
 	}
 	s.reqFrame.Chunked = s.reqFrame.Length == message.LengthUnknown
 }
+
+// webSocket is the one protocol that an extended CONNECT may ask for.
+var webSocket = []byte("websocket")
 
 // beginWebSocket makes an extended CONNECT (RFC 8441 section 5) the request that HTTP/1 has for it. What follows on the stream is
 // no body but the tunnel.
