@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net"
 
 	"pingap/message"
 	"pingap/worker/http1"
@@ -20,6 +21,7 @@ var errNotShared = errors.New("no shared connection took the request")
 // attemptShared is attempt over connections of HTTP/2, which requests share.
 func (c *conn) attemptShared(u *upstream.Upstream, b *upstream.Backend, begin int64, last *failure) (bool, served) {
 	s := c.s
+	again := false // a request that may arrive twice was sent once more
 	for range maxShares {
 		m, conn, err := c.share(b)
 		switch {
@@ -48,7 +50,8 @@ func (c *conn) attemptShared(u *upstream.Upstream, b *upstream.Backend, begin in
 		s.ex.UpstreamConnect = message.Now() - begin
 		how, fail := c.exchangeShared(u, h2)
 		b.Release(m)
-		if fail.unsent && s.reqWhole && !s.headSent && !s.clientGone {
+		if c.replayable(fail) && (fail.unsent || s.ex.UpstreamReused && !again) {
+			again = again || !fail.unsent
 			continue
 		}
 		return c.settled(how, fail)
@@ -79,7 +82,11 @@ func (c *conn) share(b *upstream.Backend) (upstream.Mux, *upstream.Conn, error) 
 // mountH2 implements upstream.Mounter.
 func (p *Proxy) mountH2(conn *upstream.Conn) (upstream.Mux, error) {
 	u := conn.Backend.Upstream()
-	return client.New(conn, client.Options{
+	var transport net.Conn = conn
+	if conn.Secure != nil {
+		transport = conn.Secure // the engine reads it inside the callback
+	}
+	return client.New(transport, client.Options{
 		MaxStreams: u.Config.MaxH2Streams, Pools: &p.pools.h2, WriteTimeout: u.WriteTimeout,
 		Closed: func(*client.Conn) { conn.Discard() },
 	}), nil
