@@ -14,18 +14,10 @@ import (
 // maxMessageFDs is what the manager takes with one message (its own limit is 253 by the kernel).
 const maxMessageFDs = 64
 
-// A manager's queue holds some ten messages (net.unix.max_dgram_qlen), and a start tells more than that at once. So a full queue is
-// waited for, a little; one that stays full belongs to a manager that does not read, and is not waited for again until it does.
-const (
-	fullPause = time.Millisecond
-	fullTries = 50
-)
-
-// Notifier sends to the service manager; one goroutine uses it. The zero value and nil send nothing.
+// Notifier sends to the service manager. The zero value and nil send nothing.
 type Notifier struct {
 	fd   int
 	addr unix.Sockaddr
-	deaf bool // it does not read
 }
 
 // Open reads NOTIFY_SOCKET; nil where it is not set.
@@ -52,7 +44,7 @@ func (n *Notifier) Close() {
 	}
 }
 
-// Send sends assignments such as READY=1, each its own argument, without waiting long for room: a manager that does not read must
+// Send sends assignments such as READY=1, each its own argument, without waiting for room: a manager that does not read must
 // not stop the supervisor.
 func (n *Notifier) Send(lines ...string) error { return n.send(nil, lines) }
 
@@ -64,17 +56,11 @@ func (n *Notifier) send(fds []int, lines []string) error {
 	if len(fds) > 0 {
 		oob = unix.UnixRights(fds...)
 	}
-	for tries := 0; ; tries++ {
+	for {
 		err := unix.Sendmsg(n.fd, []byte(strings.Join(lines, "\n")), oob, n.addr, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
-		switch {
-		case err == unix.EINTR:
-			continue
-		case err == unix.EAGAIN && !n.deaf && tries < fullTries:
-			time.Sleep(fullPause)
-			continue
+		if err != unix.EINTR {
+			return os.NewSyscallError("sendmsg", err)
 		}
-		n.deaf = err == unix.EAGAIN
-		return os.NewSyscallError("sendmsg", err)
 	}
 }
 
