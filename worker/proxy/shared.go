@@ -13,7 +13,8 @@ import (
 )
 
 // maxShares bounds how often a request looks for another shared connection: one that was full or going away when its turn came,
-// or whose peer did nothing with the request (RFC 9113 section 8.7).
+// or whose peer did nothing with the request (RFC 9113 section 8.7). Where connections keep going away under it, because the peer
+// takes few requests on each, the last try has one of its own.
 const maxShares = 4
 
 var errNotShared = errors.New("no shared connection took the request")
@@ -22,8 +23,10 @@ var errNotShared = errors.New("no shared connection took the request")
 func (c *conn) attemptShared(u *upstream.Upstream, b *upstream.Backend, begin int64, last *failure) (bool, served) {
 	s := c.s
 	again := false // a request that may arrive twice was sent once more
-	for range maxShares {
-		m, conn, err := c.share(b)
+	gone := false  // the last connection went away and did nothing with the request
+	for try := range maxShares {
+		alone := gone && try == maxShares-1
+		m, conn, err := c.share(b, alone)
 		switch {
 		case errors.Is(err, upstream.ErrHTTP1), conn != nil:
 			if s.call.kind != callWeb {
@@ -44,9 +47,13 @@ func (c *conn) attemptShared(u *upstream.Upstream, b *upstream.Backend, begin in
 		}
 		s.ex.UpstreamConnect = message.Now() - begin
 		how, fail := c.exchangeShared(u, h2)
+		if alone {
+			h2.Drain()
+		}
 		b.Release(m)
 		if c.replayable(fail) && (fail.unsent || s.ex.UpstreamReused && !again) {
 			again = again || !fail.unsent
+			gone = fail.kind == "ConnectionClosed"
 			continue
 		}
 		if fail.status != 0 {
@@ -58,12 +65,16 @@ func (c *conn) attemptShared(u *upstream.Upstream, b *upstream.Backend, begin in
 	return false, answered
 }
 
-// share finds or makes a connection; it ends early when the client leaves.
-func (c *conn) share(b *upstream.Backend) (upstream.Mux, *upstream.Conn, error) {
+// share finds or makes a connection, or makes one for this request alone; it ends early when the client leaves.
+func (c *conn) share(b *upstream.Backend, alone bool) (upstream.Mux, *upstream.Conn, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	c.enter(phaseUpstream, message.Now(), 0, dialing{cancel})
-	m, conn, err := b.Share(ctx, &c.s.target, c.p.mountH2)
+	get := b.Share
+	if alone {
+		get = b.ShareAlone
+	}
+	m, conn, err := get(ctx, &c.s.target, c.p.mountH2)
 	c.s.clientGone = c.wait.leave() == causeClientOut
 	return m, conn, err
 }
@@ -95,7 +106,7 @@ func (c *conn) exchangeShared(u *upstream.Upstream, h2 *client.Conn) (served, fa
 		return answered, failure{status: 502, kind: "InvalidH2"}
 	}
 	if err != nil { // it was full or going away at the last moment
-		return answered, failure{status: 502, kind: "ConnectionClosed", unsent: true}
+		return answered, failure{status: 502, kind: "ConnectionClosed", unsent: true, unanswered: true}
 	}
 	if trailers != nil {
 		_, _ = st.Write(s.reqBody) // an error shows at the response

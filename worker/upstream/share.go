@@ -43,7 +43,7 @@ const recallHTTP1 = int64(time.Minute)
 //	  ├────► joins a dial, while those who wait for it fit on what it will bring, and starts over
 //	  └────► dials, and is first on what that brings
 //
-// So a hundred requests that come at once make as few connections as hold them.
+// So a hundred requests that come at once make as few connections as hold them. ShareAlone goes past all this.
 type shared struct {
 	mu    sync.Mutex // guards all below
 	lanes map[string]*lane
@@ -61,15 +61,17 @@ type lane struct {
 
 // member is a connection, with what Sweep needs.
 type member struct {
-	mux  Mux
-	used bool  // since the last sweep
-	idle int64 // when it was last seen in use
+	mux   Mux
+	alone bool  // is for the request that made it, and no other
+	used  bool  // since the last sweep
+	idle  int64 // when it was last seen in use
 }
 
 // joint is a dial that others wait for.
 type joint struct {
 	done  chan struct{} // closed when it is over
 	seats int           // for those who join
+	alone bool          // nobody else gets what it brings
 	err   error         // of the dial; read after done
 }
 
@@ -96,13 +98,21 @@ func (b *Backend) Share(ctx context.Context, t *Target, mount Mounter) (Mux, *Co
 	}
 }
 
-// enter returns a reserved place, or a dial: one to wait for, or one to do.
-func (s *shared) enter(key []byte, u *Upstream) (m Mux, j *joint, own bool, err error) {
+// ShareAlone is Share on a new connection that no other request gets: what is first on a connection is looked at, however few requests
+// the backend takes on each. The caller drains it when it has opened its stream.
+func (b *Backend) ShareAlone(ctx context.Context, t *Target, mount Mounter) (Mux, *Conn, error) {
+	return b.dialShared(ctx, t, mount, b.shared.aside(t.key))
+}
+
+// aside returns a dial to do, for one request.
+func (s *shared) aside(key []byte) *joint {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.http1 != 0 && u.now()-s.http1 < recallHTTP1 {
-		return nil, nil, false, ErrHTTP1
-	}
+	return s.laneLocked(key).dial(&joint{alone: true})
+}
+
+// laneLocked returns the lane of a target.
+func (s *shared) laneLocked(key []byte) *lane {
 	l := s.lanes[string(key)]
 	if l == nil {
 		if s.lanes == nil {
@@ -111,8 +121,26 @@ func (s *shared) enter(key []byte, u *Upstream) (m Mux, j *joint, own bool, err 
 		l = &lane{}
 		s.lanes[string(key)] = l
 	}
+	return l
+}
+
+// dial notes a dial that begins.
+func (l *lane) dial(j *joint) *joint {
+	j.done = make(chan struct{})
+	l.dials = append(l.dials, j)
+	return j
+}
+
+// enter returns a reserved place, or a dial: one to wait for, or one to do.
+func (s *shared) enter(key []byte, u *Upstream) (m Mux, j *joint, own bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.http1 != 0 && u.now()-s.http1 < recallHTTP1 {
+		return nil, nil, false, ErrHTTP1
+	}
+	l := s.laneLocked(key)
 	for _, k := range l.members {
-		if k.mux.Reserve() {
+		if !k.alone && k.mux.Reserve() {
 			k.used = true
 			return k.mux, nil, false, nil
 		}
@@ -123,9 +151,7 @@ func (s *shared) enter(key []byte, u *Upstream) (m Mux, j *joint, own bool, err 
 			return nil, j, false, nil
 		}
 	}
-	j = &joint{done: make(chan struct{}), seats: max(u.Config.MaxH2Streams, 1) - 1}
-	l.dials = append(l.dials, j)
-	return nil, j, true, nil
+	return nil, l.dial(&joint{seats: max(u.Config.MaxH2Streams, 1) - 1}), true, nil
 }
 
 // dialShared does the dial j, and tells those who wait.
@@ -177,7 +203,7 @@ func (s *shared) leave(key string, j *joint, m Mux, err error, u *Upstream) {
 		if s.count >= u.pool.max {
 			s.evictLocked()
 		}
-		l.members = append(l.members, &member{mux: m, used: true})
+		l.members = append(l.members, &member{mux: m, alone: j.alone, used: true})
 		s.count++
 	case err == nil:
 		s.http1 = max(u.now(), 1)

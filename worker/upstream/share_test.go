@@ -318,3 +318,28 @@ func TestCloseLetsSharedConnectionsEndWithTheirRequests(t *testing.T) {
 		t.Errorf("closed %v, %d open", late.closed, r.OpenConnections())
 	}
 }
+
+// A connection for one request alone is that: no place on it is given away, and it is looked after like others.
+func TestAConnectionOfItsOwnIsGivenToNobodyElse(t *testing.T) {
+	r := newShareRig(t, 10, config.Upstream{})
+	m, c, err := r.b.ShareAlone(context.Background(), &r.to, r.mount)
+	if err != nil || c != nil {
+		t.Fatal(m, c, err)
+	}
+	own := m.(*places)
+	if other := r.share(t); other == own {
+		t.Error("somebody else has a place on it")
+	}
+	if n := r.dials.Load(); n != 2 {
+		t.Errorf("%d dials", n)
+	}
+	r.Sweep(r.now.Load())
+	if own.ticks != 1 {
+		t.Error("nobody looks after it")
+	}
+	own.Drain()
+	r.release(own)
+	if !own.closed {
+		t.Error("it outlives its request")
+	}
+}
