@@ -49,6 +49,7 @@ type logLine struct {
 	kind             string
 	sent, received   int64
 	reused           bool
+	remote           string
 	method, path     string
 }
 
@@ -57,7 +58,7 @@ func (r *recorder) Log(rec *message.Record) {
 	r.lines = append(r.lines, logLine{
 		status: rec.Status, kind: rec.ErrorType, sent: rec.ResponseBody, received: rec.RequestBody,
 		attempts: rec.UpstreamAttempts, reused: rec.UpstreamReused,
-		method: string(rec.Request.Method), path: string(rec.Request.Path),
+		remote: string(rec.Conn.RemoteText), method: string(rec.Request.Method), path: string(rec.Request.Path),
 	})
 	r.mu.Unlock()
 	select {

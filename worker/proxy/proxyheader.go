@@ -13,7 +13,7 @@ import (
 
 // ProxyProtocol is how a server treats the PROXY protocol.
 type ProxyProtocol struct {
-	// Required refuses connections of trusted peers without a header.
+	// Required refuses connections without a header, and so those of all whose header would not be believed.
 	Required bool
 	// Trusts reports whether a peer's header is believed. Who is not trusted must not send one: it would be taken for a request,
 	// and refused.
@@ -25,7 +25,7 @@ type ProxyProtocol struct {
 func (c *conn) readProxyHeader(s *Server) bool {
 	pp := s.ProxyProtocol
 	if !pp.Trusts(c.info.Remote.Addr().Unmap()) {
-		return true
+		return !pp.Required // who comes past the balancer is not what this server is for
 	}
 	if c.net.SetReadDeadline(time.Now().Add(s.HeaderTimeout)) != nil {
 		return false
