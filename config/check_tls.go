@@ -3,6 +3,7 @@ package config
 import (
 	"crypto/tls"
 	"fmt"
+	"strings"
 
 	"pingap/config/internal/places"
 	"pingap/config/pki"
@@ -17,6 +18,7 @@ func (l *loader) checkTLS(e *entry, s *Server) {
 	l.checkVersions(e, s)
 	l.checkCiphers(e, s)
 	l.checkClientAuth(e, s)
+	l.checkModules(e, s)
 }
 
 func (l *loader) checkVersions(e *entry, s *Server) {
@@ -87,5 +89,31 @@ func (l *loader) checkProxyProtocol(e *entry, s *Server) {
 		l.fail(e.problem("expected proxy_protocol_trusted with it, the networks whose word about client addresses is taken", "proxy_protocol"))
 	case s.ProxyProtocol == "off" && len(s.ProxyProtocolTrusted) > 0:
 		l.warn(e.problem("no effect while proxy_protocol is off", "proxy_protocol_trusted"))
+	}
+}
+
+// grpcWeb is the only module there is.
+const grpcWeb = "grpc-web"
+
+// checkModules judges what grpc_web of a location needs.
+func (l *loader) checkModules(e *entry, s *Server) {
+	for i, name := range s.Modules {
+		if name != grpcWeb {
+			l.warn(e.problem(fmt.Sprintf("expected %s, found %q: it has no effect", grpcWeb, clip(name)), "modules", places.Element(i)))
+		}
+	}
+	for i, name := range s.Locations {
+		loc := l.config.Locations[name]
+		if loc == nil || !loc.GRPCWeb {
+			continue
+		}
+		if !contains(s.Modules, grpcWeb) {
+			l.warn(e.problem(fmt.Sprintf("location %q has grpc_web: without modules = [%q] its gRPC-Web calls are answered 500", clip(name), grpcWeb),
+				"locations", places.Element(i)))
+		}
+		if up := l.config.Upstreams[loc.Upstream]; up != nil && !contains([]string{"H2", "H2H1"}, strings.ToUpper(up.ALPN)) {
+			l.warn(l.entries[KindLocation][name].problem(fmt.Sprintf("upstream %q needs alpn = \"H2\": gRPC-Web calls are answered 502", clip(loc.Upstream)),
+				"grpc_web"))
+		}
 	}
 }

@@ -28,3 +28,20 @@ func TestOddSettingsOfTLSWarn(t *testing.T) {
 		}
 	}
 }
+
+func TestGRPCWebWithoutWhatItNeedsWarns(t *testing.T) {
+	for _, c := range []struct{ modules, alpn, want string }{
+		{"['grpc-web']", "H2", ""},
+		{"['grpc-web']", "h2h1", ""},
+		{"[]", "H2", `servers.s.locations[0]: location "l" has grpc_web: without modules = ["grpc-web"]`},
+		{"['grpcweb']", "H2", `servers.s.modules[0]: expected grpc-web, found "grpcweb": it has no effect`},
+		{"['grpc-web']", "H1", `locations.l.grpc_web: upstream "u" needs alpn = "H2"`},
+	} {
+		_, report := loadText(t, "[servers.s]\naddr = '127.0.0.1:1'\nlocations = ['l']\nmodules = "+c.modules+
+			"\n[locations.l]\nupstream = 'u'\ngrpc_web = true\n[upstreams.u]\naddrs = ['127.0.0.1:2']\nalpn = '"+c.alpn+"'\n", testOptions())
+		got := lines(report.Warnings)
+		if len(report.Errors) > 0 || !strings.Contains(got, c.want) || c.want == "" && got != "" {
+			t.Errorf("modules %s, alpn %s:\n%s%swant %q", c.modules, c.alpn, lines(report.Errors), got, c.want)
+		}
+	}
+}
