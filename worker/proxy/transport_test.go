@@ -368,3 +368,17 @@ func TestARequestOnAClosedSharedConnectionIsSentAgain(t *testing.T) {
 		up.CloseClientConnections()
 	}
 }
+
+// HTTP/2 has no reason phrase, a status line looks as usual nevertheless.
+func TestAStatusLineFromHTTP2HasItsReason(t *testing.T) {
+	up := originOver(t, "h2c")
+	r := newRig(t, rigOptions{addrs: []string{up.Listener.Addr().String()}, upstream: reaches("h2c")})
+	c := r.dial()
+	if head := c.send("GET /size/1 HTTP/1.1\r\nHost: h\r\n\r\n").head(); !strings.HasPrefix(head, "HTTP/1.1 200 OK\r\n") {
+		t.Errorf("head %q", head)
+	}
+	c.body(1)
+	if head := c.send("GET /nowhere HTTP/1.1\r\nHost: h\r\n\r\n").head(); !strings.HasPrefix(head, "HTTP/1.1 404 Not Found\r\n") {
+		t.Errorf("head %q", head)
+	}
+}
