@@ -218,6 +218,9 @@ func TestAnIssuerThatIsHeldDoesNotStart(t *testing.T) {
 		t.Errorf("it works while it is held: %v", err)
 	}
 	i.resume()
+	if all, err := i.list(); err != nil || len(all) != 1 {
+		t.Errorf("what is there cannot be seen without a start: %+v, %v", all, err)
+	}
 	if err := i.start(ctx, &wg); err != nil || i.done == nil {
 		t.Errorf("it does not work: %v", err)
 	}

@@ -179,6 +179,9 @@ func (i *issuer) close() {
 func (i *issuer) list() ([]acme.Status, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	if i.manager == nil && !i.held && len(i.wanted) > 0 { // it was stopped, and where requests are switched off nobody starts it again
+		i.problem = i.openLocked()
+	}
 	if i.manager == nil {
 		return nil, i.problem
 	}
