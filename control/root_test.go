@@ -102,7 +102,7 @@ func TestRootStaysWhereTheUserCannotReadAndGoesWhenItCan(t *testing.T) {
 		watch Watch
 		want  string
 	}{
-		{"the file", 0o755, 0o600, WatchNone, "belongs to uid 0 gid 0 with mode 0600 (chown 65534 or chmod a+r"},
+		{"the file", 0o755, 0o600, WatchNone, "belongs to uid 0 gid 0 with mode 0600 (chgrp 65534 and chmod g+r"},
 		{"the directory", 0o700, 0o644, WatchNone, "chmod +x"},
 		{"the directory for watching", 0o711, 0o644, WatchHot, "cannot be watched"},
 	}

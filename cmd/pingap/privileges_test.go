@@ -185,7 +185,7 @@ func TestControlStaysRootWhereTheUserCannotReadTheConfiguration(t *testing.T) {
 	}
 	eventually(t, "the reason in the status", func() bool { return len(h.status().Notes) == 1 })
 	st := h.status()
-	for _, want := range []string{"control stays root", h.conf, "mode 0600", "chmod a+r"} {
+	for _, want := range []string{"control stays root", h.conf, "mode 0600", "chmod g+r"} {
 		if !strings.Contains(st.Notes[0], want) {
 			t.Errorf("note %q lacks %q", st.Notes[0], want)
 		}

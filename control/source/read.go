@@ -204,6 +204,6 @@ func why(path string, err error) error {
 	if !ok {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	return fmt.Errorf("%s: %w for uid %d gid %d: it belongs to uid %d gid %d with mode %04o (chown %d or chmod a+r makes it readable)",
-		path, err, uid, gid, st.Uid, st.Gid, info.Mode().Perm(), uid)
+	return fmt.Errorf("%s: %w for uid %d gid %d: it belongs to uid %d gid %d with mode %04o (chgrp %d and chmod g+r make it readable)",
+		path, err, uid, gid, st.Uid, st.Gid, info.Mode().Perm(), gid)
 }

@@ -107,7 +107,7 @@ func TestUnreadableFileIsExplained(t *testing.T) {
 	}
 	// Through explain, so that the test also holds when run as root.
 	err := explain(path, &os.PathError{Op: "open", Path: path, Err: syscall.EACCES})
-	for _, part := range []string{path, "permission denied", "belongs to uid", "mode 0200", "chmod a+r"} {
+	for _, part := range []string{path, "permission denied", "belongs to uid", "mode 0200", "chmod g+r"} {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("%q lacks %q", err, part)
 		}
