@@ -44,6 +44,7 @@ func (l *link) get(limit time.Duration) (*muxed, error) {
 	l.last, l.all = c, append(l.all, c)
 	l.readers.Go(func() { // ends with the connection
 		c.read()
+		l.load.led(l.mix.Kind, c.abrupt)
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.all = slices.DeleteFunc(l.all, func(other *muxed) bool { return other == c })

@@ -47,6 +47,7 @@ func Secure(n int, answer, body time.Duration) []Mix {
 		{Kind: SecureFresh, Clients: n, Pause: 5 * time.Millisecond},
 		{Kind: SecureWebSocket, Clients: few, Pause: 20 * time.Millisecond},
 		{Kind: Streams, Clients: n, Streams: 8, Pause: 5 * time.Millisecond, Takes: answer, Distance: 5 * time.Millisecond},
+		{Kind: Streams, Clients: few, Streams: 8, Pause: 50 * time.Millisecond, Takes: answer, Distance: 300 * time.Millisecond},
 		{Kind: Calls, Clients: few, Streams: 4, Pause: 20 * time.Millisecond, Takes: 2 * body, Distance: time.Millisecond},
 	}
 }
@@ -209,6 +210,15 @@ func (l *Load) moved(k Kind) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.kinds[k].Moved++
+}
+
+// led counts how the proxy has led a connection away that has ended.
+func (l *Load) led(k Kind, abrupt bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if abrupt {
+		l.kinds[k].Abrupt++
+	}
 }
 
 // shook counts a TLS handshake.

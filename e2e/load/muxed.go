@@ -35,6 +35,7 @@ type muxed struct {
 	window  int64  // left for bodies
 	initial int64  // window of a stream
 	told    bool   // GOAWAY has come
+	abrupt  bool   // the first one named a stream in use
 	lastID  uint32 // of the last one
 	err     error  // why the connection has ended
 }
@@ -191,6 +192,7 @@ func (c *muxed) takeGoAway(f *http2.GoAwayFrame) error {
 	case f.LastStreamID > c.lastID:
 		return fmt.Errorf("a GOAWAY names stream %d, the one before %d", f.LastStreamID, c.lastID)
 	}
+	c.abrupt = c.abrupt || !c.told && f.LastStreamID < math.MaxInt32
 	c.told, c.lastID = true, f.LastStreamID
 	for id, s := range c.streams {
 		if id > f.LastStreamID {

@@ -100,6 +100,9 @@ func (t *Tally) Why() string {
 	if t.Moved > 0 {
 		parts = append(parts, fmt.Sprintf("%d moved", t.Moved))
 	}
+	if t.Abrupt > 0 {
+		parts = append(parts, fmt.Sprintf("%d led away in one step", t.Abrupt))
+	}
 	if t.Handshakes > 0 {
 		parts = append(parts, fmt.Sprintf("%d of %d handshakes resumed", t.Resumed, t.Handshakes))
 	}

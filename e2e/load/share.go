@@ -36,8 +36,8 @@ func (c *client) again(err error, moves int) bool {
 	return true
 }
 
-// share is one request among those of other clients on the same connection: GET and POST in turns, then both with time to take. A POST has a
-// body that cannot be had a second time.
+// share is one request among those of other clients on the same connection: GET and POST in turns, by each fourth client with time to take. A POST
+// has a body that cannot be had a second time.
 func (c *client) share() {
 	r := c.load.begin(c, true)
 	c.way = 0
@@ -61,7 +61,7 @@ func (c *client) share() {
 // overLink says how long the request took by itself, and whether something of it is spent that cannot be sent again.
 func (c *client) overLink() (takes time.Duration, once bool, err error) {
 	method, path, body := "GET", "/echo", ""
-	slow := c.n%4 >= 2
+	slow := c.number%4 == 0 && c.mix.Takes > 0
 	switch {
 	case c.n%2 == 1:
 		method, body = "POST", strings.Repeat(fmt.Sprintf("%-16s", c.key()), 256)

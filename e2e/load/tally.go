@@ -15,6 +15,7 @@ type Tally struct {
 
 	Handshakes uint64 // of TLS
 	Resumed    uint64 // of these, the ones that resumed a session
+	Abrupt     uint64 // connections whose first GOAWAY left no time for streams on their way
 	Moved      uint64 // requests begun anew elsewhere, because the proxy said that it had not processed them
 }
 
@@ -39,6 +40,7 @@ func (t *Tally) add(other *Tally) {
 	t.Handshakes += other.Handshakes
 	t.Resumed += other.Resumed
 	t.Moved += other.Moved
+	t.Abrupt += other.Abrupt
 	for i, n := range other.Ended {
 		t.Ended[i] += n
 	}
