@@ -13,8 +13,12 @@ import (
 	"pingap/bench/internal/judge"
 )
 
-// judgeTime bounds one measurement beyond its load.
-const judgeTime = time.Minute
+const (
+	judgeTime = time.Minute // bounds one measurement beyond its load
+	// restTime is how long idle connections rest before memory is looked at: opening them takes seconds, and pingap gives memory back
+	// at most every ten.
+	restTime = 12 * time.Second
+)
 
 // measureOnce runs one measurement of a row.
 func (b *bench) measureOnce(ctx context.Context, r row, in *instance) (genResult, error) {
@@ -38,7 +42,7 @@ func (b *bench) pinned(ctx context.Context, name string, args ...string) *exec.C
 func (b *bench) peer(ctx context.Context, r row, in *instance) (genResult, error) {
 	args := []string{"handshakes", "-conns", strconv.Itoa(r.Conns)}
 	if r.Idle > 0 {
-		args = []string{"idle", "-conns", strconv.Itoa(r.Idle)}
+		args = []string{"idle", "-conns", strconv.Itoa(r.Idle), "-hold", restTime.String()}
 	}
 	args = append(args, "-addr", in.address(), "-length", strconv.Itoa(r.Length), "-pids", join(in.pids), "-seconds", b.o.seconds.String(),
 		"-warmup", b.o.warmup.String(), fmt.Sprintf("-resume=%v", r.Load == loadResumed), fmt.Sprintf("-h2=%v", r.Load == loadIdleH2))

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -99,27 +100,31 @@ func TestASessionIsResumedWhateverHappens(t *testing.T) {
 		}
 	}
 	resumed("nothing")
-	i.mustVerb("roll")
-	i.waitRunning()
+	i.roll()
 	resumed("a roll")
-	for _, w := range i.status().workers() {
-		signalPID(t, w.PID, syscall.SIGKILL)
+	before := i.status().pids()
+	for _, pid := range before {
+		signalPID(t, pid, syscall.SIGKILL)
 	}
-	i.waitRunning()
+	i.eventually("fresh workers", func() error {
+		now, err := i.tryStatus()
+		if err == nil && (now.State != "running" || len(now.workers()) != 2 || slices.ContainsFunc(now.pids(), func(pid int) bool { return slices.Contains(before, pid) })) {
+			err = fmt.Errorf("workers %v, before %v", now.pids(), before)
+		}
+		return err
+	})
 	resumed("the end of both workers")
 	i.killSupervisor()
 	resumed("the end of the supervisor")
 	i.again()
 	i.waitRunning()
 	resumed("another supervisor")
-	i.mustVerb("roll")
-	i.waitRunning()
+	i.roll()
 	resumed("a roll by that")
 	i.mustVerb("upgrade", "--wait")
 	i.waitRunning()
 	resumed("an upgrade")
-	i.mustVerb("roll")
-	i.waitRunning()
+	i.roll()
 	resumed("a roll after it")
 }
 

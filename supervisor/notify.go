@@ -50,7 +50,11 @@ func (s *supervisor) storeChild(c *child) {
 func (s *supervisor) storeAll() {
 	s.store(inherit.NameControl, s.runDir.Control)
 	s.store(inherit.NameArena, s.arena.FD())
-	s.storeVault()
+	if s.vault.serial == 0 {
+		s.storeVault()
+	} else {
+		s.vaultChanged() // later: the manager has one, and is told enough now
+	}
 	for id, l := range s.listeners {
 		s.store(id, l.fd)
 	}

@@ -171,6 +171,7 @@ func TestTicketKeysAndItemsOutliveTheSupervisor(t *testing.T) {
 		i, m, o := kept(t, func(o *Options) { o.Upgrader, o.Timings.SaveState = f, time.Hour })
 		i.mustPublish(2, false, token("a", "1"))
 		first := i.keys()
+		o.Timings.SaveState = time.Millisecond
 		n := i.upgraded(f, m, o)
 		n.wantSame(first, "token a=1")
 		stored(t, m, "k-2")

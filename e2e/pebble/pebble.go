@@ -140,6 +140,7 @@ func configuration(opt Options, work string, ports []int) any {
 		"externalAccountMACKeys":         opt.EAB,
 		"domainBlocklist":                opt.Blocked,
 		"keyAlgorithm":                   "ecdsa",
+		"ocspResponderURL":               "http://127.0.0.1:1/", // stands in certificates, as a real CA has one; nobody answers there
 		"retryAfter":                     map[string]int{"authz": 1, "order": 1},
 		"profiles":                       map[string]any{"default": map[string]any{"description": "for tests", "validityPeriod": int(validity.Seconds())}},
 	}}

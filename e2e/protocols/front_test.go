@@ -36,6 +36,8 @@ type wish struct {
 	GRPC        bool   // for nginx, which has another module for that
 	Cert, Key   string // files; empty: one is made
 	ServerKeys  string // more lines of both servers of pingap
+	Tables      string // more tables of pingap
+	At          string // the address without TLS; empty: a free one
 }
 
 // front is a running proxy.
@@ -70,8 +72,10 @@ func (f *front) prepare() (err error) {
 			return err
 		}
 	}
-	if f.Plain, err = freePort(); err != nil {
-		return err
+	if f.Plain = f.At; f.Plain == "" {
+		if f.Plain, err = freePort(); err != nil {
+			return err
+		}
 	}
 	f.TLS, err = freePort()
 	return err

@@ -27,6 +27,7 @@ tls_cert = "{{.Cert}}"
 tls_key = "{{.Key}}"
 is_default = true
 
+{{.Tables}}
 [locations.all]
 path = "/"
 upstream = "app"

@@ -1,12 +1,18 @@
 package protocols
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"pingap/e2e/pebble"
 )
 
 const (
@@ -22,17 +28,62 @@ type finding struct {
 	Finding  string `json:"finding"`
 }
 
-// TestTestSSL lets testssl.sh look for what is weak: nothing may be worse than LOW. The chain of trust ends in a CA that it does not know.
+// issuedName is what the certificate is for that pebble issues.
+const issuedName = "pingap.test"
+
+// frontOfPebble starts the subject; pingap with a certificate of its own from a CA, requested by ACME. It returns the name to ask for, and a
+// file of the CA's root.
+func frontOfPebble(t *testing.T) (f *front, name, root string) {
+	t.Helper()
+	if subject() != pingap {
+		f = newFront(t, wish{Upstream: newBackend(t)})
+		return f, "localhost", f.CA
+	}
+	at, err := freePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ := strings.Cut(at, ":")
+	port, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca := pebble.Start(t, pebble.Options{HTTPPort: port})
+	f = newFront(t, wish{Upstream: newBackend(t), At: at, Tables: fmt.Sprintf(
+		"[certificates.issued]\nacme = %q\nacme_ca_file = '''%s'''\ndomains = %q\n", ca.Directory, ca.PEM, issuedName)})
+	root = filepath.Join(t.TempDir(), "root.pem")
+	if err := os.WriteFile(root, ca.Root(t), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(ca.Root(t))
+	for end := time.Now().Add(issueTime); ; time.Sleep(100 * time.Millisecond) {
+		c, err := tls.Dial("tcp", f.TLS, &tls.Config{ServerName: issuedName, RootCAs: pool})
+		if err == nil {
+			c.Close()
+			return f, issuedName, root
+		}
+		if time.Now().After(end) {
+			t.Fatalf("no certificate from pebble: %v", err)
+		}
+	}
+}
+
+// issueTime bounds the wait for a certificate.
+const issueTime = time.Minute
+
+// TestTestSSL lets testssl.sh look for what is weak, with a certificate from pebble: nothing may be worse than LOW. The chain of trust
+// ends in a CA that it does not know.
 func TestTestSSL(t *testing.T) {
 	t.Parallel() // it takes its time, mostly waiting
 	path := tool(t, "testssl")
-	f := newFront(t, wish{Upstream: newBackend(t)})
+	f, name, root := frontOfPebble(t)
 	report := filepath.Join(t.TempDir(), "report.json")
 	_, port, _ := strings.Cut(f.TLS, ":")
-	out := runTool(t, testsslTime, nil, path, "--quiet", "--color", "0", "--warnings", "batch", "--add-ca", f.CA, "--openssl", tool(t, "openssl"),
+	out := runTool(t, testsslTime, nil, path, "--quiet", "--color", "0", "--warnings", "batch", "--add-ca", root, "--openssl", tool(t, "openssl"),
 		// All but the simulation of clients, which only informs, and takes a minute.
 		"--protocols", "--standard", "--pfs", "--server-preference", "--server-defaults", "--headers", "--vulnerable",
-		"--ip", "127.0.0.1", "--jsonfile", report, "https://localhost:"+port)
+		"--ip", "127.0.0.1", "--jsonfile", report, "https://"+name+":"+port)
 	text, err := os.ReadFile(report)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, tail(out.text, 4000))

@@ -42,6 +42,7 @@ func arrows() []arrow {
 		{from: "cmd/pingap", to: []string{"*"}},
 		{from: "bench", to: []string{"e2e/load"}},
 		{from: "e2e", to: []string{"e2e/load"}},
+		{from: "e2e/protocols", to: []string{"e2e/pebble"}},
 		{from: "e2e/*"},
 		{from: "packaging", to: []string{"config"}},
 		{from: "internal/*"},

@@ -46,6 +46,9 @@ func (m *manager) read() (text string, fds int) {
 	m.t.Helper()
 	buf, oob := make([]byte, 4096), make([]byte, 4096)
 	n, oobn, _, _, err := unix.Recvmsg(m.fd, buf, oob, unix.MSG_CMSG_CLOEXEC)
+	for err == unix.EINTR {
+		n, oobn, _, _, err = unix.Recvmsg(m.fd, buf, oob, unix.MSG_CMSG_CLOEXEC)
+	}
 	if err != nil {
 		m.t.Fatal(err)
 	}

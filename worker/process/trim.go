@@ -23,7 +23,7 @@ const (
 
 // Look is called twice a second, with the connections that are parked and the time in ns. It acts when the number of parked connections has stopped growing.
 func (t *Trimmer) Look(parked, now int64) {
-	settled := parked <= t.before+t.before/8
+	settled := parked <= t.before+t.before/50+8 // handshakes make connections come slowly
 	t.before = parked
 	t.trimmed = min(t.trimmed, parked)
 	if !settled || parked < t.trimmed+trimAfter || t.at != 0 && now-t.at < int64(trimEvery) {

@@ -87,17 +87,27 @@ func (c *conn) mayRetry() bool {
 // attempt tries one backend. It reports whether the request is over; if not, nothing of it has been
 // sent, and last says what failed.
 func (c *conn) attempt(u *upstream.Upstream, b *upstream.Backend, begin int64, last *failure) (bool, served) {
-	s := c.s
-	fresh := false
-	if u.Multiplexed() && !(s.reqFrame.Upgrade && u.SpeaksHTTP1()) {
+	if u.Multiplexed() && !(c.s.reqFrame.Upgrade && u.SpeaksHTTP1()) {
 		return c.attemptShared(u, b, begin, last)
 	}
+	return c.attemptAlone(u, b, nil, begin, last)
+}
+
+// attemptAlone is attempt over connections of HTTP/1, which requests have for themselves. The first may be given.
+func (c *conn) attemptAlone(u *upstream.Upstream, b *upstream.Backend, conn *upstream.Conn, begin int64, last *failure) (bool, served) {
+	s := c.s
+	fresh := false
 	c.buildRequest()
-	for {
-		conn, err := c.connect(b, fresh, begin)
-		if err != nil {
-			*last = connectFailure(err)
-			return false, answered
+	for ; ; conn = nil {
+		if conn == nil {
+			var err error
+			if conn, err = c.connect(b, fresh, begin); err != nil {
+				*last = connectFailure(err)
+				return false, answered
+			}
+		} else {
+			s.ex.UpstreamTCPConnect, s.ex.UpstreamTLSHandshake = conn.Connect, conn.Handshake
+			c.noteConnection(conn, message.Now()-begin, begin)
 		}
 		how, fail := c.exchangeOn(u, conn, begin)
 		if fail.status == 0 {
@@ -156,13 +166,19 @@ func (c *conn) connect(b *upstream.Backend, fresh bool, begin int64) (*upstream.
 			return nil, err
 		}
 		conn = dialled
-		s.ex.UpstreamConnect = message.Now() - begin
+		c.noteConnection(conn, message.Now()-begin, begin)
 	} else {
-		s.ex.UpstreamConnect = 0 // less than it costs to look at the clock
+		c.noteConnection(conn, 0, begin) // less than it costs to look at the clock
 	}
-	s.ex.UpstreamConnectionAge = begin + s.ex.UpstreamConnect - conn.Opened
-	s.ex.UpstreamReused = conn.Uses > 0
 	return conn, nil
+}
+
+// noteConnection notes what the log knows of the connection that a request goes over.
+func (c *conn) noteConnection(conn *upstream.Conn, took, begin int64) {
+	ex := &c.s.ex
+	ex.UpstreamConnect = took
+	ex.UpstreamConnectionAge = begin + took - conn.Opened
+	ex.UpstreamReused = conn.Uses > 0
 }
 
 // dial connects to a backend, in the time of the upstream's connection_timeout; it ends early when the

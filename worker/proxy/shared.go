@@ -25,20 +25,15 @@ func (c *conn) attemptShared(u *upstream.Upstream, b *upstream.Backend, begin in
 	for range maxShares {
 		m, conn, err := c.share(b)
 		switch {
-		case errors.Is(err, upstream.ErrHTTP1):
-			if conn, err = c.connect(b, false, begin); err != nil {
-				*last = connectFailure(err)
-				return false, answered
+		case errors.Is(err, upstream.ErrHTTP1), conn != nil:
+			if s.call.kind != callWeb {
+				return c.attemptAlone(u, b, conn, begin, last)
 			}
-			fallthrough
-		case conn != nil && s.call.kind == callWeb:
-			conn.Discard()
+			if conn != nil {
+				conn.Discard()
+			}
 			c.answerError(502, "InvalidH2", "the backend does not speak HTTP/2")
 			return true, answered
-		case conn != nil:
-			c.buildRequest()
-			how, fail := c.exchangeOn(u, conn, begin)
-			return c.settled(how, fail)
 		case err != nil:
 			*last = connectFailure(err)
 			return false, answered
@@ -54,19 +49,13 @@ func (c *conn) attemptShared(u *upstream.Upstream, b *upstream.Backend, begin in
 			again = again || !fail.unsent
 			continue
 		}
-		return c.settled(how, fail)
+		if fail.status != 0 {
+			c.answerError(fail.status, fail.kind, "")
+		}
+		return true, how
 	}
 	*last = connectFailure(&upstream.ConnectError{Addr: b.Addr, Err: errNotShared})
 	return false, answered
-}
-
-// settled answers an exchange that has failed. The request is over.
-func (c *conn) settled(how served, fail failure) (bool, served) {
-	if fail.status != 0 {
-		c.answerError(fail.status, fail.kind, "")
-		return true, answered
-	}
-	return true, how
 }
 
 // share finds or makes a connection; it ends early when the client leaves.

@@ -341,3 +341,30 @@ func TestPlainHTTPToATLSPortGetsAHint(t *testing.T) {
 		t.Errorf("%q", b)
 	}
 }
+
+// A backend that offers less than the upstream's alpn allows is served in HTTP/1, the second request as the first.
+func TestABackendWithoutHTTP2IsServedInHTTP1(t *testing.T) {
+	up := originOver(t, "h1 tls")
+	r := newRig(t, rigOptions{addrs: []string{up.Listener.Addr().String()}, upstream: func(u *config.Upstream) {
+		u.SNI, u.ALPN, u.MaxH2Streams = "example.com", "H2H1", 10
+	}})
+	c, base := r.user("h1")
+	for i := range 3 {
+		if resp, b := r.fetch(c, "GET", base+"/size/100", nil); resp.StatusCode != 200 || len(b) != 100 {
+			t.Fatalf("request %d: %d with %d bytes", i, resp.StatusCode, len(b))
+		}
+	}
+}
+
+// A shared connection that the backend has closed meanwhile costs no request that may be sent again.
+func TestARequestOnAClosedSharedConnectionIsSentAgain(t *testing.T) {
+	up := originOver(t, "h2c")
+	r := newRig(t, rigOptions{addrs: []string{up.Listener.Addr().String()}, upstream: reaches("h2c")})
+	c, base := r.user("h1")
+	for i := range 5 {
+		if resp, b := r.fetch(c, "GET", base+"/size/100", nil); resp.StatusCode != 200 || len(b) != 100 {
+			t.Fatalf("request %d: %d with %d bytes", i, resp.StatusCode, len(b))
+		}
+		up.CloseClientConnections()
+	}
+}

@@ -147,7 +147,9 @@ func (e *Encoder) field(dst []byte, index int, name, value []byte, k kind) []byt
 	switch {
 	case k == secret:
 		return literal(dst, 0x10, 4, index, name, value)
-	case k == changes || len(name)+len(value)+overhead > e.table.max/2:
+	case k == changes:
+		return append(appendInteger(appendName(dst, index, name), 0, 7, len(value)), value...)
+	case len(name)+len(value)+overhead > e.table.max/2:
 		return literal(dst, 0, 4, index, name, value)
 	}
 	h := hash(hash(uint64(len(name)), name), value)
@@ -203,6 +205,15 @@ func literal(dst []byte, pattern byte, bits uint, index int, name, value []byte)
 		dst = appendText(dst, name)
 	}
 	return appendText(dst, value)
+}
+
+// appendName begins a literal without indexing: the place of the name, or the name itself.
+func appendName(dst []byte, index int, name []byte) []byte {
+	dst = appendInteger(dst, 0, 4, index)
+	if index == 0 {
+		dst = appendText(dst, name)
+	}
+	return dst
 }
 
 // appendText appends a string, coded where that is shorter (section 5.2).

@@ -10,8 +10,8 @@ import (
 type kind uint8
 
 const (
-	repeats kind = iota // goes into the table when it comes again
-	changes             // never goes there: it would drive out what repeats
+	repeats kind = iota // goes into the table when it comes again, as Date does many times a second on a busy connection
+	changes             // never goes there, where it would drive out what repeats, and is not coded, which costs more than it saves
 	secret              // neither we nor anybody behind may keep it there (section 7.1.3)
 )
 
@@ -35,7 +35,7 @@ func buildRules() (all [256]rule) {
 		}
 	}
 	for _, id := range []message.Name{
-		message.Age, message.ContentLength, message.ContentRange, message.Date, message.ETag, message.Expires,
+		message.Age, message.ContentRange, message.ETag, message.Expires,
 		message.IfModifiedSince, message.IfNoneMatch, message.IfRange, message.LastModified, message.Range,
 		message.ServerTiming, message.XRequestID,
 	} {
