@@ -2,32 +2,44 @@ package load
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"time"
 )
 
-// call is a stream of messages both ways, as gRPC has it: opening it is one request, each message and its echo another one, and so is the end, which comes
-// after Mix.Takes or with Stop.
+// errUnavailable is the end of a call by the proxy, with a status that says that it may be made again.
+var errUnavailable = errors.New("the call has ended as unavailable")
+
+// call is a stream of messages both ways, as gRPC has it: opening it is one request, each message and its echo another one, and so is the
+// end, which comes after Mix.Takes or with Stop. A message that has no echo when the proxy ends the call as unavailable goes into another call.
 func (c *client) call() {
-	r := c.load.begin(c, true)
-	c.way = 0
-	s, err := c.opened()
-	c.load.end(r, time.Since(r.began)-c.way, err)
-	if err != nil {
-		c.load.rest(failurePause)
+	s := c.dialCall()
+	if s == nil {
 		return
 	}
-	defer s.close()
 	over := time.Now().Add(c.mix.Takes)
+	defer func() { s.close() }()
 	for n := 0; c.load.rest(c.mix.Pause) && time.Now().Before(over); n++ {
-		if status, ended := s.endedBetween(); ended && status == unavailable {
+		if s.unavailable() {
 			c.load.reopened(Calls)
 			return
 		}
 		m := c.load.begin(c, false)
-		err := c.message(s, fmt.Sprintf("%s message %d", c.key(), n))
+		text := fmt.Sprintf("message %d of client %d", n, c.number)
+		err := c.message(s, text)
+		for moves := 0; errors.Is(err, errUnavailable) && moves < maxMoves; moves++ {
+			c.load.moved(Calls)
+			s.close()
+			c.n++
+			next := c.dialCall()
+			if next == nil {
+				break
+			}
+			s = next
+			err = c.message(s, text)
+		}
 		c.load.end(m, time.Since(m.began), err)
 		if err != nil {
 			return
@@ -37,8 +49,23 @@ func (c *client) call() {
 	c.load.end(last, time.Since(last.began), c.hangUp(s))
 }
 
-// unavailable is the status of gRPC for a call that may be made again.
-const unavailable = "14"
+// dialCall opens a call, which is a request; nil is a failure that was counted.
+func (c *client) dialCall() *flow {
+	r := c.load.begin(c, true)
+	c.way = 0
+	s, err := c.opened()
+	c.load.end(r, time.Since(r.began)-c.way, err)
+	if err != nil {
+		c.load.rest(failurePause)
+	}
+	return s
+}
+
+// unavailable says whether the call has ended so.
+func (s *flow) unavailable() bool {
+	status, ended := s.endedBetween()
+	return ended && status == "14"
+}
 
 // opened begins a call and waits for the head of its answer.
 func (c *client) opened() (s *flow, err error) {
@@ -65,11 +92,14 @@ func (c *client) opened() (s *flow, err error) {
 func (c *client) message(s *flow, text string) error {
 	s.limit(c.limit())
 	sent := appendMessage(nil, text)
-	if err := s.send(sent, false); err != nil {
-		return err
+	err := s.send(sent, false)
+	var got []byte
+	if err == nil {
+		got, err = s.next(len(sent))
 	}
-	got, err := s.next(len(sent))
 	switch {
+	case len(got) == 0 && s.unavailable():
+		return errUnavailable
 	case err != nil:
 		return err
 	case len(got) < len(sent):
@@ -90,7 +120,7 @@ func (c *client) hangUp(s *flow) error {
 	if err != nil {
 		return err
 	}
-	if status, _ := s.endedBetween(); rest != "" || status != "0" {
+	if status, _ := s.endedBetween(); rest != "" || status != "0" && status != "14" {
 		return fail(Cut, fmt.Errorf("the call ended with status %q and %.100q", status, rest))
 	}
 	return nil

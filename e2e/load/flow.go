@@ -154,6 +154,10 @@ func (s *flow) send(p []byte, end bool) error {
 			if s.err != nil {
 				return false
 			}
+			if s.ended { // nobody takes the rest
+				n = len(p)
+				return true
+			}
 			n = int(min(int64(len(p)), s.window, s.c.window, frameSize))
 			if n <= 0 && len(p) > 0 {
 				return false
@@ -165,6 +169,9 @@ func (s *flow) send(p []byte, end bool) error {
 		if err != nil {
 			return err
 		}
+		if s.over() {
+			return nil
+		}
 		piece, last := p[:n], end && n == len(p)
 		if err := s.c.write(func(w *http2.Framer) error { return w.WriteData(s.id, last, piece) }); err != nil {
 			return fail(Reset, err)
@@ -172,6 +179,13 @@ func (s *flow) send(p []byte, end bool) error {
 		p = p[n:]
 	}
 	return nil
+}
+
+// over says whether the proxy has ended the stream.
+func (s *flow) over() bool {
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	return s.ended
 }
 
 // head waits for the head of the answer.

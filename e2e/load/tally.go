@@ -16,7 +16,7 @@ type Tally struct {
 	Handshakes uint64 // of TLS
 	Resumed    uint64 // of these, the ones that resumed a session
 	Abrupt     uint64 // connections whose first GOAWAY left no time for streams on their way
-	Moved      uint64 // requests begun anew elsewhere, because the proxy said that it had not processed them
+	Moved      uint64 // requests begun anew elsewhere because the proxy said that it had not processed them, and messages of calls that it ended
 }
 
 // OK is how many ended well.
