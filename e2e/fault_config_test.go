@@ -13,7 +13,7 @@ import (
 
 // changing is a configuration for the upstream with something hot that differs by n.
 func changing(base string, n int) string {
-	return strings.Replace(base, `locations = ["all"]`, fmt.Sprintf(`locations = ["all", "n%d"]`, n), 1) +
+	return strings.Replace(base, `"all"]`, fmt.Sprintf(`"all", "n%d"]`, n), 1) +
 		fmt.Sprintf("\n[locations.n%d]\npath = \"/only/%d\"\nupstream = \"u%d\"\n\n[upstreams.u%d]\naddrs = [\"127.0.0.1:9\"]\n", n, n, n, n)
 }
 

@@ -81,7 +81,8 @@ func startFaultLoad(t *testing.T, addr string, up *load.Upstream, mixes ...load.
 		r := l.Report()
 		for _, m := range mixes {
 			k := &r.Kinds[m.Kind]
-			if m.Kind != load.Loris && k.OK() == 0 && (m.Takes == 0 || k.Started == 0) {
+			slow := m.Takes > 0 && m.Kind < load.Loris
+			if m.Kind != load.Loris && k.OK() == 0 && (!slow || k.Started == 0) {
 				return fmt.Errorf("%s has not begun", m.Kind)
 			}
 		}
@@ -129,10 +130,13 @@ func (l *faultLoad) mustLoseNothing() *load.Report {
 	if err := r.Err(); err != nil {
 		l.t.Error(err)
 	}
-	for _, k := range []load.Kind{load.WebSocket, load.Events} {
+	for _, k := range []load.Kind{load.WebSocket, load.Events, load.SecureWebSocket} {
 		if n := r.Kinds[k].Reopened; n > 0 {
 			l.t.Errorf("%s: %d were ended by the proxy", k, n)
 		}
+	}
+	if n := r.Total().Abrupt; n > 0 {
+		l.t.Errorf("%d connections of HTTP/2 were led away in one step", n)
 	}
 	return r
 }

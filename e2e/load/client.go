@@ -2,6 +2,7 @@ package load
 
 import (
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -11,12 +12,14 @@ import (
 
 // client is one client. It has at most one connection and one request at a time.
 type client struct {
-	load   *Load
-	mix    Mix
-	number int
-	n      uint64 // number of the request that is next or runs
-	conn   *connection
-	way    time.Duration // that the request has travelled
+	load     *Load
+	mix      Mix
+	number   int
+	n        uint64 // number of the request that is next or runs
+	conn     *connection
+	way      time.Duration          // that the request has travelled
+	sessions tls.ClientSessionCache // of TLS
+	link     *link                  // the connection that it shares, of Streams and Calls
 }
 
 // run goes on until the load is stopped.
@@ -26,12 +29,16 @@ func (c *client) run() {
 	switch c.mix.Kind {
 	case Upload:
 		step = c.upload
-	case WebSocket:
+	case WebSocket, SecureWebSocket:
 		step = c.tunnel
 	case Events:
 		step = c.stream
 	case Loris:
 		step = c.dribble
+	case Streams:
+		step = c.share
+	case Calls:
+		step = c.call
 	}
 	for !c.load.ending() {
 		step()
@@ -80,8 +87,16 @@ func (c *client) ready() error {
 		return nil
 	}
 	var err error
-	c.conn, err = open(c.load.addr, c.limit())
-	return err
+	if c.conn, err = open(c.load.addr, c.limit()); err != nil || !c.mix.Kind.secure() {
+		return err
+	}
+	resumed, err := c.conn.secure(c.sessions, c.limit())
+	if err != nil {
+		c.drop()
+		return err
+	}
+	c.load.shook(c.mix.Kind, resumed)
+	return nil
 }
 
 // exchange is one request of a client whose requests are written at once.
@@ -108,7 +123,7 @@ func (c *client) after(a *answer, err error) {
 		c.load.rest(failurePause)
 		return
 	}
-	if a.close || c.mix.Kind == Fresh {
+	if a.close || c.mix.Kind.fresh() {
 		c.drop()
 	}
 }
@@ -127,7 +142,7 @@ func (c *client) text() (request, want string) {
 		target = fmt.Sprintf("/slow/%d", c.mix.Takes.Milliseconds())
 	}
 	fields := ""
-	if c.mix.Kind == Fresh {
+	if c.mix.Kind.fresh() {
 		fields = "Connection: close\r\n"
 	}
 	if c.n%2 == 0 {

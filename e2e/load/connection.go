@@ -12,8 +12,9 @@ import (
 
 // connection is one connection to the proxy.
 type connection struct {
-	net.Conn
-	in *bufio.Reader
+	net.Conn              // TLS or not
+	tcp      *net.TCPConn // below it
+	in       *bufio.Reader
 }
 
 // open connects; the limit holds for the exchange that follows as well.
@@ -22,7 +23,7 @@ func open(addr string, limit time.Duration) (*connection, error) {
 	if err != nil {
 		return nil, fail(Refused, err)
 	}
-	return &connection{c, bufio.NewReader(c)}, nil
+	return &connection{c, c.(*net.TCPConn), bufio.NewReader(c)}, nil
 }
 
 // errSurplus is what waits on a connection that owes nothing.
@@ -34,7 +35,7 @@ func (c *connection) closed() (bool, error) {
 	if c.in.Buffered() > 0 {
 		return false, fail(WrongBody, errSurplus)
 	}
-	raw, err := c.Conn.(*net.TCPConn).SyscallConn()
+	raw, err := c.tcp.SyscallConn()
 	if err != nil {
 		return false, fail(Cut, err)
 	}
@@ -52,7 +53,7 @@ func (c *connection) closed() (bool, error) {
 	case peekErr != nil || n == 0:
 		return true, nil
 	}
-	return false, fail(WrongBody, errSurplus)
+	return c.closedAbove()
 }
 
 // ask writes a request and reads the answer, within the limit.

@@ -1,8 +1,8 @@
 // Package load is clients that notice every request that is lost: traffic for tests of reloads, restarts and crashes, and the
-// upstream that it is meant for. It knows nothing of pingap and works with any HTTP/1.1 proxy in front of its Upstream.
+// upstream that it is meant for. It knows nothing of pingap and works with any proxy in front of its Upstream.
 //
-// The clients speak over plain connections. They never retry, never reconnect unseen, and each request that was begun ends as
-// exactly one Outcome; after Stop as many have ended as were begun. What a client does:
+// The clients never retry, never reconnect unseen, and each request that was begun ends as
+// exactly one Outcome; after Stop as many have ended as were begun. What a client does, over plain connections:
 //
 //	Busy        keep-alive, a short pause or none, GET and POST in turns
 //	Idle        keep-alive, with time to think in which the proxy may close the connection
@@ -13,8 +13,18 @@
 //	Events      an event stream with numbered events; one stream is one request
 //	Loris       heads that never end: noise, which is counted and cannot fail
 //
+// and over TLS, with sessions that are resumed where the proxy lets them:
+//
+//	SecureBusy, SecureFresh, SecureWebSocket   as above
+//	Streams     several requests at once on one connection of HTTP/2, GET and POST in turns, some of which take long
+//	Calls       streams of messages both ways as gRPC has them; every message has to come back
+//
 // A connection that the proxy has closed before the client wrote anything on it is opened again, which HTTP allows and Reopened
 // counts. One that is closed after the client wrote a request, without an answer, is a failure: that is the race which a drain has to avoid.
+//
+// A connection of HTTP/2 is left with the first GOAWAY. A request that the proxy refuses as not processed is begun anew elsewhere (RFC 9113,
+// 8.7) and counted as moved, but for one of whose body something was sent: that cannot be had a second time, and is lost. So is a connection
+// noticed that is led away in one step, where requests are on their way. A call that ends as unavailable is made again.
 //
 // Every request carries a key, client number and request number. The answer repeats it with the sha256 of the request's body, so
 // that an answer meant for somebody else is seen, and the Upstream counts keys that arrive twice.

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"crypto/tls"
 	"sync"
 	"time"
 )
@@ -18,6 +19,8 @@ type Mix struct {
 	Distance time.Duration
 	// Limit is what an answer may take beyond that; 0 is 30 s, which a loaded machine does not reach.
 	Limit time.Duration
+	// Streams is how many requests of Streams or Calls share a connection; 0 is 1. Each of them counts as a client.
+	Streams int
 }
 
 // Usual is all kinds at once: n busy clients, and some of every other kind; answers and bodies take as long as given. It leaves
@@ -33,6 +36,19 @@ func Usual(n int, answer, body time.Duration) []Mix {
 		{Kind: WebSocket, Clients: few, Pause: 20 * time.Millisecond},
 		{Kind: Events, Clients: few, Takes: 2 * answer},
 		{Kind: Loris, Clients: few, Pause: 200 * time.Millisecond},
+	}
+}
+
+// Secure is all kinds that speak TLS at once, likewise.
+func Secure(n int, answer, body time.Duration) []Mix {
+	few := max(1, n/2)
+	return []Mix{
+		{Kind: SecureBusy, Clients: n, Pause: time.Millisecond, Distance: time.Millisecond},
+		{Kind: SecureFresh, Clients: n, Pause: 5 * time.Millisecond},
+		{Kind: SecureWebSocket, Clients: few, Pause: 20 * time.Millisecond},
+		{Kind: Streams, Clients: n, Streams: 8, Pause: 5 * time.Millisecond, Takes: answer, Distance: 5 * time.Millisecond},
+		{Kind: Streams, Clients: few, Streams: 8, Pause: 50 * time.Millisecond, Takes: answer, Distance: 300 * time.Millisecond},
+		{Kind: Calls, Clients: few, Streams: 4, Pause: 20 * time.Millisecond, Takes: 2 * body, Distance: time.Millisecond},
 	}
 }
 
@@ -66,12 +82,32 @@ func Start(addr string, mixes ...Mix) *Load {
 	number := 0
 	for _, m := range mixes {
 		for range m.Clients {
-			number++
-			c := &client{load: l, mix: m, number: number}
-			l.clients.Go(c.run) // ends after stopped, when its request has ended
+			number = l.startClient(m, number)
 		}
 	}
 	return l
+}
+
+// startClient starts one client, or as many as share its connection. It takes the last number in use and returns the one that is then.
+func (l *Load) startClient(m Mix, number int) int {
+	cache := tls.NewLRUClientSessionCache(0)
+	if m.Kind != Streams && m.Kind != Calls {
+		c := &client{load: l, mix: m, number: number + 1, sessions: cache}
+		l.clients.Go(c.run) // ends after stopped, when its request has ended
+		return number + 1
+	}
+	shared := newLink(l, m, cache)
+	var users sync.WaitGroup
+	for range max(1, m.Streams) {
+		number++
+		c := &client{load: l, mix: m, number: number, link: shared}
+		users.Go(c.run) // likewise
+	}
+	l.clients.Go(func() { // ends after the last of them
+		users.Wait()
+		shared.close()
+	})
+	return number
 }
 
 // Stop lets no request begin any more and returns when those in flight have ended. A tunnel or event stream is ended by its
@@ -141,7 +177,7 @@ func (l *Load) end(r request, extra time.Duration, err error) {
 	if r.keyed {
 		l.keyed++
 	}
-	if kind == Busy || kind == Idle || kind == Fresh {
+	if kind.quick() {
 		l.good(now)
 	}
 }
@@ -167,6 +203,32 @@ func (l *Load) reopened(k Kind) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.kinds[k].Reopened++
+}
+
+// moved counts a request that the proxy sent away unprocessed.
+func (l *Load) moved(k Kind) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.kinds[k].Moved++
+}
+
+// led counts how the proxy has led a connection away that has ended.
+func (l *Load) led(k Kind, abrupt bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if abrupt {
+		l.kinds[k].Abrupt++
+	}
+}
+
+// shook counts a TLS handshake.
+func (l *Load) shook(k Kind, resumed bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.kinds[k].Handshakes++
+	if resumed {
+		l.kinds[k].Resumed++
+	}
 }
 
 func (l *Load) madeNoise() {

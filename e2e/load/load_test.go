@@ -266,8 +266,8 @@ func TestARefusedConnectionIsAFailure(t *testing.T) {
 		t.Fatal(err)
 	}
 	gone.Close()
-	l := Start(gone.Addr().String(), Usual(1, time.Millisecond, time.Millisecond)...)
-	until(t, "failures", func() bool { return l.Failed() > 20 })
+	l := Start(gone.Addr().String(), append(Usual(1, time.Millisecond, time.Millisecond), Secure(1, time.Millisecond, time.Millisecond)...)...)
+	until(t, "failures", func() bool { return l.Failed() > 100 })
 	r := l.Stop()
 	for k := range kinds {
 		if tally := &r.Kinds[k]; k != Loris && (tally.Ended[Refused] == 0 || tally.Ended[Refused] != tally.Started) {

@@ -21,12 +21,27 @@ const (
 	WebSocket
 	Events
 	Loris
+	SecureBusy
+	SecureFresh
+	SecureWebSocket
+	Streams
+	Calls
 	kinds // how many there are
 )
 
 func (k Kind) String() string {
-	return [...]string{"keep-alive", "idle keep-alive", "connection per request", "slow answer", "slow upload", "websocket", "events", "slow head"}[k]
+	return [...]string{"keep-alive", "idle keep-alive", "connection per request", "slow answer", "slow upload", "websocket", "events", "slow head",
+		"tls keep-alive", "tls connection each", "tls websocket", "h2 streams", "h2 calls"}[k]
 }
+
+// secure says whether clients of the kind speak TLS.
+func (k Kind) secure() bool { return k >= SecureBusy }
+
+// fresh says whether they take a connection for each request.
+func (k Kind) fresh() bool { return k == Fresh || k == SecureFresh }
+
+// quick says whether their answers come at once, so that a time without any is the proxy's doing.
+func (k Kind) quick() bool { return k <= Fresh || k == SecureBusy || k == SecureFresh }
 
 // Outcome is how a request ended.
 type Outcome int

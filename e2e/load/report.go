@@ -22,7 +22,7 @@ type Report struct {
 	Kinds    [kinds]Tally
 	Keyed    uint64        // requests with a key that ended well
 	Noise    uint64        // connections of Loris
-	Gap      time.Duration // the longest time without any good answer to Busy, Idle or Fresh, while there were such clients
+	Gap      time.Duration // the longest time without any good answer to clients with quick ones, while there were such
 	GapAt    time.Duration // when it ended, since the start
 	Series   []Slot        // a slot for each SlotTime since the start
 	Failures []Failure     // the first ones, up to maxFailures
@@ -94,9 +94,18 @@ func line(name string, t *Tally) string {
 		round(t.Extra.Percentile(50)), round(t.Extra.Percentile(99)), round(t.Extra.Max), t.Why())
 }
 
-// Why lists the failures by outcome.
+// Why lists the failures by outcome, and what else there is to say.
 func (t *Tally) Why() string {
 	var parts []string
+	if t.Moved > 0 {
+		parts = append(parts, fmt.Sprintf("%d moved", t.Moved))
+	}
+	if t.Abrupt > 0 {
+		parts = append(parts, fmt.Sprintf("%d led away in one step", t.Abrupt))
+	}
+	if t.Handshakes > 0 {
+		parts = append(parts, fmt.Sprintf("%d of %d handshakes resumed", t.Resumed, t.Handshakes))
+	}
 	for o, n := range t.Ended {
 		if Outcome(o) != OK && n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, Outcome(o)))

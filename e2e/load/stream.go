@@ -19,7 +19,7 @@ func (c *client) tunnel() {
 	defer c.drop()
 	for n := 0; err == nil && c.load.rest(c.mix.Pause); n++ {
 		if c.endedPolitely() {
-			c.load.reopened(WebSocket)
+			c.load.reopened(c.mix.Kind)
 			return
 		}
 		m := c.load.begin(c, false)

@@ -10,8 +10,13 @@ import (
 type Tally struct {
 	Started  uint64
 	Ended    [outcomes]uint64 // by Outcome
-	Reopened uint64           // connections that the proxy closed while they owed nothing
+	Reopened uint64           // connections that the proxy closed, or was leaving, while they owed nothing
 	Extra    Histogram        // latency of those that ended well, beyond what the request itself takes
+
+	Handshakes uint64 // of TLS
+	Resumed    uint64 // of these, the ones that resumed a session
+	Abrupt     uint64 // connections whose first GOAWAY left no time for streams on their way
+	Moved      uint64 // requests begun anew elsewhere because the proxy said that it had not processed them, and messages of calls that it ended
 }
 
 // OK is how many ended well.
@@ -32,6 +37,10 @@ func (t *Tally) ended() uint64 {
 func (t *Tally) add(other *Tally) {
 	t.Started += other.Started
 	t.Reopened += other.Reopened
+	t.Handshakes += other.Handshakes
+	t.Resumed += other.Resumed
+	t.Moved += other.Moved
+	t.Abrupt += other.Abrupt
 	for i, n := range other.Ended {
 		t.Ended[i] += n
 	}

@@ -18,13 +18,14 @@ import (
 // keyField carries a request's key, "client.number".
 const keyField = "Idempotency-Key"
 
-// Upstream answers what the clients ask, and counts what arrives. Every answer repeats the request's key and the sha256 of its body:
+// Upstream answers what the clients ask in the clear, over HTTP/1.1 or HTTP/2, and counts what arrives. Every answer repeats the request's key and the sha256 of its body:
 //
 //	/echo              at once
 //	/slow/MS           the head after half of the time, half of the body with it, the rest at the end
 //	/read/MS           reads the body in pieces of 4 KiB with MS in between
 //	/tunnel            a WebSocket that sends back every message
 //	/events/COUNT/MS   an event stream
+//	/call              messages of gRPC, each sent back; over HTTP/2
 //	/hold              after Release, or never when the proxy leaves
 type Upstream struct {
 	Addr   string
@@ -55,7 +56,10 @@ func NewUpstream() (*Upstream, error) {
 	mux.HandleFunc("/tunnel", u.tunnel)
 	mux.HandleFunc("/events/{count}/{ms}", u.events)
 	mux.HandleFunc("/hold", u.hold)
-	u.server = &http.Server{Handler: mux}
+	mux.HandleFunc("/call", u.call)
+	u.server = &http.Server{Handler: mux, Protocols: &http.Protocols{}}
+	u.server.Protocols.SetHTTP1(true)
+	u.server.Protocols.SetUnencryptedHTTP2(true)
 	go func() { // ends with Close
 		defer close(u.served)
 		_ = u.server.Serve(l) // always an error: it was closed

@@ -29,6 +29,8 @@ type call struct {
 	text    []byte // scratch: what was decoded
 	body    []byte // scratch: what was encoded
 	until   int64  // when the client's patience ends, 0 for never
+
+	trailers *message.Fields // of ours in place of the upstream's, where the call is ended before its time
 }
 
 func (k *call) reset() { *k = call{text: k.text[:0], body: k.body[:0]} }
@@ -145,12 +147,22 @@ func (s *session) encodeData(data []byte) []byte {
 	return s.call.body
 }
 
+// stopCall makes the end of a call one after which it may be made again.
+func (s *session) stopCall() {
+	s.call.trailers = &message.Fields{}
+	grpc.SetStatus(s.call.trailers, grpc.Unavailable, "the proxy stops")
+}
+
 // encodeTrailers is what ends the body: the trailers as its last frame. Without any it is cut off as the upstream's was, which the
 // client tells from an answer that is complete.
 func (s *session) encodeTrailers() []byte {
-	if s.up == nil || s.up.stream == nil || s.up.stream.Trailers().Len() == 0 {
+	trailers := s.call.trailers
+	if trailers == nil && s.up != nil && s.up.stream != nil {
+		trailers = s.up.stream.Trailers()
+	}
+	if trailers == nil || trailers.Len() == 0 {
 		return nil
 	}
-	s.call.body = s.call.encoder.Trailers(s.call.body[:0], s.up.stream.Trailers())
+	s.call.body = s.call.encoder.Trailers(s.call.body[:0], trailers)
 	return s.call.body
 }

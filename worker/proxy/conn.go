@@ -266,11 +266,11 @@ func (c *conn) idle(now int64) { c.enter(phaseIdle, now, c.p.keepAlive(c.server)
 
 // close ends the connection and gives everything back.
 func (c *conn) close() {
-	if c.p.draining.Load() != nil {
-		c.noteClosed()
-	}
 	if m := c.mux(); m != nil {
 		m.close()
+	}
+	if c.p.draining.Load() != nil {
+		c.noteClosed()
 	}
 	c.p.remove(c)
 	if c.linger {

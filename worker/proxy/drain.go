@@ -159,26 +159,36 @@ func (c *conn) noteEnd(keep bool) {
 	}
 }
 
-// noteClosed counts a connection that ends while the worker drains.
+// noteClosed counts a connection that ends while the worker drains. One of HTTP/2 was cut when any of its streams was.
 func (c *conn) noteClosed() {
-	if server := c.p.server(c.server); server == nil || !server.Uncounted {
-		c.p.ends.Count(c.end, drain.Why(c.cutWhy.Load()))
+	if server := c.p.server(c.server); server != nil && server.Uncounted {
+		return
 	}
+	end, why := c.end, drain.Why(c.cutWhy.Load())
+	if m := c.mux(); m != nil {
+		if cut := drain.Why(m.cutWhy.Load()); cut != drain.NotCut {
+			end, why = drain.Cut, cut
+		}
+	}
+	c.p.ends.Count(end, why)
 }
 
 // interruptedByCut handles the interruption of a wait for the upstream by a cut. It reports whether that ends the exchange.
 func (c *conn) interruptedByCut(up *upstreamIO) bool {
-	if e := &c.s.resp.events; e.Known() && c.polite() {
-		if e.Between() {
-			return c.endEvents(up)
+	if p := &c.s.resp.parts; p.known() && c.polite() {
+		if p.between() {
+			return c.endBetween(up)
 		}
-		return false // look again, for the rest of the event
+		return false // look again, for the rest of the part
 	}
 	return up.failed(503, "Stopping")
 }
 
-// endEvents ends an event stream between two events as if the upstream had ended it. It returns true.
-func (c *conn) endEvents(up *upstreamIO) bool {
+// endBetween ends a response between two of its parts as if the upstream had ended it. It returns true.
+func (c *conn) endBetween(up *upstreamIO) bool {
+	if c.s.resp.parts.kind == partMessages {
+		c.s.stopCall()
+	}
 	c.s.broken, c.s.keepClient, up.extra = true, false, true // more would have come: the connection to the upstream is of no use any more
 	if c.relayEnd() != nil {
 		return up.clientGone()

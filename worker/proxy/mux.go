@@ -24,8 +24,9 @@ type mux struct {
 	h2 *server.Conn
 
 	requests atomic.Uint64
-	broken   atomic.Bool // the engine has ended the connection
-	hurried  atomic.Bool // it is being closed: what is written has little time
+	broken   atomic.Bool   // the engine has ended the connection
+	hurried  atomic.Bool   // it is being closed: what is written has little time
+	cutWhy   atomic.Uint32 // why a stream was cut: a drain.Why
 
 	// of the sweeper
 	told  int64 // when the client was told that the connection comes to its end, 0 for not
@@ -137,6 +138,18 @@ func (m *mux) begin(k *conn) bool {
 	}
 	m.ended.Add(1)
 	return true
+}
+
+// noteCut remembers a stream that was cut while the worker drains.
+func (m *mux) noteCut(k *conn) {
+	if k.end != drain.Cut {
+		return
+	}
+	why := k.cutWhy.Load()
+	if why == uint32(drain.NotCut) { // with its connection
+		why = uint32(drain.Stop)
+	}
+	m.cutWhy.CompareAndSwap(uint32(drain.NotCut), why)
 }
 
 // end unlinks a stream. After the last one the connection is idle.

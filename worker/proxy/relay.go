@@ -140,6 +140,9 @@ func (c *conn) endCall() error {
 // would no longer be true.
 func (s *session) trailers() *message.Fields {
 	r := &s.resp
+	if s.call.trailers != nil && !s.call.encode {
+		return s.call.trailers
+	}
 	if len(r.filters) > 0 || s.call.encode {
 		return nil
 	}
@@ -157,9 +160,7 @@ func (s *session) trailers() *message.Fields {
 // filter sends data through the filters in order, and what comes out to the client.
 func (c *conn) filter(data []byte, last bool) error {
 	r := &c.s.resp
-	if r.events.Known() {
-		r.events.Feed(data)
-	}
+	r.parts.feed(data)
 	for i, f := range r.filters {
 		// Two buffers take turns: a filter reads from one and appends to the other.
 		out, err := f.Filter(r.work[i%2][:0], data, last)

@@ -123,6 +123,7 @@ func (k *streamConn) Run() {
 	} else if c.process() == nextTunnel {
 		c.tunnel()
 	}
+	k.mux.noteCut(c)
 	k.mux.end(c) // first: the sweeper looks at the stream no more
 	k.own.stream.Release()
 	k.giveBack()

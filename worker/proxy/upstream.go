@@ -326,7 +326,7 @@ const maxResponseFields = 256
 func (up *upstreamIO) takeBody(p []byte) bool {
 	c := up.c
 	r := &c.s.resp
-	if c.cutting() && !(r.events.Known() && c.polite()) {
+	if c.cutting() && !(r.parts.known() && c.polite()) {
 		return up.failed(503, "Stopping")
 	}
 	done, err := c.relay(up, p)
@@ -339,8 +339,8 @@ func (up *upstreamIO) takeBody(p []byte) bool {
 		up.want = wantDone
 		return true
 	}
-	if r.events.Between() && c.cutting() {
-		return c.endEvents(up)
+	if r.parts.between() && c.cutting() {
+		return c.endBetween(up)
 	}
 	if c.mayHandOver(up) {
 		up.want = wantSplice
