@@ -87,11 +87,16 @@ func (c *conn) mayRetry() bool {
 // attempt tries one backend. It reports whether the request is over; if not, nothing of it has been
 // sent, and last says what failed.
 func (c *conn) attempt(u *upstream.Upstream, b *upstream.Backend, begin int64, last *failure) (bool, served) {
-	s := c.s
-	fresh := false
-	if u.Multiplexed() && !(s.reqFrame.Upgrade && u.SpeaksHTTP1()) {
+	if u.Multiplexed() && !(c.s.reqFrame.Upgrade && u.SpeaksHTTP1()) {
 		return c.attemptShared(u, b, begin, last)
 	}
+	return c.attemptAlone(u, b, begin, last)
+}
+
+// attemptAlone is attempt over connections of HTTP/1, which a request has for itself.
+func (c *conn) attemptAlone(u *upstream.Upstream, b *upstream.Backend, begin int64, last *failure) (bool, served) {
+	s := c.s
+	fresh := false
 	c.buildRequest()
 	for {
 		conn, err := c.connect(b, fresh, begin)

@@ -25,16 +25,14 @@ func (c *conn) attemptShared(u *upstream.Upstream, b *upstream.Backend, begin in
 	for range maxShares {
 		m, conn, err := c.share(b)
 		switch {
-		case errors.Is(err, upstream.ErrHTTP1):
-			if conn, err = c.connect(b, false, begin); err != nil {
-				*last = connectFailure(err)
-				return false, answered
+		case s.call.kind == callWeb && (conn != nil || errors.Is(err, upstream.ErrHTTP1)):
+			if conn != nil {
+				conn.Discard()
 			}
-			fallthrough
-		case conn != nil && s.call.kind == callWeb:
-			conn.Discard()
 			c.answerError(502, "InvalidH2", "the backend does not speak HTTP/2")
 			return true, answered
+		case errors.Is(err, upstream.ErrHTTP1):
+			return c.attemptAlone(u, b, begin, last)
 		case conn != nil:
 			c.buildRequest()
 			how, fail := c.exchangeOn(u, conn, begin)
