@@ -13,6 +13,8 @@ type attacker struct {
 	*framed
 	dec  hpack.Decoder
 	last uint32 // the stream begun last
+
+	tunnel bool // outcome is there with a head of status 200
 }
 
 func (r *rig) attack() *attacker {
@@ -99,7 +101,9 @@ func (a *attacker) outcome() string {
 		case h.Type == frame.RSTStream && h.Stream == a.last-1:
 			return strings.TrimSpace(status + " " + body + " reset " + frame.ParseRSTStream(payload).String())
 		case h.Type == frame.Headers:
-			status = a.status(h, payload, status)
+			if status = a.status(h, payload, status); status == "200" && a.tunnel {
+				return status
+			}
 		case h.Type == frame.Data && h.Stream == a.last-1:
 			body += string(payload)
 		}
