@@ -34,10 +34,11 @@ func (up *upstreamIO) readStreamHead() error {
 	resp.Reset()
 	mem, final, err := up.stream.Head(resp, s.resp.head)
 	s.resp.head = mem
-	switch {
-	case err != nil:
+	if err != nil {
 		return up.streamFailed(err)
-	case final:
+	}
+	resp.Reason = http1.Reason(resp.Status) // HTTP/2 has none
+	if final {
 		return up.takeStreamHead()
 	}
 	if up.interim++; up.interim > maxInterim {
