@@ -76,7 +76,9 @@ func (s *said) frames(stream uint32) (out []byte) {
 // answers are what an upstream of HTTP/2 may say, bad and good.
 func answers() (l []said) {
 	ok := func(more ...string) [][]string { return [][]string{append([]string{":status=200"}, more...)} }
-	bad := func(name string, lines ...string) { l = append(l, said{name, "502", "502", [][]string{lines}, "hello", nil}) }
+	bad := func(name string, lines ...string) {
+		l = append(l, said{name, "502", "502", [][]string{lines}, "hello", nil})
+	}
 	for _, c := range "\x00\r\n\x01\x7f" {
 		bad(fmt.Sprintf("value with %q", c), ":status=200", "x=a"+string(c)+"b")
 		bad(fmt.Sprintf("name with %q", c), ":status=200", "x"+string(c)+"=a")
