@@ -20,6 +20,7 @@ type attacker struct {
 func (r *rig) attack() *attacker {
 	a := &attacker{framed: r.dialFrames()}
 	a.dec.Init(hpack.DefaultTable)
+	a.write(frame.AppendSettingsAck(nil)) // of the settings that will come
 	return a
 }
 
