@@ -9,6 +9,10 @@ import (
 // answer sends a response made by a plugin.
 func (c *conn) answer(a *plugins.Answer) {
 	s := c.s
+	if c.unlikeTunnel(a.Status) {
+		c.answerError(502, "HTTPStatus", "there is no tunnel here")
+		return
+	}
 	resp := s.setStatus(a.Status)
 	if s.call.kind != callNone && a.Status >= 300 {
 		c.answerCall(resp, "")

@@ -80,7 +80,10 @@ func (c *conn) upgradeH2C() next {
 		return nextClose
 	}
 	rest := c.p.pools.session()
-	rest.w = copy(rest.in, s.unread()) // cannot be more than a read
+	if unread := s.unread(); len(unread) > len(rest.in) { // behind a large head
+		rest.in = make([]byte, len(unread))
+	}
+	rest.w = copy(rest.in, s.unread())
 	s.r = s.w
 	k := c.p.pools.stream()
 	k.begin(m, st)
@@ -92,20 +95,35 @@ func (c *conn) upgradeH2C() next {
 	return c.switchTo(m)
 }
 
-// settingsOf returns the payload of the one HTTP2-Settings field.
+// settingsOf returns the payload of the one HTTP2-Settings field. It has to be one of the connection: else somebody in between may
+// have passed on the wish of another, and would know nothing of the tunnel through it.
 func settingsOf(fields *message.Fields) ([]byte, bool) {
 	var value []byte
-	found := 0
+	found, nominated := 0, false
 	list := fields.List()
 	for i := range list {
-		if list[i].ID == message.HTTP2Settings {
+		switch list[i].ID {
+		case message.HTTP2Settings:
 			value = list[i].Value
 			found++
+		case message.Connection:
+			nominated = nominated || names(list[i].Value, "http2-settings")
 		}
 	}
-	if found != 1 {
+	if found != 1 || !nominated {
 		return nil, false
 	}
 	payload, err := base64.RawURLEncoding.AppendDecode(nil, bytes.TrimRight(value, "="))
 	return payload, err == nil && len(payload)%6 == 0
+}
+
+// names reports whether a list of options has one.
+func names(list []byte, option string) bool {
+	for len(list) > 0 {
+		var one []byte
+		if one, list, _ = bytes.Cut(list, []byte{','}); message.EqualFold(bytes.Trim(one, " \t"), option) {
+			return true
+		}
+	}
+	return false
 }

@@ -185,6 +185,13 @@ func (r *rig) run() {
 		if n := r.server.Processing.Load(); n != 0 {
 			r.t.Errorf("%d requests are still counted as processing", n)
 		}
+		if r.up != nil {
+			for _, b := range r.up.Backends() {
+				if n := b.InFlight(); n != 0 {
+					r.t.Errorf("%d requests are still counted as in flight at %s", n, b.Addr)
+				}
+			}
+		}
 	})
 }
 

@@ -68,6 +68,9 @@ func (c *conn) respond(up *upstreamIO, frame http1.Framing) bool {
 	if s.ex.Response.Status == 101 {
 		return c.respondTunnel(up)
 	}
+	if c.unlikeTunnel(s.ex.Status) {
+		return up.failed(502, "InvalidHTTPHeader")
+	}
 	if s.server.ServerTiming {
 		s.addServerTiming(now)
 	}

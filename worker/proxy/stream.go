@@ -109,6 +109,7 @@ func (s *session) beginWebSocket() {
 		_, _ = rand.Read(nonce[:]) // never fails
 		req.Fields.Append(message.Unknown, []byte("Sec-WebSocket-Key"), base64.StdEncoding.AppendEncode(nil, nonce[:]))
 	}
+	req.Fields.DelID(message.ContentLength)
 	s.reqFrame.Length, s.reqFrame.Upgrade, s.reqWhole = 0, true, true
 	req.BodyLength = 0
 }
@@ -158,10 +159,19 @@ func (c *conn) endStream(st *server.Stream) error {
 	return st.WriteTrailers(trailers)
 }
 
+// unlikeTunnel reports whether a client that asked for a tunnel would take an answer for one that it is not: to extended CONNECT any
+// 2xx says that there is one (RFC 8441 section 5), where HTTP/1 says 101.
+func (c *conn) unlikeTunnel(status int) bool {
+	return status/100 == 2 && c.s.reqFrame.Upgrade && c.stream() != nil
+}
+
 // acceptStream makes the upstream's "101 Switching Protocols" what RFC 8441 section 5 has for it. It reports whether the upstream
-// has understood the key, which the client cannot check.
+// has agreed to what was asked and understood the key, which the client cannot check.
 func (c *conn) acceptStream() bool {
 	s := c.s
+	if !bytes.EqualFold(s.ex.Response.Fields.Get(message.Upgrade), webSocket) && s.up.stream == nil {
+		return false
+	}
 	if s.up.stream == nil { // else it has been answered by another engine
 		key, _ := s.ex.Request.Fields.Lookup("sec-websocket-key")
 		accept, _ := s.ex.Response.Fields.Lookup("sec-websocket-accept")

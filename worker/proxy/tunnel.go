@@ -23,10 +23,10 @@ func (c *conn) respondTunnel(up *upstreamIO) bool {
 		return up.failed(502, "InvalidHTTPHeader")
 	}
 	c.prepareHead(http1.Out{Length: message.LengthUnknown, Upgrade: true})
-	s.headSent = true
 	if c.stream() != nil && !c.acceptStream() {
 		return up.failed(502, "InvalidHTTPHeader")
 	}
+	s.headSent = true
 	if c.sendHead(nil, false) != nil {
 		return up.clientGone()
 	}

@@ -49,9 +49,13 @@ func (c *Conn) pingLocked() {
 	out.b = frame.AppendPing(out.b, false, data)
 }
 
+// slowAtOnce is how many streams are reset in one look at them because the client does not take their responses.
+const slowAtOnce = 32
+
 // tickStreams keeps the deadlines of all streams.
 func (c *Conn) tickStreams() {
-	var slow *Stream
+	var slow [slowAtOnce]*Stream
+	n := 0
 	c.table.each(func(s *Stream) {
 		if s.readBy != 0 && c.now >= s.readBy && !s.readLate {
 			s.readLate = true
@@ -61,16 +65,16 @@ func (c *Conn) tickStreams() {
 			s.writeLate = true
 			s.wakeLateLocked()
 		}
-		if s.writeBy == 0 && len(s.pending) > 0 && c.now-s.writeSince > int64(c.o.SendTimeout) {
-			slow = s
+		if s.writeBy == 0 && len(s.pending) > 0 && c.now-s.writeSince > int64(c.o.SendTimeout) && n < len(slow) {
+			slow[n] = s
+			n++
 		}
 	})
-	if slow == nil {
-		return
-	}
-	if c.sendWindow <= 0 { // the client takes nothing of any stream
+	if n > 0 && c.sendWindow <= 0 { // the client takes nothing of any stream
 		c.fail(frame.EnhanceYourCalm, "responses are not taken")
 		return
 	}
-	slow.resetLocked(frame.Cancel) // any further one the next time
+	for _, s := range slow[:n] { // any further one the next time
+		s.resetLocked(frame.Cancel)
+	}
 }
