@@ -108,11 +108,11 @@ func (l *loader) checkModules(e *entry, s *Server) {
 			continue
 		}
 		if !contains(s.Modules, grpcWeb) {
-			l.warn(e.problem(fmt.Sprintf("location %q has grpc_web: without modules = [%q] its gRPC-Web calls are answered 500", clip(name), grpcWeb),
+			l.warn(e.problem(fmt.Sprintf("location %q has grpc_web: without modules = [%q] its gRPC-Web calls end with INTERNAL", clip(name), grpcWeb),
 				"locations", places.Element(i)))
 		}
 		if up := l.config.Upstreams[loc.Upstream]; up != nil && !contains([]string{"H2", "H2H1"}, strings.ToUpper(up.ALPN)) {
-			l.warn(l.entries[KindLocation][name].problem(fmt.Sprintf("upstream %q needs alpn = \"H2\": gRPC-Web calls are answered 502", clip(loc.Upstream)),
+			l.warn(l.entries[KindLocation][name].problem(fmt.Sprintf("upstream %q needs alpn = \"H2\": gRPC-Web calls end with UNAVAILABLE", clip(loc.Upstream)),
 				"grpc_web"))
 		}
 	}

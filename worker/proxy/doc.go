@@ -14,6 +14,10 @@
 //	8 relay.go     the body is passed on: verbatim, re-framed, filtered, or spliced (splice.go)
 //	9 finish.go    one record feeds the access log and the counters; the connection is used again
 //
+// Before step 1 stand the PROXY header (proxyheader.go) and the TLS handshake (via.go). A connection of HTTP/2 becomes a mux (mux.go); each of
+// its streams has a conn of its own from step 2 on (stream.go). Towards backends the streams of shared connections take the
+// place of connections (shared.go, upstreamstream.go). Calls of gRPC differ in how errors are answered (call.go).
+//
 // Bodies of requests that are not complete with their head go up by a goroutine of their own
 // (upload.go); an upgraded connection becomes a tunnel (tunnel.go).
 //

@@ -95,13 +95,17 @@ type rigOptions struct {
 	upstream func(*config.Upstream)
 	plugins  *plugins.Chain
 	quiet    bool // no log
+	logger   *zap.Logger
 	park     time.Duration
 	unix     bool
 }
 
 func newRig(t testing.TB, o rigOptions) *rig {
 	t.Helper()
-	p, err := New(Options{Logger: zap.NewNop(), ParkAfter: o.park})
+	if o.logger == nil {
+		o.logger = zap.NewNop()
+	}
+	p, err := New(Options{Logger: o.logger, ParkAfter: o.park})
 	must(t, err)
 	r := &rig{t: t, p: p, log: &recorder{seen: make(chan struct{}, 1)}}
 	o.location.Name = "loc"

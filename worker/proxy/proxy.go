@@ -52,7 +52,8 @@ type Proxy struct {
 	requests    atomic.Uint64 // finished
 	accepted    atomic.Uint64
 	panics      atomic.Uint64
-	handshakes  atomic.Uint64 // that failed
+	// handshakes of clients that failed since the last line in the log, and when that was.
+	handshakes, handshakesTold atomic.Int64
 }
 
 // Stats are the counters of a worker.

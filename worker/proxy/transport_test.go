@@ -22,6 +22,9 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
 	"pingap/config"
 	"pingap/worker/http2/server"
 )
@@ -343,6 +346,23 @@ func TestPlainHTTPToATLSPortGetsAHint(t *testing.T) {
 }
 
 // A backend that offers less than the upstream's alpn allows is served in HTTP/1, the second request as the first.
+// Failed handshakes are seen by the operator, in one line for many; a look whether somebody listens is none.
+func TestFailedHandshakesAreLoggedNowAndThen(t *testing.T) {
+	core, lines := observer.New(zap.InfoLevel)
+	r := newRig(t, rigOptions{server: speaks(t, "h1 tls"), logger: zap.New(core)})
+	r.dial().Close()
+	for range 5 {
+		r.dial().send("GET / HTTP/1.1\r\nHost: h\r\n\r\n").rest()
+	}
+	all := lines.FilterMessage("TLS handshakes with clients failed").All()
+	if len(all) != 1 {
+		t.Fatalf("%d lines: %v", len(all), lines.All())
+	}
+	if said := fmt.Sprint(all[0].ContextMap()); !strings.Contains(said, "server:web") || !strings.Contains(said, "failures:1") || strings.Contains(said, "EOF") {
+		t.Errorf("said %s", said)
+	}
+}
+
 func TestABackendWithoutHTTP2IsServedInHTTP1(t *testing.T) {
 	up := originOver(t, "h1 tls")
 	r := newRig(t, rigOptions{addrs: []string{up.Listener.Addr().String()}, upstream: func(u *config.Upstream) {

@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"io"
 	"syscall"
 	"time"
 
@@ -104,14 +105,27 @@ func (c *conn) secure(server *Server) bool {
 const hintPlain = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\nContent-Length: 50\r\n\r\n" +
 	"This port speaks HTTPS. Try again with https://...\n"
 
-// handshakeFailed answers a client that speaks HTTP in the clear, and counts.
+// handshakesEvery is how often failed handshakes of clients are logged.
+const handshakesEvery = int64(10 * time.Second)
+
+// handshakeFailed answers a client that speaks HTTP in the clear, and logs now and then. Who closes without a word has only looked whether
+// somebody listens.
 func (c *conn) handshakeFailed(server *Server, err error) {
-	c.p.handshakes.Add(1)
 	var plain *secure.PlainHTTPError
 	if errors.As(err, &plain) {
 		_ = c.net.SetWriteDeadline(time.Now().Add(time.Second)) // errors end with the connection, which follows
 		_, _ = c.net.Write([]byte(hintPlain))
 		c.linger = true
 	}
-	c.p.log.Debug("TLS handshake failed", zap.String("server", server.Name), zap.ByteString("client", c.info.RemoteText), zap.Error(err))
+	if errors.Is(err, io.EOF) {
+		return
+	}
+	p := c.p
+	count, now, last := p.handshakes.Add(1), message.Now(), p.handshakesTold.Load()
+	if last != 0 && now-last < handshakesEvery || !p.handshakesTold.CompareAndSwap(last, max(now, 1)) {
+		return
+	}
+	p.handshakes.Add(-count)
+	p.log.Info("TLS handshakes with clients failed", zap.String("server", server.Name), zap.ByteString("client", c.info.RemoteText),
+		zap.Int64("failures", count), zap.Error(err))
 }
