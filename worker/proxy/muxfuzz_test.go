@@ -42,9 +42,9 @@ func FuzzWhatHTTP2ClientsSay(f *testing.F) {
 			p.reply(ok5)
 		}
 	})
-	r := newRig(f, rigOptions{addrs: []string{b.addr()}, server: speaks(f, "h2c"), quiet: true})
 	taken := new(slots)
-	r.location.Slots, r.location.MaxProcessing = taken, 1<<20
+	r := newRig(f, rigOptions{addrs: []string{b.addr()}, server: speaks(f, "h2c"), quiet: true,
+		bind: func(l *Location) { l.Slots, l.MaxProcessing = taken, 1<<20 }})
 	start := frame.AppendSettingsAck(frame.AppendSettings([]byte(frame.Preface)))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		b.mu.Lock()

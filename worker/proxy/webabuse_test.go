@@ -37,8 +37,7 @@ func TestTextBodiesThatAreNone(t *testing.T) {
 	r, taken := abused(t, rigOptions{addrs: []string{b.addr()}, upstream: reaches("h2c"), server: func(s *Server) {
 		speaks(t, "h2c")(s)
 		s.GRPCWeb, s.ReadTimeout = true, 300*time.Millisecond
-	}}, server.Options{})
-	r.location.GRPCWeb = true
+	}, bind: func(l *Location) { l.GRPCWeb = true }}, server.Options{})
 	before := runtime.NumGoroutine()
 	const kind = "content-type=application/grpc-web-text"
 	a := r.attack()
