@@ -45,10 +45,14 @@ func abused(t *testing.T, o rigOptions, h2 server.Options) (*rig, *slots) {
 			s.HTTP2 = server.NewEngine(h2)
 		}
 	}
-	r := newRig(t, o)
 	taken := new(slots)
-	r.location.Slots, r.location.MaxProcessing = taken, 1<<20
-	return r, taken
+	bind := o.bind
+	o.bind = func(l *Location) {
+		if l.Slots, l.MaxProcessing = taken, 1<<20; bind != nil {
+			bind(l)
+		}
+	}
+	return newRig(t, o), taken
 }
 
 // calm waits until nothing of an attack is left: no request, no slot, no connection to the backends in use, and no more goroutines than

@@ -16,6 +16,16 @@ import (
 
 // framedBackend is a script that speaks HTTP/2 frame by frame: reply says what to write to a request for a path.
 func framedBackend(reply func(stream uint32, path string) []byte) func(*scripted) {
+	return framedLoop(func(h frame.Header, path string) []byte {
+		if h.Type != frame.Headers {
+			return nil
+		}
+		return reply(h.Stream, path)
+	})
+}
+
+// framedLoop is a script that says something to each frame. path is that of the request which was begun last.
+func framedLoop(reply func(h frame.Header, path string) []byte) func(*scripted) {
 	return func(p *scripted) {
 		if _, err := io.ReadFull(p.r, make([]byte, len(frame.Preface))); err != nil {
 			return
@@ -23,6 +33,7 @@ func framedBackend(reply func(stream uint32, path string) []byte) func(*scripted
 		_, _ = p.Conn.Write(frame.AppendSettingsAck(frame.AppendSettings(nil)))
 		var dec hpack.Decoder
 		dec.Init(hpack.DefaultTable)
+		path := ""
 		for {
 			head := make([]byte, frame.HeaderLen)
 			if _, err := io.ReadFull(p.r, head); err != nil {
@@ -33,15 +44,15 @@ func framedBackend(reply func(stream uint32, path string) []byte) func(*scripted
 			if _, err := io.ReadFull(p.r, payload); err != nil {
 				return
 			}
-			if h.Type != frame.Headers {
-				continue
+			if h.Type == frame.Headers {
+				var list message.Fields
+				if _, _, err := dec.Decode(payload, &list, nil, hpack.Limit{Size: 1 << 20, Fields: 1000}); err != nil {
+					return
+				}
+				value, _ := list.Lookup(":path")
+				path = string(value)
 			}
-			var list message.Fields
-			if _, _, err := dec.Decode(payload, &list, nil, hpack.Limit{Size: 1 << 20, Fields: 1000}); err != nil {
-				return
-			}
-			path, _ := list.Lookup(":path")
-			_, _ = p.Conn.Write(reply(h.Stream, string(path)))
+			_, _ = p.Conn.Write(reply(h, path))
 		}
 	}
 }

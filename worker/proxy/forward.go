@@ -283,7 +283,7 @@ func (c *conn) retire(up *upstreamIO) {
 		c.retireStream(up)
 		return
 	}
-	if up.want == wantDone && s.resp.frame.KeepAlive && !up.extra && c.uploadComplete() {
+	if up.want == wantDone && c.uploadComplete() && s.resp.frame.KeepAlive && !up.extra {
 		conn := up.conn
 		up.end()
 		conn.Backend.Put(conn)

@@ -93,6 +93,7 @@ type rigOptions struct {
 	location config.Location
 	server   func(*Server)
 	upstream func(*config.Upstream)
+	bind     func(*Location) // changes what the location is bound to
 	plugins  *plugins.Chain
 	quiet    bool // no log
 	logger   *zap.Logger
@@ -136,6 +137,9 @@ func newRig(t testing.TB, o rigOptions) *rig {
 		Limits:        http1.Limits{Head: 64 << 10, Fields: 128, Target: 8 << 10},
 		HeaderTimeout: patience, KeepAliveTimeout: patience, ReadTimeout: patience, WriteTimeout: patience,
 		Processing: new(atomic.Int64),
+	}
+	if o.bind != nil {
+		o.bind(r.location)
 	}
 	if o.quiet {
 		r.server.Log = nil

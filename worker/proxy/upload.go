@@ -246,15 +246,23 @@ func (c *conn) uploadRuns() bool {
 	return u != nil && u.state.Load() < uploadDone
 }
 
-// uploadComplete reports whether the whole request has been sent. It waits for the last write, which
-// cannot take long: the upstream has answered.
+// lastWait is how long the end of an exchange may wait for what should come at once: the last write of the request, where the upstream
+// has answered; the end of its stream, where its response is complete.
+const lastWait = time.Second
+
+// uploadComplete reports whether the whole request has been sent. It waits a moment for the last write.
 func (c *conn) uploadComplete() bool {
 	u := c.s.upload
 	if u == nil {
 		return true
 	}
 	if u.state.Load() == uploadLast {
-		<-u.done
+		late := time.NewTimer(lastWait)
+		defer late.Stop()
+		select {
+		case <-u.done:
+		case <-late.C:
+		}
 	}
 	return u.state.Load() == uploadDone
 }

@@ -131,14 +131,12 @@ func streamFailure(err error) (status int, kind string) {
 	return 502, "ConnectionClosed"
 }
 
-// lastWait is how long a stream may take to end after the announced length of its body.
-const lastWait = time.Second
-
 // retireStream ends the exchange. A stream whose response was passed on whole is given time to end by itself, so that the
 // upstream does not see a reset.
 func (c *conn) retireStream(up *upstreamIO) {
 	st := up.stream
 	if up.want == wantDone && !up.extra {
+		c.uploadComplete() // else it is cut off below
 		if _, whole := st.Buffered(); !whole && st.SetReadDeadline(time.Now().Add(lastWait)) == nil {
 			_, _ = st.Next() // anything but the end is cut off below
 		}

@@ -94,14 +94,16 @@ func TestAPeerThatDoesNotReadIsLeft(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 		s := open(t, c, request("POST", "/"), OpenOptions{ContentLength: message.LengthUnknown})
-		_ = s.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
-		for { // until the socket is full; the deadline is kept all the same
-			if _, err := s.Write(make([]byte, 1<<20)); err != nil {
-				break
+		for c.Err() == nil { // until the socket is full, and that is noticed; the deadline is kept all the same
+			_ = s.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
+			for {
+				if _, err := s.Write(make([]byte, 1<<20)); err != nil {
+					break
+				}
 			}
+			c.Tick(message.Now())
+			c.Tick(message.Now() + 3*second)
 		}
-		c.Tick(message.Now())
-		c.Tick(message.Now() + 3*second)
 		if e := failure(t, s); e.Cause != Silent {
 			t.Errorf("got %v", e)
 		}
