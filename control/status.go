@@ -13,6 +13,9 @@ import (
 	"pingap/ipc"
 )
 
+// ownTime is the longest that status waits for control's own loop: the rest is worth an answer.
+const ownTime = 3 * time.Second
+
 // status is the supervisor's status with what only control knows.
 func (c *client) status(ctx context.Context) ipc.Body {
 	answer := c.relay(ctx, ipc.StatusRequest{}, answerTime)
@@ -31,6 +34,8 @@ func (c *client) status(ctx context.Context) ipc.Body {
 		all.Source = &o.source
 		all.Notes = append(append(all.Notes, o.notes...), c.p.issuing.notes(time.Now())...)
 		c.compare(&o.source, o.digest)
+	case <-time.After(ownTime):
+		all.Notes = append(all.Notes, "control is busy: what it knows of source and versions is left out")
 	case <-ctx.Done():
 	}
 	return all

@@ -61,13 +61,7 @@ func (m *mux) onReadable(fd uintptr) bool {
 	buf := c.p.pools.bodyBuffer()
 	defer c.p.pools.body.Put(buf)
 	for {
-		n, err := c.readNow(fd, buf[:])
-		if err == syscall.EAGAIN {
-			break
-		}
-		if n == 0 && err == nil {
-			err = io.EOF
-		}
+		n, drained, err := m.gather(fd, buf[:])
 		if n > 0 {
 			if broken := m.h2.Feed(buf[:n]); broken != nil {
 				c.linger, err = true, broken // so that it reads the GOAWAY
@@ -78,11 +72,31 @@ func (m *mux) onReadable(fd uintptr) bool {
 			c.next = nextClose
 			return true
 		}
-		if c.socketDrained(n, len(buf)) {
-			break
+		if drained {
+			return false
 		}
 	}
-	return false
+}
+
+// gather reads what is at hand. Over TLS a read ends with each record, and a client makes one of each small request: the engine is
+// to see them together.
+func (m *mux) gather(fd uintptr, buf []byte) (n int, drained bool, err error) {
+	for n < len(buf)/2 {
+		room := buf[n:]
+		got, err := m.c.readNow(fd, room)
+		n += got
+		switch {
+		case err == syscall.EAGAIN:
+			return n, true, nil
+		case err != nil:
+			return n, false, err
+		case got == 0:
+			return n, false, io.EOF
+		case m.c.socketDrained(got, len(room)):
+			return n, true, nil
+		}
+	}
+	return n, false, nil
 }
 
 // settle gives a connection that has just become one of HTTP/2 the times of an idle one, unless a stream is served already.
