@@ -231,12 +231,14 @@ func servedOnce(t *testing.T, h net.Conn, version uint16) {
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(patience))
 	if _, err := io.WriteString(conn, get("/echo")); err != nil {
-		t.Fatalf("handshake or request: %v", err)
+		t.Errorf("handshake or request: %v", err)
+		return
 	}
 	in := bufio.NewReader(conn)
 	r, err := http.ReadResponse(in, nil)
 	if err != nil {
-		t.Fatalf("answer: %v", err)
+		t.Errorf("answer: %v", err)
+		return
 	}
 	if _, err := io.Copy(io.Discard, r.Body); err != nil || r.StatusCode != 200 || !r.Close {
 		t.Errorf("%s, close %t, %v", r.Status, r.Close, err)

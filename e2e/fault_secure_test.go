@@ -2,10 +2,13 @@ package e2e
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/net/http2"
 
 	"pingap/e2e/load"
 )
@@ -116,4 +119,63 @@ func TestFaultSecureClientsLoseNothing(t *testing.T) {
 	}
 	r := l.mustLoseNothing()
 	mustHaveResumed(t, r, mixes)
+}
+
+// Load: all clients over TLS. Fault: a stop, with three seconds for what is in flight. Expected: nothing but refused connections once the sockets are closed; calls
+// end as unavailable, tunnels with a goodbye, connections of HTTP/2 in two steps; the instance ends.
+func TestFaultAStopUnderSecureLoad(t *testing.T) {
+	faultTest(t, 1, 1)
+	addr, dir, up := freePort(t), workDir(t), newUpstream(t)
+	newIdentity(t, nil, "load.test").put(t, dir)
+	i := start(t, secureProxyFor(addr, dir, up, manyGenerations, quickDrain, "grace_period = \"3s\"\n"))
+	l := startFaultLoad(t, addr, up, secureClients(t)...)
+	i.mustVerb("stop")
+	if !i.endsWithin(patience) {
+		t.Error("the instance does not end")
+	}
+	r := l.Stop()
+	t.Logf("load:\n%s", r)
+	for _, f := range r.Failures {
+		// A message that a call could not take any more finds no other one.
+		if f.Outcome != load.Refused && !(f.Kind == load.Calls && strings.Contains(f.Err.Error(), "unavailable")) {
+			t.Errorf("lost: %s", f)
+		}
+	}
+	if total := r.Total(); total.Abrupt > 0 || total.Failed() == 0 {
+		t.Errorf("%d connections were led away in one step, %d requests failed", total.Abrupt, total.Failed())
+	}
+}
+
+// Load: all clients over TLS. Fault: hot changes of what a server offers: HTTP/2 or not, versions of TLS, a client's certificate. Expected: 0 failed, but for what is not offered
+// any more to new connections.
+func TestFaultSettingsOfTLSChangeUnderLoad(t *testing.T) {
+	count := faultTest(t, 2, 40)
+	addr, dir, up := freePort(t), workDir(t), newUpstream(t)
+	own := newIdentity(t, nil, "load.test")
+	own.put(t, dir)
+	base := secureProxyFor(addr, dir, up, manyGenerations, quickDrain)
+	i := start(t, base)
+	pids := i.status().pids()
+	l := startFaultLoad(t, addr, up, secureClients(t)...)
+	for range count {
+		for _, keys := range []string{"tls_min_version = \"tlsv1.3\"", "tls_max_version = \"tlsv1.2\"", "client_auth = \"request\"\nclient_auth_ca = \"\"\"" + own.cert + "\"\"\"", "h2_max_streams = 200", ""} {
+			i.change(insert(base, "servers.web", keys))
+			l.goesOn(100)
+		}
+		// Who has a connection of HTTP/2 keeps it.
+		w := openWire(t, dial(t, addr).conn)
+		w.get(t, 1, "/echo")
+		w.until(t, endOf(1))
+		i.change(strings.Replace(base, "enabled_h2 = true", "enabled_h2 = false", 1))
+		w.get(t, 3, "/echo")
+		if f := w.until(t, endOf(3)); f == nil || f.Header().Type != http2.FrameData {
+			t.Errorf("on a connection from before: %v", f)
+		}
+		i.change(base)
+	}
+	r := l.mustLoseNothing()
+	t.Logf("%d handshakes, %d resumed", r.Total().Handshakes, r.Total().Resumed)
+	if now := i.status().pids(); !slices.Equal(now, pids) {
+		t.Errorf("workers were replaced: %v, then %v", pids, now)
+	}
 }

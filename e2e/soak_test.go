@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"pingap/e2e/load"
 )
 
 // mishap is something that happens to an instance in the soak. It returns the deaths it has caused.
@@ -72,6 +74,19 @@ func mishaps() []mishap {
 // Expected: only requests in flight on a killed worker fail, and nothing grows.
 func TestFaultSoak(t *testing.T) {
 	count := faultTest(t, 16, 0)
+	addr, up := freePort(t), newUpstream(t)
+	soak(t, count, addr, proxyFor(addr, up, manyGenerations), up, usualClients(t))
+}
+
+// The same with all clients over TLS.
+func TestFaultSecureSoak(t *testing.T) {
+	count := faultTest(t, 8, 0)
+	addr, dir, up := freePort(t), workDir(t), newUpstream(t)
+	newIdentity(t, nil, "load.test").put(t, dir)
+	soak(t, count, addr, secureProxyFor(addr, dir, up, manyGenerations, quickDrain), up, secureClients(t))
+}
+
+func soak(t *testing.T, count int, addr, base string, up *load.Upstream, mixes []load.Mix) {
 	seed := uint64(time.Now().UnixNano())
 	if text := os.Getenv("SOAK_SEED"); text != "" {
 		var err error
@@ -81,10 +96,8 @@ func TestFaultSoak(t *testing.T) {
 	}
 	t.Logf("SOAK_SEED=%d", seed)
 	draw := rand.New(rand.NewPCG(seed, 0))
-	addr, up := freePort(t), newUpstream(t)
-	base := proxyFor(addr, up, manyGenerations)
 	i := startOwn(t, changing(base, 0))
-	l := startFaultLoad(t, addr, up)
+	l := startFaultLoad(t, addr, up, mixes...)
 	before := i.footprints()
 	end := time.Now().Add(time.Duration(soakMinutes(t)) * time.Minute)
 	all, done := mishaps(), map[string]int{}

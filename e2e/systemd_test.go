@@ -44,6 +44,7 @@ func TestFaultSystemd(t *testing.T) {
 		{"reload", (*service).reloads},
 		{"upgrade", (*service).upgrades},
 		{"systemd itself", (*service).reexec},
+		{"all of it over TLS", (*service).secure},
 		{"stop", (*service).stops},
 		{"stop of one that hangs", (*service).stopsHanging},
 	} {

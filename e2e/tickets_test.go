@@ -176,3 +176,51 @@ func TestIssuedCertificatesAreServed(t *testing.T) {
 		})
 	}
 }
+
+// An issued certificate is served by whichever worker, at its first handshake, after whatever happens; the CA is not asked again.
+func TestAnIssuedCertificateStaysWhateverHappens(t *testing.T) {
+	t.Parallel()
+	plain, secure := freePort(t), freePort(t)
+	ca := pebble.Start(t, pebble.Options{HTTPPort: portOf(t, plain), TLSPort: 1})
+	i := startOwn(t, "[basic]\nacme_http_addr = ''\n"+acmeConf(plain, ca, map[string]string{"one": "a.test"})+
+		fmt.Sprintf("challenge = 'http-01'\n[servers.secure]\naddr = %q\nglobal_certificates = true\nlocations = ['all']\n", secure))
+	i.issued("one")
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(ca.Root(t))
+	c := &tls.Config{ServerName: "a.test", RootCAs: roots}
+	first, err := secureGet(secure, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fault := range []struct {
+		name string
+		do   func()
+	}{
+		{"a roll", func() { i.roll() }},
+		{"the end of both workers", func() {
+			for _, w := range i.status().workers() {
+				i.kill(w.PID)
+			}
+		}},
+		{"the end of control", func() { i.kill(i.status().of("control")[0].PID) }},
+		{"the end of the supervisor", func() {
+			i.killSupervisor()
+			i.again()
+		}},
+		{"an upgrade", func() { i.mustVerb("upgrade", "--wait") }},
+		{"a roll after it", func() { i.roll() }},
+	} {
+		fault.do()
+		i.eventually("control", func() error {
+			_, err := i.tryStatus()
+			return err
+		})
+		for range 12 { // by both workers, most likely
+			state, err := secureGet(secure, c)
+			if err != nil || !state.PeerCertificates[0].Equal(first.PeerCertificates[0]) {
+				t.Errorf("after %s: %v, another certificate %t", fault.name, err, err == nil)
+			}
+		}
+		i.waitRunning()
+	}
+}

@@ -19,7 +19,7 @@ func (c *client) call() {
 	if s == nil {
 		return
 	}
-	over := time.Now().Add(c.mix.Takes)
+	over, alive := time.Now().Add(c.mix.Takes), time.Now()
 	defer func() { s.close() }()
 	for n := 0; c.load.rest(c.mix.Pause) && time.Now().Before(over); n++ {
 		if s.unavailable() {
@@ -27,6 +27,8 @@ func (c *client) call() {
 			return
 		}
 		m := c.load.begin(c, false)
+		written := m.began
+		m.began = alive // of a call that ended meanwhile it is not known when
 		text := fmt.Sprintf("message %d of client %d", n, c.number)
 		err := c.message(s, text)
 		for moves := 0; errors.Is(err, errUnavailable) && moves < maxMoves; moves++ {
@@ -40,13 +42,16 @@ func (c *client) call() {
 			s = next
 			err = c.message(s, text)
 		}
-		c.load.end(m, time.Since(m.began), err)
+		c.load.end(m, time.Since(written), err)
 		if err != nil {
 			return
 		}
+		alive = time.Now()
 	}
 	last := c.load.begin(c, false)
-	c.load.end(last, time.Since(last.began), c.hangUp(s))
+	written := last.began
+	last.began = alive
+	c.load.end(last, time.Since(written), c.hangUp(s))
 }
 
 // dialCall opens a call, which is a request; nil is a failure that was counted.

@@ -35,9 +35,21 @@ func (c *connection) closed() (bool, error) {
 	if c.in.Buffered() > 0 {
 		return false, fail(WrongBody, errSurplus)
 	}
-	raw, err := c.tcp.SyscallConn()
-	if err != nil {
+	some, closed, err := peek(c.tcp)
+	switch {
+	case err != nil:
 		return false, fail(Cut, err)
+	case some:
+		return c.closedAbove()
+	}
+	return closed, nil
+}
+
+// peek looks what waits to be read, and does not wait for it: some bytes, or the end.
+func peek(tcp *net.TCPConn) (some, closed bool, err error) {
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return false, false, err
 	}
 	var n int
 	var peekErr error
@@ -47,13 +59,11 @@ func (c *connection) closed() (bool, error) {
 	})
 	switch {
 	case err != nil:
-		return false, fail(Cut, err)
+		return false, false, err
 	case errors.Is(peekErr, syscall.EAGAIN):
-		return false, nil
-	case peekErr != nil || n == 0:
-		return true, nil
+		return false, false, nil
 	}
-	return c.closedAbove()
+	return peekErr == nil && n > 0, peekErr != nil || n == 0, nil
 }
 
 // ask writes a request and reads the answer, within the limit.

@@ -77,8 +77,11 @@ func (c *muxed) greet(limit time.Duration) error {
 		c.framer.WriteWindowUpdate(0, ourWindow-firstWindow))
 }
 
-// usable says whether new streams may be begun.
+// usable says whether new streams may be begun. An end that nobody has read yet is one.
 func (c *muxed) usable() bool {
+	if _, closed, err := peek(c.tls.NetConn().(*net.TCPConn)); closed || err != nil {
+		return false
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return !c.told && c.err == nil
