@@ -29,6 +29,7 @@ func (u *upload) copyStream() bool {
 		switch {
 		case err == nil:
 		case errors.Is(err, io.EOF):
+			u.fail = failure{} // the end of the body; where the upstream does not take it any more, its answer decides
 			return u.endOfStream(u.c.stream().Trailers())
 		default:
 			return false
