@@ -188,10 +188,11 @@ func TestAnIssuedCertificateStaysWhateverHappens(t *testing.T) {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(ca.Root(t))
 	c := &tls.Config{ServerName: "a.test", RootCAs: roots}
-	first, err := secureGet(secure, c)
-	if err != nil {
-		t.Fatal(err)
-	}
+	var first tls.ConnectionState
+	i.eventually("the certificate with the workers", func() (err error) {
+		first, err = secureGet(secure, c)
+		return err
+	})
 	for _, fault := range []struct {
 		name string
 		do   func()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/base64"
+	"time"
 
 	"pingap/message"
 	"pingap/worker/http2/frame"
@@ -125,6 +126,9 @@ func (k *streamConn) Run() {
 		c.tunnel()
 	}
 	k.mux.noteCut(c)
+	if c.linger {
+		c.lingerStream(k.own.stream)
+	}
 	k.mux.end(c) // first: the sweeper looks at the stream no more
 	k.own.stream.Release()
 	k.giveBack()
@@ -182,4 +186,24 @@ func (c *conn) acceptStream() bool {
 	}
 	s.ex.Response.Status = 200
 	return true
+}
+
+// streamLinger is how long the rest of a body is taken that nobody needs.
+const streamLinger = 500 * time.Millisecond
+
+// lingerStream takes what is still coming of a body after the answer, for a moment. To end the stream without it needs a reset, which some
+// clients take for a failure although the answer is complete (RFC 9113 section 8.1).
+func (c *conn) lingerStream(st *server.Stream) {
+	if !st.Answered() || st.SetReadDeadline(time.Now().Add(streamLinger)) != nil {
+		return
+	}
+	buf := c.p.pools.bodyBuffer()
+	defer c.p.pools.body.Put(buf)
+	for total := 0; total < lingerBytes && !c.p.cutting.Load(); {
+		n, err := st.Read(buf[:])
+		if err != nil {
+			return
+		}
+		total += n
+	}
 }

@@ -133,6 +133,13 @@ func (s *Stream) tell() {
 	}
 }
 
+// Answered reports whether the whole response is queued or sent.
+func (s *Stream) Answered() bool {
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	return s.localEnded && s.dead == nil
+}
+
 // Reset ends the stream at once, in both directions: what was not sent is lost. The client sees code.
 func (s *Stream) Reset(code frame.ErrCode) {
 	c := s.c
