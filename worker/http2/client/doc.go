@@ -38,8 +38,8 @@
 //
 // Bodies are bounded by the windows of stream and connection, heads by MaxHead and MaxFields, field blocks by frames and bytes, the output by
 // outData and maxAcks, interim responses by number. Frames that lead to nothing draw on a budget (patience) that time and useful frames fill
-// up. On a stream that we have reset no more may come than was on its way. A slow reader keeps bytes of the connection's window: with half of
-// it unread the connection takes no new streams.
+// up. On a stream that we have reset no more may come than was on its way. A slow reader keeps bytes of its own window
+// alone, so that it cannot stop others; with half of the connection's window unread the connection takes no new streams.
 //
 // # Errors
 //

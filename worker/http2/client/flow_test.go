@@ -180,11 +180,11 @@ func TestAnUnreadBodyIsBounded(t *testing.T) {
 	if _, err := io.ReadFull(s, make([]byte, 1<<16)); err != nil {
 		t.Fatal(err)
 	}
-	seen := map[uint32]uint32{}
-	for seen[id] < 1<<16 || seen[0] < 1<<16 {
+	for seen := uint32(0); seen < 1<<16; {
 		h, p := sv.want(frame.WindowUpdate)
-		n, _ := frame.ParseWindowUpdate(h, p)
-		seen[h.Stream] += n
+		if n, _ := frame.ParseWindowUpdate(h, p); h.Stream == id {
+			seen += n
+		}
 	}
 	for range 4 {
 		sv.write(appendData(nil, id, chunk, false))
@@ -195,22 +195,40 @@ func TestAnUnreadBodyIsBounded(t *testing.T) {
 	sv.serves(c)
 }
 
-func TestTheConnectionsWindowBoundsAllStreams(t *testing.T) {
+// Streams that nobody reads keep what their own windows hold. Those beside them go on, and new ones go to another connection.
+func TestUnreadStreamsDoNotStopOthers(t *testing.T) {
 	c, sv := script(t, Options{StreamWindow: 1 << 17, ConnWindow: 1 << 17})
 	a, b := get(t, c, "/"), get(t, c, "/")
 	sv.request()
 	sv.request()
 	chunk := make([]byte, 1<<14)
 	sv.write(append(sv.headers(a.id, false, ":status", "200"), sv.headers(b.id, false, ":status", "200")...))
+	given := int64(1 << 17) // of the connection's window
+	say := func(id uint32, end bool) {
+		t.Helper()
+		for given < int64(len(chunk)) {
+			h, p := sv.want(frame.WindowUpdate)
+			if n, _ := frame.ParseWindowUpdate(h, p); h.Stream == 0 {
+				given += int64(n)
+			}
+		}
+		given -= int64(len(chunk))
+		sv.write(appendData(nil, id, chunk, end))
+	}
+	for range 8 {
+		say(a.id, false)
+	}
 	for i := range 8 {
-		sv.write(appendData(nil, []uint32{a.id, b.id}[i%2], chunk, false))
+		say(b.id, i == 7)
 	}
-	sv.settle()
-	if c.Room() != 0 {
-		t.Error("a connection that is full of unread bytes takes requests")
+	if _, body := complete(t, b); len(body) != 1<<17 {
+		t.Errorf("%d bytes", len(body))
 	}
-	sv.write(appendData(nil, a.id, chunk, false))
-	sv.wantGoAway(frame.FlowControlError)
+	if n, _ := a.Buffered(); n != 1<<17 || c.Room() != 0 {
+		t.Errorf("%d bytes are unread, and there is room for %d streams", n, c.Room())
+	}
+	sv.write(appendData(nil, a.id, []byte("!"), false)) // one too many
+	sv.wantReset(a.id, frame.FlowControlError)
 }
 
 // What comes on a stream that was reset is given back, and no more comes than was on its way.

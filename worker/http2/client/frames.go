@@ -59,6 +59,7 @@ func (c *Conn) dataLocked(h frame.Header, p []byte) error {
 	if c.recvWin -= int64(n); c.recvWin < 0 {
 		return broken(frame.FlowControlError, "more DATA than the connection's window")
 	}
+	c.giveBackLocked(n) // at once: what one stream leaves unread must not stop the others
 	if len(data) == 0 && !h.Flags.Has(frame.FlagEndStream) {
 		if err := c.spendLocked(1); err != nil {
 			return err
@@ -66,16 +67,13 @@ func (c *Conn) dataLocked(h frame.Header, p []byte) error {
 	}
 	s := c.streams.Find(h.Stream)
 	if s == nil {
-		c.giveBackLocked(n)
 		return c.lateLocked(int64(n), 0)
 	}
 	if s.recvWin -= int64(n); s.recvWin < 0 {
-		c.giveBackLocked(n)
 		s.rejectLocked(wrong(frame.FlowControlError, "more DATA than the stream's window"))
 		return nil
 	}
 	if broken := s.dataLocked(data, h.Flags.Has(frame.FlagEndStream)); broken != nil {
-		c.giveBackLocked(n)
 		s.rejectLocked(broken)
 		return nil
 	}

@@ -13,7 +13,8 @@ type Options struct {
 	MaxStreams int
 	// StreamWindow is how many bytes of one response the peer may send ahead of the reader. Default 1 MiB.
 	StreamWindow int
-	// ConnWindow is the same for all streams together; it bounds what a connection buffers. Default 8 MiB.
+	// ConnWindow is how many bytes of all responses may be on their way at once. It is given back as they come: slow readers hold up
+	// nobody else. With half of it unread the connection takes no new streams. Default 8 MiB.
 	ConnWindow int
 	// MaxHead bounds a response head with its interim ones, and the trailers, by the count of RFC 9113
 	// section 10.5.1: names and values and 32 bytes a field. Default 64 KiB.

@@ -210,7 +210,7 @@ func (s *Stream) WriteTrailers(fields *message.Fields) error {
 	return nil
 }
 
-// giveBackLocked returns n bytes of the stream's and the connection's windows to the peer, in large steps.
+// giveBackLocked returns n bytes of the stream's window to the peer, in large steps.
 func (s *Stream) giveBackLocked(n int) {
 	c := s.c
 	if n == 0 {
@@ -223,7 +223,6 @@ func (s *Stream) giveBackLocked(n int) {
 		s.recvWin += int64(s.credit)
 		s.credit = 0
 	}
-	c.giveBackLocked(n)
 }
 
 // giveBackLocked returns n bytes of the connection's window to the peer, in large steps.

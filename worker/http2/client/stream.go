@@ -196,9 +196,7 @@ func (s *Stream) Release() {
 		panic("http2 client: stream released twice")
 	}
 	s.closeLocked()
-	n := s.body.Drop(&c.pools.blocks)
-	c.unread -= n
-	c.giveBackLocked(n)
+	c.unread -= s.body.Drop(&c.pools.blocks)
 	s.recycleLocked()
 	c.publishLocked()
 	c.flushLocked()
