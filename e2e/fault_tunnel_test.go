@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -140,7 +141,7 @@ func TestFaultTunnelsOverTLSEndWithAGoodbye(t *testing.T) {
 }
 
 // Load: all clients over TLS on one server, and on another one. Fault: the other one goes by a reload, with a handshake half done. Expected: 0 failed on the one that
-// stays, none but refused on the other, its handshake is completed and served once, and no connection of HTTP/2 is led away in one step.
+// stays, no connection that was served is lost on the other, its handshake is completed and served once, and no connection of HTTP/2 is led away in one step.
 func TestFaultASecureServerGoesUnderLoad(t *testing.T) {
 	count := faultTest(t, 2, 20)
 	addr, dir, up := freePort(t), workDir(t), newUpstream(t)
@@ -175,8 +176,14 @@ func TestFaultASecureServerGoesUnderLoad(t *testing.T) {
 		close(h.goOn)
 		<-served
 		r := added.Stop()
-		if total := r.Total(); total.Failed() != total.Ended[load.Refused] || total.Abrupt > 0 {
-			t.Errorf("a server that goes cuts connections:\n%s", r)
+		for _, f := range r.Failures {
+			// What gets into the queue of a socket between the last look at it and its end is reset.
+			if f.Outcome != load.Refused && !strings.HasPrefix(f.Err.Error(), "handshake: ") {
+				t.Errorf("lost: %s", f)
+			}
+		}
+		if total := r.Total(); total.Abrupt > 0 {
+			t.Errorf("connections were led away in one step:\n%s", r)
 		}
 		l.goesOn(100)
 		otherUp.Close()

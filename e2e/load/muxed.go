@@ -53,7 +53,7 @@ func dialMuxed(addr string, sessions tls.ClientSessionCache, limit time.Duration
 	c.encoder = hpack.NewEncoder(&c.block)
 	if err := c.greet(limit); err != nil {
 		tcp.Close()
-		return nil, fail(Reset, err)
+		return nil, fail(Reset, fmt.Errorf("handshake: %w", err))
 	}
 	return c, nil
 }

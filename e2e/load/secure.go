@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"time"
@@ -24,7 +25,7 @@ func (c *connection) secure(sessions tls.ClientSessionCache, limit time.Duration
 		return false, fail(Cut, err)
 	}
 	if err := inner.Handshake(); err != nil {
-		return false, fail(Reset, err)
+		return false, fail(Reset, fmt.Errorf("handshake: %w", err))
 	}
 	c.Conn, c.in = inner, bufio.NewReader(inner)
 	return inner.ConnectionState().DidResume, nil

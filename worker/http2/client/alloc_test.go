@@ -1,3 +1,5 @@
+//go:build !race
+
 package client
 
 import (
@@ -8,9 +10,6 @@ import (
 )
 
 func TestAWarmConnectionAllocatesNothing(t *testing.T) {
-	if raceEnabled {
-		t.Skip("the race detector allocates")
-	}
 	a, b := socketPair(t)
 	go benchConn(b, 64<<10) // ends with the connection
 	c := watch(t, New(a, Options{ConnWindow: 64 << 20}))
