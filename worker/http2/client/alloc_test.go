@@ -3,7 +3,6 @@
 package client
 
 import (
-	"net"
 	"testing"
 
 	"pingap/message"
@@ -35,25 +34,4 @@ func TestAWarmConnectionAllocatesNothing(t *testing.T) {
 	if n := testing.AllocsPerRun(2000, round); n >= 1 {
 		t.Errorf("%v allocations for a request", n)
 	}
-}
-
-// socketPair returns the two ends of a connection over loopback.
-func socketPair(t testing.TB) (a, b net.Conn) {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	if a, err = net.Dial("tcp", ln.Addr().String()); err != nil {
-		t.Fatal(err)
-	}
-	if b, err = ln.Accept(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		a.Close()
-		b.Close()
-	})
-	return a, b
 }
