@@ -37,7 +37,10 @@ func startOwn(t *testing.T, conf string) *instance {
 func (i *instance) install(content []byte) {
 	i.t.Helper()
 	path := filepath.Join(i.dir, "bin", "pingap")
-	if err := os.WriteFile(path+".new", content, 0o755); err != nil {
+	syscall.ForkLock.RLock() // a child of another test must not hold the file for writing: it could not be executed
+	err := os.WriteFile(path+".new", content, 0o755)
+	syscall.ForkLock.RUnlock()
+	if err != nil {
 		i.t.Fatal(err)
 	}
 	rename(i.t, path+".new", path)

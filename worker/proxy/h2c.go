@@ -50,7 +50,7 @@ func (c *conn) switchTo(m *mux) next {
 	s := c.s
 	c.s = nil
 	defer c.p.pools.putSession(s)
-	err := m.h2.Feed(s.unread())
+	err := m.feed(s.unread())
 	m.h2.Flush()
 	s.r = s.w
 	s.reset()
@@ -90,7 +90,7 @@ func (c *conn) upgradeH2C() next {
 	k.s, s.ex.Conn = s, &k.info
 	s.fd, s.ex.Request.Version = 0, message.HTTP2
 	c.info.Requests = m.requests.Add(1)
-	m.serve(k)
+	m.first = k
 	c.s = rest
 	return c.switchTo(m)
 }

@@ -28,6 +28,10 @@ type mux struct {
 	hurried  atomic.Bool   // it is being closed: what is written has little time
 	cutWhy   atomic.Uint32 // why a stream was cut: a drain.Why
 
+	// first is the request that came with an offer of HTTP/2, until the client speaks that: some take no more than a little behind the
+	// answer to their offer. Of the connection's goroutine.
+	first *streamConn
+
 	// of the sweeper
 	told  int64 // when the client was told that the connection comes to its end, 0 for not
 	final bool  // and that no stream will be begun any more
@@ -63,7 +67,7 @@ func (m *mux) onReadable(fd uintptr) bool {
 	for {
 		n, drained, err := m.gather(fd, buf[:])
 		if n > 0 {
-			if broken := m.h2.Feed(buf[:n]); broken != nil {
+			if broken := m.feed(buf[:n]); broken != nil {
 				c.linger, err = true, broken // so that it reads the GOAWAY
 			}
 		}
@@ -76,6 +80,18 @@ func (m *mux) onReadable(fd uintptr) bool {
 			return false
 		}
 	}
+}
+
+// feed hands what came to the engine.
+func (m *mux) feed(p []byte) error {
+	if err := m.h2.Feed(p); err != nil {
+		return err
+	}
+	if k := m.first; k != nil && len(p) > 0 {
+		m.first = nil
+		m.serve(k)
+	}
+	return nil
 }
 
 // gather reads what is at hand. Over TLS a read ends with each record, and a client makes one of each small request: the engine is
@@ -174,6 +190,11 @@ func (m *mux) close() {
 	m.h2.GoAway()
 	m.h2.Flush()
 	m.h2.Close(net.ErrClosed)
+	if k := m.first; k != nil {
+		m.first = nil
+		k.own.stream.Release()
+		k.giveBack()
+	}
 	m.mu.Lock()
 	for k := m.list.after; k != &m.list; k = k.after {
 		k.wait.mu.Lock()
