@@ -65,12 +65,58 @@ func TestAQuietSocketKeepsItsQueueAndTakesNobodyMore(t *testing.T) {
 	if err := Quiet(fd); err != nil {
 		t.Fatal(err)
 	}
-	if d, err := net.DialTimeout("tcp4", l.Address, 200*time.Millisecond); err == nil {
+	if d, err := net.DialTimeout("tcp4", l.Address, 10*time.Second); err == nil {
 		d.Close()
 		t.Error("a connection began")
+	} else if !errors.Is(err, unix.ECONNREFUSED) {
+		t.Errorf("a connection was not refused: %v", err)
 	}
 	if n := waiting(t, fd); n != 1 {
 		t.Errorf("%d were waiting, want the one from before", n)
+	}
+}
+
+// A handshake that is under way stays so, with TCP_DEFER_ACCEPT, until the client sends: for the client it is a connection.
+func TestAQuietSocketEndsTheHandshakesThatHaveBegun(t *testing.T) {
+	for _, network := range []string{"tcp4", "tcp6"} {
+		l, fd := at(t, network, map[string]string{"tcp4": "127.0.0.1:0", "tcp6": "[::1]:0"}[network])
+		if err := unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT, 30); err != nil {
+			t.Fatal(err)
+		}
+		c, err := net.Dial(network, l.Address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if err := Quiet(fd); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := unix.Accept4(fd, unix.SOCK_CLOEXEC); !errors.Is(err, unix.EAGAIN) {
+			t.Fatalf("%s: the handshake is over: %v", network, err)
+		}
+		if _, err := c.Write([]byte("ping")); err != nil {
+			t.Fatal(err)
+		}
+		var got int
+		for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+			if got, _, err = unix.Accept4(fd, unix.SOCK_CLOEXEC); err == nil || time.Now().After(end) {
+				break
+			}
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", network, err)
+		}
+		buf := make([]byte, 8)
+		if n, err := unix.Read(got, buf); err != nil || string(buf[:n]) != "ping" {
+			t.Errorf("%s: read %q, %v", network, buf[:n], err)
+		}
+		if _, err := unix.Write(got, []byte("pong")); err != nil {
+			t.Errorf("%s: %v", network, err)
+		}
+		if n, err := c.Read(buf); err != nil || string(buf[:n]) != "pong" {
+			t.Errorf("%s: answered %q, %v", network, buf[:n], err)
+		}
+		unix.Close(got)
 	}
 }
 
