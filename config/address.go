@@ -63,25 +63,40 @@ func (s *Server) Addresses() []Address {
 // Backend is one entry of upstreams.X.addrs.
 type Backend struct {
 	Address
-	Weight int // at least 1
+	Weight int  // at least 1
+	Backup bool // gets requests only while no other can
 }
 
-// ParseBackend reads "host[:port][ weight]", "[v6][:port][ weight]" or "unix:/path[ weight]".
+// backupWord behind an address marks a backend that is spare.
+const backupWord = "backup"
+
+// ParseBackend reads "host[:port]", "[v6][:port]" or "unix:/path", with a weight and the word backup behind it, in this order, where
+// wanted.
 func ParseBackend(text string, defaultPort int) (Backend, error) {
-	addr, weightText, weighted := strings.Cut(strings.TrimSpace(text), " ")
-	weight := 1
-	if weighted {
-		n, err := strconv.Atoi(strings.TrimSpace(weightText))
+	words := strings.Fields(text)
+	b := Backend{Weight: 1}
+	if n := len(words); n > 1 && words[n-1] == backupWord {
+		b.Backup, words = true, words[:n-1]
+	}
+	if len(words) > 2 {
+		return Backend{}, fmt.Errorf("backend %q: expected an address, then a weight, then %q", clip(text), backupWord)
+	}
+	if len(words) == 2 {
+		n, err := strconv.Atoi(words[1])
 		if err != nil || n < 1 || n > maxWeight {
 			return Backend{}, fmt.Errorf("backend %q: expected a weight of 1 to %d after the blank", clip(text), maxWeight)
 		}
-		weight = n
+		b.Weight = n
 	}
-	a, err := backendAddress(addr, defaultPort)
-	if err != nil {
+	addr := ""
+	if len(words) > 0 {
+		addr = words[0]
+	}
+	var err error
+	if b.Address, err = backendAddress(addr, defaultPort); err != nil {
 		return Backend{}, err
 	}
-	return Backend{Address: a, Weight: weight}, nil
+	return b, nil
 }
 
 // maxWeight bounds the weight of a backend, so that sums of weights cannot overflow.

@@ -68,6 +68,9 @@ func (l *loader) checkTarget(e *entry, loc *Location) {
 	if up := loc.Upstream; up != "" && !strings.HasPrefix(up, "$") && l.entries[KindUpstream][up] == nil && !l.broken {
 		l.fail(e.problem(fmt.Sprintf("upstream %q is not defined%s", clip(up), l.suggestEntry(up, KindUpstream)), "upstream"))
 	}
+	if up := loc.Mirror; up != "" && l.entries[KindUpstream][up] == nil && !l.broken {
+		l.fail(e.problem(fmt.Sprintf("upstream %q is not defined%s", clip(up), l.suggestEntry(up, KindUpstream)), "mirror"))
+	}
 	if loc.Upstream == "" && len(loc.Plugins) == 0 {
 		l.warn(e.problem("the location has neither an upstream nor a plugin, it answers 503"))
 	}

@@ -23,6 +23,7 @@ func (l *loader) checkUpstream(e *entry, u *Upstream, hosts map[string]error) {
 	}
 	l.checkAlgo(e, u)
 	l.checkHealth(e, u)
+	l.checkFailures(e, u)
 	l.checkUpstreamTLS(e, u)
 	for _, server := range splitList(u.DNSServer) {
 		if _, err := netip.ParseAddr(server); err != nil {
@@ -32,6 +33,27 @@ func (l *loader) checkUpstream(e *entry, u *Upstream, hosts map[string]error) {
 	breaker := u.CircuitBreakMaxConsecutiveFailures > 0 || u.CircuitBreakMaxFailurePercent > 0
 	if breaker && !u.EnableBackendStats {
 		l.warn(e.problem("the circuit breaker gets no data without enable_backend_stats = true", breakerKey(u)))
+	}
+}
+
+// checkFailures judges what counts as failure, and what is done about it.
+func (l *loader) checkFailures(e *entry, u *Upstream) {
+	for key, text := range map[string]string{"backend_failure_status_code": u.BackendFailureStatusCode, "eject_status": u.EjectStatus, "retry_status": u.RetryStatus} {
+		if _, err := StatusList(text); err != nil {
+			l.fail(e.problem(err.Error(), key))
+		}
+	}
+	if _, err := u.StickyCookie(); err != nil {
+		l.fail(e.problem(err.Error(), "sticky"))
+	}
+	if u.Discovery != "transparent" {
+		return
+	}
+	for key, set := range map[string]bool{"sticky": u.Sticky != "", "slow_start": u.SlowStart > 0, "max_requests_per_backend": u.MaxRequestsPerBackend > 0,
+		"eject_consecutive_failures": u.EjectConsecutiveFailures > 0} {
+		if set {
+			l.warn(e.problem("without effect: transparent discovery has no set of backends", key))
+		}
 	}
 }
 

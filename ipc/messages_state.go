@@ -15,7 +15,7 @@ func (s Secret) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "[secret of %d byte
 const (
 	TicketKeySize = 32       // bytes of a key for TLS session tickets
 	MaxTicketKeys = 3        // that are known at a time
-	MaxStateItems = 4096     // items, all kinds together
+	MaxStateItems = 65536    // items, all kinds together
 	MaxStateBytes = 24 << 20 // bytes of all of them, names included
 	MaxStateKey   = 1024     // bytes of an item's key
 	MaxStateBody  = 1 << 20  // bytes of an item's body
