@@ -266,6 +266,7 @@ func (s *supervisor) commit() {
 	op.phase = committing
 	s.adopt(op.next)
 	s.persist() // from here on a successor rolls forward
+	s.quietUnwanted()
 	for _, c := range op.members {
 		op.waiting[c] = struct{}{}
 	}
