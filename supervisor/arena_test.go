@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -358,4 +359,41 @@ func TestAWorkerThatWritesOverTheArenaKeepsNobodyFromStarting(t *testing.T) {
 		}
 	}
 	i.survives(1, 47)
+}
+
+// A supervisor can end between making a part and telling everybody.
+func TestWorkersThatWereNotToldOfAPartAreToldByTheNextSupervisor(t *testing.T) {
+	i, m, o := kept(t, nil)
+	i.behave("worker1.arenapart", "ignore")
+	i.grow(1)
+	i.grow(2)
+	i.leave()
+	i.behave("worker1.arenapart", "")
+	o.Stored = m.stored()
+	n := i.successor(o)
+	n.takeControl()
+	n.hold(48)
+	n.survives(2, 48)
+}
+
+func TestTheArenaDoesNotGrowWhileAnotherSupervisorTakesOver(t *testing.T) {
+	f := &flip{}
+	asked, goOn := make(chan struct{}), make(chan struct{})
+	f.start = func(*ipc.Conn) error {
+		close(asked)
+		<-goOn
+		return errors.New("gives up")
+	}
+	i := boot(t, func(o *Options) { o.Upgrader = f })
+	i.send(ipc.Upgrade{RequestedBy: "test"})
+	<-asked
+	i.send(ipc.ArenaGrow{Records: 1})
+	m := i.receive(ipc.TypeArenaGrown, ipc.TypeRefused)
+	m.Close()
+	if r, ok := m.Body.(*ipc.Refused); !ok || r.Code != ipc.CodeBusy {
+		t.Errorf("got %+v", m.Body)
+	}
+	close(goOn)
+	i.receive(ipc.TypeRefused).Close()
+	i.grow(1)
 }
