@@ -361,12 +361,36 @@ func TestAWorkerThatWritesOverTheArenaKeepsNobodyFromStarting(t *testing.T) {
 	i.survives(1, 47)
 }
 
+// As one that had no descriptor left when it came.
+func TestAWorkerThatMissedAPartGetsItWithTheNext(t *testing.T) {
+	i := boot(t, nil)
+	i.behave("worker1.arenapart", "ignore")
+	i.grow(1)
+	i.grow(2)
+	i.lost(1, 3) // the first comes again with the second
+	i.behave("worker1.arenapart", "")
+	i.grow(3)
+	i.hold(49)
+	i.wantHeld(3, 49)
+}
+
+// lost waits until a worker has let messages pass.
+func (i *instance) lost(slot, messages int) {
+	i.t.Helper()
+	path := filepath.Join(i.dir, fmt.Sprintf("worker%d.ignored", slot))
+	i.until("messages lost", func(*ipc.StatusAll) bool {
+		data, _ := os.ReadFile(path)
+		return len(data) >= messages
+	})
+}
+
 // A supervisor can end between making a part and telling everybody.
 func TestWorkersThatWereNotToldOfAPartAreToldByTheNextSupervisor(t *testing.T) {
 	i, m, o := kept(t, nil)
 	i.behave("worker1.arenapart", "ignore")
 	i.grow(1)
 	i.grow(2)
+	i.lost(1, 3) // the first comes again with the second
 	i.leave()
 	i.behave("worker1.arenapart", "")
 	o.Stored = m.stored()

@@ -80,11 +80,13 @@ type worker struct {
 	held  *arena.Counter
 	had   int          // parts, at the last Start or Prepare
 	holds map[int]bool // rows of records
-	keys  ipc.TicketKeys
-	start *ipc.Start
-	snap  int               // snapshot of start
-	await *ipc.Acceptor     // rescue socket
-	items map[string]string // bodies by kind and key
+
+	ignored int // messages
+	keys    ipc.TicketKeys
+	start   *ipc.Start
+	snap    int               // snapshot of start
+	await   *ipc.Acceptor     // rescue socket
+	items   map[string]string // bodies by kind and key
 }
 
 // behaviour returns what the file for this slot and message says, "" for well-behaved.
@@ -231,7 +233,8 @@ func (w *worker) handle(ctx context.Context, m *ipc.Message) error {
 	case "nack":
 		return reply(ipc.Nack{Code: ipc.CodeInvalid, Path: "upstreams.api", Message: "no\nway"})
 	case "ignore":
-		return nil
+		w.ignored++
+		return os.WriteFile(filepath.Join(w.dir, fmt.Sprintf("worker%d.ignored", w.slot)), make([]byte, w.ignored), 0o644)
 	}
 	switch b := m.Body.(type) {
 	case *ipc.Start:
