@@ -21,6 +21,9 @@ import (
 // mapArena takes what control is given.
 func (i *instance) mapArena(m *ipc.Message) {
 	i.t.Helper()
+	if i.arena != nil {
+		i.arena.Close()
+	}
 	fd, err := m.Take(i.start.Arena)
 	if err == nil {
 		i.arena, err = arena.Open(fd)
@@ -29,7 +32,11 @@ func (i *instance) mapArena(m *ipc.Message) {
 		i.t.Fatal(err)
 	}
 	a := i.arena
-	i.t.Cleanup(func() { a.Close() })
+	i.t.Cleanup(func() { // that of a control before was closed by the next
+		if a == i.arena {
+			a.Close()
+		}
+	})
 	for _, slot := range i.start.Parts {
 		i.addPart(m, slot)
 	}
@@ -268,6 +275,8 @@ func TestAnArenaOfAnotherVersionIsReplacedInTheStoreAsWell(t *testing.T) {
 	i, m, o := kept(t, nil)
 	before := pids(i.status())
 	i.grow(1)
+	i.hold(44)
+	i.wantHeld(1, 44) // both have mapped it
 	i.leave()
 	o.Stored = m.stored()
 	for _, f := range o.Stored { // as if another build had made it

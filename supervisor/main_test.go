@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -132,7 +133,7 @@ func fakeWorker() error {
 	go w.beat()
 	for {
 		m, err := conn.Receive(ctx)
-		if err == io.EOF {
+		if err == io.EOF || errors.Is(err, unix.ECONNRESET) { // with something unread
 			if conn, err = w.rescued(ctx); err != nil {
 				return nil
 			}
