@@ -125,7 +125,7 @@ func TestTheArenaGrowsForControlAndEverybodyHasIt(t *testing.T) {
 	p := i.proposal("one", "two")
 	p.Class = ipc.ClassRoll
 	i.mustApply(p)
-	i.until("fresh workers alone", allOf(2))
+	i.until("the others reaped", func(all *ipc.StatusAll) bool { return allOf(2)(all) && len(all.Processes) == 4 })
 	i.wantHeld(4, 42)
 }
 
@@ -294,7 +294,7 @@ func TestAnArenaOfAnotherVersionIsReplacedInTheStoreAsWell(t *testing.T) {
 		t.Errorf("workers %v, before %v", pids(n.status()), before)
 	}
 	n.mustApply(n.proposal("", "one"))
-	n.until("fresh workers alone", allOf(2))
+	n.until("the others reaped", func(all *ipc.StatusAll) bool { return allOf(2)(all) && len(all.Processes) == 4 })
 	n.grow(1)
 	n.hold(45)
 	n.survives(1, 45)
