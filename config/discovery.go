@@ -93,3 +93,8 @@ func (u *Upstream) DockerLabels() []DockerLabel {
 	}
 	return out
 }
+
+// Backend reads one entry of addrs; of docker discovery they are labels.
+func (u *Upstream) Backend(text string) (Backend, error) {
+	return ParseBackend(text, u.defaultPort())
+}
