@@ -9,7 +9,7 @@
 //
 //	no answer, an empty one           what was known stays
 //	there is no such name             it goes when that was said twice over 30 s, and only while the upstream has other backends
-//	an address is missing             it stays for two TTLs, 60 s at most: answers of some servers rotate through a larger set
+//	an address is missing             it stays for two TTLs, 75 s at most: answers of some servers rotate through a larger set
 //	one family, one target fails      what was known of it stays, the rest changes
 //	a container stops                 it goes at once
 //	a container is gone, no event     it goes when the engine's list was twice without it

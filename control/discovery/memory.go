@@ -12,9 +12,10 @@ import (
 )
 
 const (
-	// An address that is missing from an answer stays for two TTLs within these bounds.
-	minGrace = 10 * time.Second
-	maxGrace = time.Minute
+	// An address that is missing from an answer stays for two TTLs, and half of one for look-ups that come a little late, within these
+	// bounds: with a TTL of up to a minute it is back in time if only one answer was without it.
+	minGrace = 15 * time.Second
+	maxGrace = 75 * time.Second
 	// A name is gone when that was said goneTimes over goneFor.
 	goneTimes = 2
 	goneFor   = 30 * time.Second
@@ -41,7 +42,7 @@ type kept struct {
 
 // answer takes in an answer that holds for ttl. Of failed origins it says nothing.
 func (m *memory) answer(now time.Time, list []found, failed []dns.Origin, ttl time.Duration) {
-	grace := min(max(2*ttl, minGrace), maxGrace)
+	grace := min(max(2*ttl+ttl/2, minGrace), maxGrace)
 	m.said = 0
 	next := map[config.Address]*kept{}
 	for _, f := range list {

@@ -10,8 +10,8 @@ import (
 	"pingap/config"
 )
 
-// gather is how long changes are waited for that may come together.
-const gather = 200 * time.Millisecond
+// together is how long changes are waited for that may come together.
+const together = 200 * time.Millisecond
 
 // pool is what is known of one upstream, by the entries of addrs. The watchers write, tell reports.
 type pool struct {
@@ -125,15 +125,30 @@ func (p *pool) tell(ctx context.Context, done <-chan struct{}, report func(Updat
 		case <-ctx.Done():
 			return
 		}
-		next := p.update()
-		if !ended && (last.Tried || !next.Tried) && !sleep(ctx, gather) {
+		if !ended && !p.gather(ctx, last.Tried) {
 			return
 		}
-		if next = p.update(); !next.equal(last) {
+		if next := p.update(); !next.equal(last) {
 			report(next)
 			last = next
 		}
 	}
+}
+
+// gather waits for changes that come together; where not everything has been tried before, no longer than until it is.
+func (p *pool) gather(ctx context.Context, tried bool) bool {
+	timer := time.NewTimer(together)
+	defer timer.Stop()
+	for tried || !p.update().Tried {
+		select {
+		case <-timer.C:
+			return true
+		case <-ctx.Done():
+			return false
+		case <-p.changed:
+		}
+	}
+	return true
 }
 
 func (u Update) equal(o Update) bool {
