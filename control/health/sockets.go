@@ -21,7 +21,7 @@ func (c *Checker) begin(t *target, now int64) {
 		t.reused, t.sent = true, 0
 		t.stage = sending
 		c.due.set(t, now+int64(t.Check.ReadTimeout))
-		c.advance(t, now)
+		c.advance(t, false, now)
 		return
 	}
 	t.deadline = now + int64(t.Check.ConnectionTimeout)
@@ -101,6 +101,9 @@ func (t *target) dial() (err error) {
 		if err := unix.SetsockoptLinger(t.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1}); err != nil {
 			return os.NewSyscallError("setsockopt", err)
 		}
+		// The kernel is not to hurry with its acknowledgement of the backend's SYN: it goes with the request, and the reset comes in its
+		// place where there is none, so that the backend's kernel wakes nobody for a connection that is gone.
+		_ = unix.SetsockoptInt(t.fd, unix.IPPROTO_TCP, unix.TCP_QUICKACK, 0)
 	}
 	return unix.Connect(t.fd, t.to)
 }
@@ -121,26 +124,21 @@ func (c *Checker) shut(t *target) {
 // happened is called when something happened to the socket of t.
 func (c *Checker) happened(t *target, events uint32, now int64) {
 	switch {
-	case t.stage == resting: // the backend closed what was kept, or says what nobody asked for
-		c.shut(t)
+	case t.stage == resting:
+		if events&^unix.EPOLLOUT != 0 { // the backend closed what was kept, or says what nobody asked for
+			c.shut(t)
+		}
 	case t.stage == connecting && events&(unix.EPOLLOUT|unix.EPOLLERR|unix.EPOLLHUP) == 0:
 	default:
-		c.advance(t, now)
+		c.advance(t, events&(unix.EPOLLERR|unix.EPOLLHUP) != 0, now)
 	}
 }
 
-// advance takes a check as far as it gets without waiting.
-func (c *Checker) advance(t *target, now int64) {
+// advance takes a check as far as it gets without waiting. suspect tells that the socket may have failed.
+func (c *Checker) advance(t *target, suspect bool, now int64) {
 	if t.stage == connecting {
-		if number, err := unix.GetsockoptInt(t.fd, unix.SOL_SOCKET, unix.SO_ERROR); err != nil || number != 0 {
-			if err == nil {
-				err = unix.Errno(number)
-			}
+		if err := t.connected(suspect); err != nil {
 			c.finish(t, outcomeOf(err), now)
-			return
-		}
-		if t.isSelf() {
-			c.finish(t, outcomeOf(unix.ECONNREFUSED), now)
 			return
 		}
 		if t.Check.Scheme == config.HealthTCP {
@@ -156,6 +154,23 @@ func (c *Checker) advance(t *target, now int64) {
 	if t.stage == reading {
 		c.receive(t, now)
 	}
+}
+
+// connected is the error of a connection that has been made, or not.
+func (t *target) connected(suspect bool) error {
+	if suspect {
+		number, err := unix.GetsockoptInt(t.fd, unix.SOL_SOCKET, unix.SO_ERROR)
+		if err != nil {
+			return os.NewSyscallError("getsockopt", err)
+		}
+		if number != 0 {
+			return unix.Errno(number)
+		}
+	}
+	if t.isSelf() {
+		return unix.ECONNREFUSED
+	}
+	return nil
 }
 
 // isSelf says whether the socket is connected to itself, as the kernel lets a connection to a port that nobody listens on be when it
