@@ -272,9 +272,9 @@ func TestASilentBackendHoldsUpNobody(t *testing.T) {
 				now.Add(-1)
 			})
 			r := newRig(t, func(o *Options) { o.Sockets, o.Exchanges = 8, 8 })
-			slow := check(t, url+"?check_frequency=1s&read_timeout=2s&connection_timeout=2s&failure=1")
+			slow := check(t, url+"?check_frequency=1s&read_timeout=1s&connection_timeout=1s&failure=1")
 			var targets []Target
-			for i := range 40 {
+			for i := range 16 {
 				targets = append(targets, Target{Key: fmt.Sprint(i), Address: address(silent), Check: slow})
 			}
 			r.c.Set("silent", targets)
