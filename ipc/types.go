@@ -34,6 +34,7 @@ const (
 	TypeLogLevel    Type = 43
 	TypeDump        Type = 44
 	TypeTicketKeys  Type = 45
+	TypeArenaPart   Type = 46
 
 	TypeActive    Type = 96
 	TypePrepared  Type = 97
@@ -60,6 +61,8 @@ const (
 	TypeUpgraded       Type = 171
 	TypeHistoryRequest Type = 172
 	TypeHistory        Type = 173
+	TypeArenaGrow      Type = 174
+	TypeArenaGrown     Type = 175
 	TypeStateRequest   Type = 180
 
 	TypeConfigRead Type = 224
@@ -85,7 +88,7 @@ var known = index(Unknown{}, Hello{}, Ready{}, Stop{}, StatusRequest{}, LogFDs{}
 	ControlStart{}, Propose{}, Applied{}, Refused{}, StatusAll{}, Reload{}, Reopen{}, Reopened{}, Stopping{},
 	Roll{}, Upgrade{}, Upgraded{}, HistoryRequest{}, History{}, HandoverRequest{}, Handover{},
 	ConfigRead{}, ConfigPart{}, Rollback{}, State{}, StateTaken{}, TicketKeys{},
-	StateRequest{}, UpstreamAdmin{}, UpstreamChanged{})
+	ArenaGrow{}, ArenaGrown{}, ArenaPart{}, StateRequest{}, UpstreamAdmin{}, UpstreamChanged{})
 
 func index(all ...Body) map[Type]reflect.Type {
 	m := make(map[Type]reflect.Type, len(all))
