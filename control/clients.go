@@ -140,6 +140,8 @@ func (c *client) answer(ctx context.Context, body ipc.Body) ipc.Body {
 		return c.rollback(ctx, b)
 	case *ipc.ConfigRead:
 		return c.read(ctx, *b)
+	case *ipc.UpstreamAdmin:
+		return c.admin(ctx, b)
 	case *ipc.StatusRequest:
 		return c.status(ctx)
 	case *ipc.Reopen:

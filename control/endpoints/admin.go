@@ -47,7 +47,7 @@ func (d *Directory) SetAdmin(upstream, address string, admin ipc.Admin, by strin
 	}
 	d.opt.Log.Info("backend", zap.String("upstream", p.name), zap.String("address", text), zap.String("admin", adminText(admin)),
 		zap.String("before", adminText(c.Before)), zap.String("by", by))
-	d.markLocked(item{ipc.StateWishes, p.name, ""})
+	d.markLocked(p.wishItem())
 	if b != nil {
 		if admin == ipc.AdminUp {
 			b.since = d.opt.Now()

@@ -11,10 +11,11 @@ import (
 func (d *Directory) Checked(r health.Result) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	p, b := d.backendLocked(r.Key)
-	if b == nil || b.uses == 0 {
+	p := d.pools[r.Upstream]
+	if p == nil || p.backends[r.Key] == nil || p.backends[r.Key].uses == 0 {
 		return
 	}
+	b := p.backends[r.Key]
 	fresh := !b.known
 	b.known = true
 	d.turnLocked(p, b, r)

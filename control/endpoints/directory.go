@@ -2,7 +2,6 @@ package endpoints
 
 import (
 	"context"
-	"strings"
 	"sync"
 	"time"
 
@@ -186,7 +185,7 @@ func (d *Directory) targetsLocked(p *pool) []health.Target {
 					continue
 				}
 				seen[e.backend] = true
-				targets = append(targets, health.Target{Key: keyOf(p.name, e.backend.text), Address: e.backend.address, Check: check})
+				targets = append(targets, health.Target{Key: e.text, Address: e.address, Check: check, Known: e.knownHealth()})
 			}
 		}
 	}
@@ -207,21 +206,6 @@ func (d *Directory) checkLocked(f *form, u *config.Upstream) *health.Compiled {
 		f.judgeLocked()
 	}
 	return check
-}
-
-// keyOf names a backend for the checker: no name of a socket or host has a NUL.
-func keyOf(pool, address string) string { return pool + "\x00" + address }
-
-func (d *Directory) backendLocked(key string) (*pool, *backend) {
-	n := strings.LastIndexByte(key, 0)
-	if n < 0 {
-		return nil, nil
-	}
-	p := d.pools[key[:n]]
-	if p == nil {
-		return nil, nil
-	}
-	return p, p.backends[key[n+1:]]
 }
 
 // sweep forgets what has had its time.
@@ -249,7 +233,7 @@ func (d *Directory) sweepPoolLocked(p *pool, now time.Time) {
 	for text, w := range p.wishes {
 		if !w.Absent.IsZero() && now.Sub(w.Absent) >= wishTime {
 			delete(p.wishes, text)
-			d.markLocked(item{ipc.StateWishes, p.name, ""})
+			d.markLocked(p.wishItem())
 			d.opt.Log.Info("what was wanted of a backend that has gone is forgotten", zap.String("upstream", p.name), zap.String("address", text),
 				zap.String("admin", adminText(w.Admin)))
 		}

@@ -12,30 +12,27 @@ import (
 	"pingap/ipc"
 )
 
-// item names something that is told.
-type item struct{ kind, pool, source string } // no source with wishes
+// item names something that is told, as others know it.
+type item struct{ kind, key string }
 
-// key is the one by which others know it.
-func (i item) key() string {
-	if i.kind == ipc.StateEndpoints {
-		return i.pool + "@" + i.source
-	}
-	return i.pool
-}
+func (f *form) item() item { return item{ipc.StateEndpoints, f.pool.name + "@" + f.source} }
 
-func (f *form) item() item { return item{ipc.StateEndpoints, f.pool.name, f.source} }
+func (p *pool) wishItem() item { return item{ipc.StateWishes, p.name} }
 
 // stateLocked makes what is told of an item as things are now: that it is gone where it is not there any more.
 func (d *Directory) stateLocked(i item) (ipc.StateItem, error) {
-	s := ipc.StateItem{Kind: i.kind, Key: i.key(), Private: i.kind == ipc.StateWishes}
+	s := ipc.StateItem{Kind: i.kind, Key: i.key, Private: i.kind == ipc.StateWishes}
 	var body any
-	p := d.pools[i.pool]
-	switch {
-	case p == nil:
-	case i.kind == ipc.StateWishes && len(p.wishes) > 0:
-		body = p.stateOfWishes()
-	case i.kind == ipc.StateEndpoints && p.forms[i.source] != nil:
-		body = d.endpointsLocked(p.forms[i.source])
+	switch i.kind {
+	case ipc.StateWishes:
+		if p := d.pools[i.key]; p != nil && len(p.wishes) > 0 {
+			body = p.stateOfWishes()
+		}
+	case ipc.StateEndpoints:
+		name, source := cutLast(i.key)
+		if p := d.pools[name]; p != nil && p.forms[source] != nil {
+			body = d.endpointsLocked(p.forms[source])
+		}
 	}
 	if body == nil {
 		s.Gone = true
@@ -78,7 +75,7 @@ func (d *Directory) Resume(items []ipc.StateItem) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, i := range items {
-		name, source, _ := cutLast(i.Key)
+		name, source := cutLast(i.Key)
 		switch i.Kind {
 		case ipc.StateWishes:
 			var w ipc.Wishes
@@ -89,7 +86,7 @@ func (d *Directory) Resume(items []ipc.StateItem) {
 			var e ipc.Endpoints
 			if err := json.Unmarshal(i.Body, &e); err != nil || e.Upstream != name || e.Source != source || name == "" {
 				d.opt.Log.Error("what was known of backends cannot be read", zap.String("item", i.Key))
-				d.markLocked(item{ipc.StateEndpoints, name, source}) // it is withdrawn
+				d.markLocked(item{i.Kind, i.Key}) // it is withdrawn
 				continue
 			}
 			d.resumeFormLocked(d.formLocked(d.poolLocked(name), source), &e)
@@ -127,12 +124,12 @@ func (d *Directory) resumeFormLocked(f *form, e *ipc.Endpoints) {
 }
 
 // cutLast divides a key at its last @: a name may hold one, a source does not.
-func cutLast(key string) (name, source string, ok bool) {
+func cutLast(key string) (name, source string) {
 	n := strings.LastIndexByte(key, '@')
 	if n < 0 {
-		return key, "", false
+		return key, ""
 	}
-	return key[:n], key[n+1:], true
+	return key[:n], key[n+1:]
 }
 
 func addressOf(network, text string) config.Address {

@@ -66,6 +66,17 @@ type backend struct {
 	record  ipc.RecordRef
 }
 
+// knownHealth is what the checker need not find out.
+func (b *backend) knownHealth() health.Known {
+	switch {
+	case !b.known:
+		return health.Unknown
+	case b.health == ipc.Healthy:
+		return health.KnownHealthy
+	}
+	return health.KnownUnhealthy
+}
+
 // upstream is the configuration that counts for a form: the live one, unless there is none.
 func (f *form) upstream() *config.Upstream {
 	if f.live != nil {
@@ -138,7 +149,7 @@ func (d *Directory) useLocked(f *form, address config.Address) *backend {
 	b.uses++
 	if w := p.wishes[text]; w != nil && !w.Absent.IsZero() {
 		w.Absent = time.Time{}
-		d.markLocked(item{ipc.StateWishes, p.name, ""})
+		d.markLocked(p.wishItem())
 	}
 	return b
 }
@@ -150,7 +161,7 @@ func (d *Directory) unuseLocked(p *pool, b *backend) {
 	b.left = d.opt.Now()
 	if w := p.wishes[b.text]; w != nil {
 		w.Absent = b.left
-		d.markLocked(item{ipc.StateWishes, p.name, ""})
+		d.markLocked(p.wishItem())
 	}
 }
 

@@ -65,7 +65,7 @@ func (d *Directory) takeLocked() ([]ipc.StateItem, uint64) {
 	for i := range d.dirty {
 		s, err := d.stateLocked(i)
 		if err != nil { // numbers and strings
-			d.opt.Log.Error("backends cannot be told", zap.String("item", i.key()), zap.Error(err))
+			d.opt.Log.Error("backends cannot be told", zap.String("item", i.key), zap.Error(err))
 			continue
 		}
 		items = append(items, s)
