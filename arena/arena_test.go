@@ -43,6 +43,9 @@ func child(mode string) error {
 	if err != nil {
 		return err
 	}
+	if mode == "grow" {
+		return growing(a)
+	}
 	c, err := a.Counter("location/api/processing")
 	if err != nil {
 		return err
@@ -92,7 +95,7 @@ func hammer(a *Arena, c *Counter) error {
 	return nil
 }
 
-func start(t *testing.T, a *Arena, mode string, column int) (*exec.Cmd, *bufio.Reader) {
+func start(t *testing.T, a *Arena, mode string, column int) (*exec.Cmd, io.WriteCloser, *bufio.Reader) {
 	t.Helper()
 	fd, err := unix.FcntlInt(uintptr(a.FD()), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
@@ -116,7 +119,7 @@ func start(t *testing.T, a *Arena, mode string, column int) (*exec.Cmd, *bufio.R
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { in.Close(); cmd.Process.Kill() })
-	return cmd, bufio.NewReader(out)
+	return cmd, in, bufio.NewReader(out)
 }
 
 func create(t *testing.T, o Options) *Arena {
@@ -129,7 +132,7 @@ func create(t *testing.T, o Options) *Arena {
 	return a
 }
 
-// attach maps the arena as the process of a column would.
+// attach maps the arena with all its parts as the process of a column would.
 func attach(t *testing.T, a *Arena, column int) *Arena {
 	t.Helper()
 	fd, err := unix.FcntlInt(uintptr(a.FD()), unix.F_DUPFD_CLOEXEC, 0)
@@ -141,6 +144,11 @@ func attach(t *testing.T, a *Arena, column int) *Arena {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { b.Close() })
+	for _, fd := range a.Parts() {
+		if err := b.AddPart(dup(t, fd)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	return b
 }
 
@@ -157,7 +165,7 @@ func TestTheLimitHoldsOverProcesses(t *testing.T) {
 	a := create(t, Options{Columns: 4, Rows: 64})
 	var cmds []*exec.Cmd
 	for column := range 4 {
-		cmd, _ := start(t, a, "hammer", column)
+		cmd, _, _ := start(t, a, "hammer", column)
 		cmds = append(cmds, cmd)
 	}
 	for _, cmd := range cmds {
@@ -176,7 +184,7 @@ func TestAKilledProcessLosesItsShareOnly(t *testing.T) {
 	if !c.Acquire(limit) {
 		t.Fatal("refused")
 	}
-	cmd, out := start(t, a, "hold", 0)
+	cmd, _, out := start(t, a, "hold", 0)
 	if line, err := out.ReadString('\n'); err != nil || line != "holding\n" {
 		t.Fatalf("%q, %v", line, err)
 	}

@@ -89,7 +89,7 @@ func mapPart(fd int, h header, st unix.Stat_t, prot int) (*part, error) {
 
 func (p *part) columnsOf(s *segment) (all [][]int64) {
 	for c := range p.columns {
-		first := unsafe.Pointer(&p.mem[s.column(c)])
+		first := unsafe.Pointer(&p.mem[s.column(c)+c*stagger])
 		all = append(all, unsafe.Slice((*int64)(first), s.rows))
 	}
 	return all
