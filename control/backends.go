@@ -8,7 +8,9 @@ import (
 
 	"go.uber.org/zap"
 
+	"pingap/control/discovery"
 	"pingap/control/endpoints"
+	"pingap/control/health"
 	"pingap/ipc"
 )
 
@@ -18,10 +20,23 @@ const (
 	readBackTime = 10 * time.Second
 )
 
-// takeBackends makes what knows the backends. Its work begins with Run.
+// takeBackends makes what knows the backends. Its work begins with runBackends.
 func (p *process) takeBackends(given *ipc.ControlStart) {
 	p.stale = given.Items > 0
-	p.backends = endpoints.New(endpoints.Options{Finder: p.newFinder(), Checker: p.newChecker(), Publisher: teller{p}, Arena: p.arena, Log: p.log.Named("upstream")})
+	log := p.log.Named("upstream")
+	p.checker = health.New(health.Options{Log: log, Report: func(r health.Result) { p.backends.Checked(r) }, Version: p.opt.Version})
+	finder := discovery.New(discovery.Options{Log: log, DockerSocket: p.opt.Docker})
+	p.backends = endpoints.New(endpoints.Options{Finder: finder, Checker: p.checker, Publisher: teller{p}, Arena: p.arena, Log: log})
+}
+
+// runBackends looks after them until ctx ends.
+func (p *process) runBackends(ctx context.Context) {
+	p.wg.Go(func() {
+		if err := p.checker.Run(ctx); err != nil && ctx.Err() == nil {
+			p.log.Error("backends are not checked any more", zap.Error(err))
+		}
+	})
+	p.wg.Go(func() { p.backends.Run(ctx) })
 }
 
 // teller brings items of package endpoints to all workers.

@@ -42,6 +42,8 @@ type Options struct {
 	LogDropped  func() uint64
 	// ACME says how certificates are got from CAs.
 	ACME ACME
+	// Docker is the socket of the Docker engine; empty is /var/run/docker.sock. Version is told to backends that are checked.
+	Docker, Version string
 	// Become makes this process, root until now, run as a user for good. nil
 	// where there is nothing to give up.
 	Become func(uid, gid int) error
@@ -111,7 +113,7 @@ func Run(ctx context.Context, opt Options) error {
 	p.replaced = func() { cancel(errStopped) }
 	wg.Go(func() { p.receive(ctx, cancel) })
 	wg.Go(func() { p.serveClients(ctx) })
-	wg.Go(func() { p.backends.Run(ctx) })
+	p.runBackends(ctx)
 	if err := p.send(ctx, 0, ipc.Ready{SHA: p.live.sha}); err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"pingap/arena"
 	"pingap/control/endpoints"
+	"pingap/control/health"
 	"pingap/control/source"
 	"pingap/ipc"
 )
@@ -30,6 +31,7 @@ type process struct {
 	stateDir string        // empty: nothing is kept
 	arena    *arena.Arena  // shared with all workers; nil where the supervisor gave none
 	backends *endpoints.Directory
+	checker  *health.Checker
 	stale    bool        // the supervisor has items of a control process before this one
 	given    [2]*os.File // the folder in it and its key, opened by the supervisor; nil where this process may do so itself
 

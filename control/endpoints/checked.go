@@ -1,8 +1,6 @@
 package endpoints
 
 import (
-	"go.uber.org/zap"
-
 	"pingap/control/health"
 	"pingap/ipc"
 )
@@ -44,13 +42,7 @@ func (d *Directory) turnLocked(p *pool, b *backend, r health.Result) {
 	if next == ipc.Healthy && !(b.first && before == ipc.Unchecked) {
 		b.since = d.opt.Now() // it begins slowly, unless all begin together
 	}
-	fields := []zap.Field{zap.String("upstream", p.name), zap.String("address", b.text), zap.String("health", healthText(next)), zap.String("reason", b.reason)}
-	if next == ipc.Healthy {
-		d.opt.Log.Info("backend", fields...)
-	} else {
-		d.opt.Log.Warn("backend", fields...)
-	}
-	d.spreadLocked(p, b)
+	d.spreadLocked(p, b) // the checker has logged it
 }
 
 // spreadLocked has all lists told that have a backend.

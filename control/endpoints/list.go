@@ -35,9 +35,6 @@ type Backend struct {
 	By      string    `json:"by,omitempty"`     // who wanted that
 	At      time.Time `json:"at,omitzero"`      // and when
 	Absent  time.Time `json:"absent,omitzero"`  // it is in no list since then, and only what is wanted of it is known
-
-	// InFlight are the requests that it has from all workers; -1 where that is not known.
-	InFlight int64 `json:"in_flight"`
 	State
 }
 
@@ -68,13 +65,13 @@ func (d *Directory) describeLocked(p *pool) Upstream {
 		for _, e := range f.list {
 			b := Backend{Address: e.text, Weight: e.weight, Backup: e.spare, From: e.from, Health: healthText(e.health), Reason: e.reason, Checked: e.checked}
 			b.wanted(p.wishes[e.text])
-			b.InFlight, b.State = d.readLocked(e.backend, f)
+			b.State = d.readLocked(e.record, f.live)
 			u.Backends = append(u.Backends, b)
 		}
 	}
 	for text, w := range p.wishes {
 		if !w.Absent.IsZero() {
-			b := Backend{Address: text, Health: "absent", InFlight: -1}
+			b := Backend{Address: text, Health: "absent", State: State{InFlight: -1}}
 			b.wanted(w)
 			u.Backends = append(u.Backends, b)
 		}
