@@ -90,6 +90,7 @@ path = "/"
 upstream = "u"
 [upstreams.u]
 addrs = ["127.0.0.1:9"]
+health_check = "http://nobody.test/?check_frequency=1h&failure=1000"
 `
 
 type rigOptions struct {
@@ -261,6 +262,18 @@ func (r *rig) receiveAny() *ipc.Message {
 		}
 		m.Close()
 	}
+}
+
+// receiveSoon takes the next message, nil if none comes for a moment.
+func (r *rig) receiveSoon() *ipc.Message {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	m, err := r.sup.Receive(ctx)
+	if err != nil && ctx.Err() == nil {
+		r.t.Fatal(err)
+	}
+	return m
 }
 
 // expect takes the next message to the supervisor, which must be a T.
