@@ -105,8 +105,8 @@ func levelOf(body ipc.Body) zapcore.Level {
 	case *ipc.StatusRequest:
 		return zap.DebugLevel // asked by monitoring, all the time
 	case *ipc.ConfigRead:
-		if b.Offset > 0 {
-			return zap.DebugLevel // the first part was told
+		if b.Offset > 0 || b.What == ipc.ConfigUpstreams {
+			return zap.DebugLevel // the first part was told; backends are looked at again and again
 		}
 	}
 	return zap.InfoLevel
