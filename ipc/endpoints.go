@@ -57,7 +57,7 @@ type Endpoint struct {
 	Record  RecordRef `json:"record,omitzero"`
 
 	// What follows is of no concern to workers: control goes on with it after a crash.
-	From    string    `json:"from,omitempty"`   // the entry of addrs it came from
+	From    string    `json:"from,omitempty"`   // the entry of addrs it came from, where that is not the address
 	Reason  string    `json:"reason,omitempty"` // of its health, at most MaxEndpointReason bytes
 	Checked time.Time `json:"checked,omitzero"` // when its health became what it is; zero: before any check said so
 }

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/zap"
+
 	"pingap/config"
 	"pingap/control/discovery"
 	"pingap/ipc"
@@ -437,5 +439,29 @@ func TestTheListIsAlsoJSON(t *testing.T) {
 	data, err := json.Marshal(l)
 	if err != nil || !strings.Contains(string(data), `"in_flight":0`) || !strings.Contains(string(data), `"health":"healthy"`) {
 		t.Errorf("%s, %v", data, err)
+	}
+}
+
+func TestEachChangeOfAListIsOneLineOfTheLog(t *testing.T) {
+	r := newRig(t)
+	r.apply("u: addrs = ['127.0.0.1:1']")
+	if n := r.logs.FilterMessage("backends").FilterLevelExact(zap.InfoLevel).Len(); n != 0 {
+		t.Errorf("%d lines about a first list", n)
+	}
+	r.manual = true
+	r.apply("u: addrs = ['127.0.0.1:1', '127.0.0.2:1']; update_frequency = '9s'")
+	r.find("u", one)
+	r.find("u", one+" "+two)
+	r.find("u", two)
+	r.admin("u", two, ipc.AdminDrain)
+	var got []string
+	for _, e := range r.logs.FilterLevelExact(zap.InfoLevel).All() {
+		f := e.ContextMap()
+		got = append(got, fmt.Sprint(e.Message, " ", f["came"], f["left"], f["address"], f["admin"], f["by"]))
+	}
+	want := []string{"backends [127.0.0.2:1] <nil> <nil> <nil> <nil>", "backends <nil> [127.0.0.1:1] <nil> <nil> <nil>",
+		"backend <nil> <nil>127.0.0.2:1drainuid 7"}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q", got)
 	}
 }

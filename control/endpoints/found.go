@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"pingap/control/discovery"
 	"pingap/ipc"
@@ -25,7 +26,12 @@ func (d *Directory) found(searching context.Context, f *form, u discovery.Update
 	}
 	before := f.list
 	f.list = next
+	level := zap.InfoLevel
+	if !f.listed { // not a change
+		level = zap.DebugLevel
+	}
 	if f.tried {
+		f.listed = true
 		f.pool.settled = true
 	}
 	if f.adopted && f.tried {
@@ -33,7 +39,7 @@ func (d *Directory) found(searching context.Context, f *form, u discovery.Update
 		d.markLocked(f.item())
 	}
 	if !slices.Equal(before, next) {
-		d.logList(f, before)
+		d.logList(level, f, before)
 		d.touchLocked(f.pool)
 		if !f.held {
 			d.markLocked(f.item())
@@ -80,7 +86,7 @@ func (d *Directory) problemsLocked(f *form, problems []string) {
 }
 
 // logList tells what changed of a list.
-func (d *Directory) logList(f *form, before []entry) {
+func (d *Directory) logList(level zapcore.Level, f *form, before []entry) {
 	came, left := missing(f.list, before), missing(before, f.list)
 	fields := []zap.Field{zap.String("upstream", f.pool.name), zap.Int("backends", len(f.list))}
 	if len(came) > 0 {
@@ -89,7 +95,7 @@ func (d *Directory) logList(f *form, before []entry) {
 	if len(left) > 0 {
 		fields = append(fields, zap.Strings("left", named(left)))
 	}
-	d.opt.Log.Info("backends", fields...)
+	d.opt.Log.Log(level, "backends", fields...)
 }
 
 // missing are the addresses of the one list that the other lacks.

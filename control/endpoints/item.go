@@ -61,7 +61,10 @@ func (d *Directory) endpointsLocked(f *form) ipc.Endpoints {
 	for _, e := range f.list {
 		d.rows.ensure(&e.backend.record)
 		one := ipc.Endpoint{Address: e.address.String(), Weight: e.weight, Backup: e.spare, Health: e.health, Admin: p.admin(e.text), Since: e.since,
-			Record: e.record, From: e.from, Reason: e.reason, Checked: e.checked}
+			Record: e.record, Reason: e.reason, Checked: e.checked}
+		if e.from != e.text { // most are addresses: that would be a fifth of what is kept
+			one.From = e.from
+		}
 		if e.address.Network == "unix" {
 			one.Network = "unix"
 		}
@@ -103,7 +106,7 @@ func (d *Directory) resumeWishesLocked(p *pool, list []ipc.Wish) {
 
 func (d *Directory) resumeFormLocked(f *form, e *ipc.Endpoints) {
 	p := f.pool
-	p.settled, f.resumed = true, true
+	p.settled, f.resumed, f.listed = true, true, true
 	if p.record == (ipc.RecordRef{}) {
 		p.record = d.rows.resume(e.Record)
 	}
@@ -116,7 +119,7 @@ func (d *Directory) resumeFormLocked(f *form, e *ipc.Endpoints) {
 			p.backends[b.text] = b
 		}
 		b.uses++
-		f.list = append(f.list, entry{backend: b, weight: one.Weight, spare: one.Backup, from: one.From})
+		f.list = append(f.list, entry{backend: b, weight: one.Weight, spare: one.Backup, from: cmp.Or(one.From, b.text)})
 		if one.Admin != ipc.AdminUp && p.wishes[b.text] == nil { // its own item was lost
 			p.wishes[b.text] = &ipc.Wish{Network: one.Network, Address: one.Address, Admin: one.Admin, At: d.opt.Now()}
 		}

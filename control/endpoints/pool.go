@@ -33,6 +33,7 @@ type form struct {
 	isReady  bool
 	list     []entry
 	tried    bool // each entry was looked up once
+	listed   bool // it had a list before
 	complete bool // each entry has had an answer
 	problems []string
 
