@@ -38,8 +38,8 @@ const (
 	recordSize  = (1 + Words) * 8 // two lines of the cache, of which adjacent ones are fetched together
 )
 
-// stagger is how much further in its pages each column begins than the one before. All cells of a row would compete for the same few
-// places of the cache otherwise, and reading them takes three times as long.
+// stagger is how much further in its pages each column begins than the one before. Else all cells of a row compete for the same few
+// places of the cache, and reading them may take several times as long.
 const stagger = 64
 
 // ErrLayout is the error of a descriptor that does not hold an arena of this version, or not the part that is wanted.

@@ -97,20 +97,20 @@ func (s *supervisor) grow(counters, records int) error {
 	s.log.Info("the arena has grown", zap.Int("parts", n), zap.Int("records", s.arena.Records()))
 	s.store(inherit.NamePart(n), s.arena.Parts()[n-1])
 	for c := range s.children {
-		s.tellParts(c, n)
+		s.tellParts(c)
 	}
 	return nil
 }
 
-// tellParts tells a process of the parts from a number on. It may have some of them. One that was not started yet gets all with its
-// start, one that was taken over when it is known.
-func (s *supervisor) tellParts(c *child, from int) {
+// tellParts tells a process of all parts. It may have some of them; one that had no descriptor left for an earlier one gets it now. One that
+// was not started yet gets all with its start, one that was taken over when it is known.
+func (s *supervisor) tellParts(c *child) {
 	if c.state == ipc.StateSpawned || c.resync || c.dying != "" || c.eof {
 		return
 	}
 	for i, fd := range s.arena.Parts() {
 		var fds ipc.FDs
-		if n := i + 1; n >= from && !s.send(c, 0, ipc.ArenaPart{Index: n, FD: fds.Add(fd)}, fd) {
+		if !s.send(c, 0, ipc.ArenaPart{Index: i + 1, FD: fds.Add(fd)}, fd) {
 			return
 		}
 	}

@@ -21,6 +21,9 @@ import (
 // mapArena takes what control is given.
 func (i *instance) mapArena(m *ipc.Message) {
 	i.t.Helper()
+	if i.arena != nil {
+		i.arena.Close()
+	}
 	fd, err := m.Take(i.start.Arena)
 	if err == nil {
 		i.arena, err = arena.Open(fd)
@@ -29,7 +32,11 @@ func (i *instance) mapArena(m *ipc.Message) {
 		i.t.Fatal(err)
 	}
 	a := i.arena
-	i.t.Cleanup(func() { a.Close() })
+	i.t.Cleanup(func() { // that of a control before was closed by the next
+		if a == i.arena {
+			a.Close()
+		}
+	})
 	for _, slot := range i.start.Parts {
 		i.addPart(m, slot)
 	}
@@ -118,7 +125,7 @@ func TestTheArenaGrowsForControlAndEverybodyHasIt(t *testing.T) {
 	p := i.proposal("one", "two")
 	p.Class = ipc.ClassRoll
 	i.mustApply(p)
-	i.until("fresh workers alone", allOf(2))
+	i.until("the others reaped", func(all *ipc.StatusAll) bool { return allOf(2)(all) && len(all.Processes) == 4 })
 	i.wantHeld(4, 42)
 }
 
@@ -268,6 +275,8 @@ func TestAnArenaOfAnotherVersionIsReplacedInTheStoreAsWell(t *testing.T) {
 	i, m, o := kept(t, nil)
 	before := pids(i.status())
 	i.grow(1)
+	i.hold(44)
+	i.wantHeld(1, 44) // both have mapped it
 	i.leave()
 	o.Stored = m.stored()
 	for _, f := range o.Stored { // as if another build had made it
@@ -285,7 +294,7 @@ func TestAnArenaOfAnotherVersionIsReplacedInTheStoreAsWell(t *testing.T) {
 		t.Errorf("workers %v, before %v", pids(n.status()), before)
 	}
 	n.mustApply(n.proposal("", "one"))
-	n.until("fresh workers alone", allOf(2))
+	n.until("the others reaped", func(all *ipc.StatusAll) bool { return allOf(2)(all) && len(all.Processes) == 4 })
 	n.grow(1)
 	n.hold(45)
 	n.survives(1, 45)
@@ -361,12 +370,36 @@ func TestAWorkerThatWritesOverTheArenaKeepsNobodyFromStarting(t *testing.T) {
 	i.survives(1, 47)
 }
 
+// As one that had no descriptor left when it came.
+func TestAWorkerThatMissedAPartGetsItWithTheNext(t *testing.T) {
+	i := boot(t, nil)
+	i.behave("worker1.arenapart", "ignore")
+	i.grow(1)
+	i.grow(2)
+	i.lost(1, 3) // the first comes again with the second
+	i.behave("worker1.arenapart", "")
+	i.grow(3)
+	i.hold(49)
+	i.wantHeld(3, 49)
+}
+
+// lost waits until a worker has let messages pass.
+func (i *instance) lost(slot, messages int) {
+	i.t.Helper()
+	path := filepath.Join(i.dir, fmt.Sprintf("worker%d.ignored", slot))
+	i.until("messages lost", func(*ipc.StatusAll) bool {
+		data, _ := os.ReadFile(path)
+		return len(data) >= messages
+	})
+}
+
 // A supervisor can end between making a part and telling everybody.
 func TestWorkersThatWereNotToldOfAPartAreToldByTheNextSupervisor(t *testing.T) {
 	i, m, o := kept(t, nil)
 	i.behave("worker1.arenapart", "ignore")
 	i.grow(1)
 	i.grow(2)
+	i.lost(1, 3) // the first comes again with the second
 	i.leave()
 	i.behave("worker1.arenapart", "")
 	o.Stored = m.stored()

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -80,11 +81,13 @@ type worker struct {
 	held  *arena.Counter
 	had   int          // parts, at the last Start or Prepare
 	holds map[int]bool // rows of records
-	keys  ipc.TicketKeys
-	start *ipc.Start
-	snap  int               // snapshot of start
-	await *ipc.Acceptor     // rescue socket
-	items map[string]string // bodies by kind and key
+
+	ignored int // messages
+	keys    ipc.TicketKeys
+	start   *ipc.Start
+	snap    int               // snapshot of start
+	await   *ipc.Acceptor     // rescue socket
+	items   map[string]string // bodies by kind and key
 }
 
 // behaviour returns what the file for this slot and message says, "" for well-behaved.
@@ -130,7 +133,7 @@ func fakeWorker() error {
 	go w.beat()
 	for {
 		m, err := conn.Receive(ctx)
-		if err == io.EOF {
+		if err == io.EOF || errors.Is(err, unix.ECONNRESET) { // with something unread
 			if conn, err = w.rescued(ctx); err != nil {
 				return nil
 			}
@@ -231,7 +234,8 @@ func (w *worker) handle(ctx context.Context, m *ipc.Message) error {
 	case "nack":
 		return reply(ipc.Nack{Code: ipc.CodeInvalid, Path: "upstreams.api", Message: "no\nway"})
 	case "ignore":
-		return nil
+		w.ignored++
+		return os.WriteFile(filepath.Join(w.dir, fmt.Sprintf("worker%d.ignored", w.slot)), make([]byte, w.ignored), 0o644)
 	}
 	switch b := m.Body.(type) {
 	case *ipc.Start:

@@ -92,7 +92,7 @@ func (s *supervisor) tellAll(c *child) {
 func (s *supervisor) vaultAdopted() {
 	for c := range s.children {
 		if c.takesState() {
-			s.tellParts(c, 1)
+			s.tellParts(c)
 			s.tellAll(c)
 		}
 	}
