@@ -3,7 +3,9 @@ package discovery
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -50,6 +52,15 @@ type Finder struct {
 	log    *zap.Logger
 	names  lookups
 	engine *docker.Engine
+}
+
+// Socket is the engine's socket that the environment variable DOCKER_HOST names, for Options.DockerSocket.
+func Socket(dockerHost string) (string, error) {
+	path, ok := strings.CutPrefix(dockerHost, "unix://")
+	if dockerHost != "" && !(ok && strings.HasPrefix(path, "/")) {
+		return "", errors.New("DOCKER_HOST: only unix:// and an absolute path is understood")
+	}
+	return path, nil
 }
 
 // lookups is what a Finder needs of a resolver.

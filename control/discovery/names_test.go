@@ -339,3 +339,50 @@ func TestMemoryIsBoundedByWhatLeavesFirst(t *testing.T) {
 		}
 	}
 }
+
+func TestManyUpstreamsOfNamesEndTogether(t *testing.T) {
+	z := newZone(30 * time.Second)
+	for i := range 10 {
+		z.set(fmt.Sprintf("h%d", i), fmt.Sprintf("10.0.0.%d", i+1))
+	}
+	synctest.Test(t, func(t *testing.T) {
+		f := New(Options{})
+		f.names = z
+		var all []*watch
+		for range 300 {
+			u := &config.Upstream{}
+			for i := range 10 {
+				u.Addrs = append(u.Addrs, fmt.Sprintf("h%d", i))
+			}
+			all = append(all, start(t, f, u))
+		}
+		time.Sleep(5 * time.Minute)
+		for _, w := range all {
+			w.end()
+			if up := w.last(); len(up.Endpoints) != 10 || w.count() > 12 {
+				t.Fatalf("%d backends, %d updates", len(up.Endpoints), w.count())
+			}
+		}
+	})
+}
+
+// Bad name servers can make one name lead to a great many addresses.
+func TestAServiceOfTooManyTargetsIsBounded(t *testing.T) {
+	z := newZone(time.Minute)
+	var many, services []string
+	for i := range 4000 {
+		many = append(many, fmt.Sprintf("10.1.%d.%d", i/250, i%250))
+	}
+	for i := range 200 {
+		target := fmt.Sprintf("t%d.", i)
+		z.set(target, strings.Join(many, " "))
+		services = append(services, fmt.Sprintf("0 1 %d %s", 1000+i, target))
+	}
+	z.set("_a._tcp.test", strings.Join(services, ","))
+	in(t, z, &config.Upstream{Addrs: []string{"_a._tcp.test"}}, func(w *watch) {
+		w.after(time.Second)
+		if up := w.last(); len(up.Endpoints) != maxEndpoints || len(up.Problems) != 1 {
+			t.Errorf("%d backends, %q", len(up.Endpoints), up.Problems)
+		}
+	})
+}

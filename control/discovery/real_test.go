@@ -32,7 +32,6 @@ func TestBackendsOfARealNameServer(t *testing.T) {
 	w.until(t, "problems", func(u Update) bool { return len(u.Problems) == 2 && strings.Contains(u.Problems[0], "failed") })
 	d.Fail("", backends.Healthy)
 	w.until(t, "no problems", func(u Update) bool { return len(u.Problems) == 0 })
-	w.becomes(t, "127.0.0.3:81 127.0.0.3:8080*3 +127.0.0.2:8081 127.0.0.9:80")
 }
 
 // engine starts a fake one, and a watch of the containers that have label app=web.
@@ -140,6 +139,14 @@ func TestAnEngineThatIsDownKeepsWhatWasKnown(t *testing.T) {
 	waitFor(t, "events", func() bool { return e.Watchers() == 1 })
 	e.Stop("b")
 	w.becomes(t, "10.0.0.1:80")
+}
+
+func TestAnEngineThatIsDownIsToldWhereNoContainerWasFound(t *testing.T) {
+	t.Parallel()
+	e, w := engine(t, "app=none:80")
+	w.until(t, "a problem", func(u Update) bool { return u.Complete && len(u.Problems) == 1 })
+	e.Down()
+	w.until(t, "another", func(u Update) bool { return len(u.Problems) == 1 && strings.Contains(u.Problems[0], e.Socket) })
 }
 
 func TestAnEngineThatComesLate(t *testing.T) {
@@ -298,4 +305,17 @@ func TestOneClientServesManyUpstreams(t *testing.T) {
 	w := start(t, f, &config.Upstream{Addrs: []string{"app=web:80"}, Discovery: "docker"})
 	defer w.end()
 	w.becomes(t, "10.0.0.1:80 10.0.0.2:80")
+}
+
+func TestTheSocketOfTheEnvironment(t *testing.T) {
+	for host, want := range map[string]string{"": "", "unix:///run/podman/podman.sock": "/run/podman/podman.sock",
+		"unix://": "error", "tcp://10.0.0.1:2375": "error", "/run/docker.sock": "error", "unix://run/docker.sock": "error"} {
+		got, err := Socket(host)
+		if err != nil {
+			got = "error"
+		}
+		if got != want {
+			t.Errorf("%q: %q, want %q", host, got, want)
+		}
+	}
 }

@@ -17,8 +17,11 @@ const (
 	// A name that failed is looked up again after minRetry, then twice as long each time up to maxRetry.
 	minRetry = time.Second
 	maxRetry = 30 * time.Second
-	// atOnce is how many targets of one service are looked up at once.
-	atOnce = 8
+	// atOnce is how many targets of one service are looked up at once, and targetTime bounds it for all.
+	atOnce     = 8
+	targetTime = 30 * time.Second
+	// maxFound bounds what one look-up finds. More than an upstream may have are sorted before they are cut, so that it is the same ones each time.
+	maxFound = 8 * maxEndpoints
 )
 
 // errUnreachable is for names whose addresses lead nowhere, as 0.0.0.0 does.
@@ -130,7 +133,7 @@ func (w *watcher) find(ctx context.Context) (finding, error) {
 // add makes backends of addresses, all of them like model.
 func (f *finding) add(addrs []dns.Address, model Endpoint) {
 	for _, a := range addrs {
-		if !config.Reachable(a.IP) {
+		if !config.Reachable(a.IP) || len(f.list) == maxFound {
 			continue
 		}
 		e := model
@@ -185,6 +188,8 @@ type target struct {
 
 // targets looks up the names that services are at, each once. They are absolute.
 func (w *watcher) targets(ctx context.Context, services []dns.Service) map[string]*target {
+	ctx, cancel := context.WithTimeout(ctx, targetTime)
+	defer cancel()
 	settings := w.settings
 	settings.Stick = ""
 	all := map[string]*target{}
