@@ -17,7 +17,7 @@ func (e *exchange) connect(ctx context.Context) (net.Conn, outcome) {
 	defer cancel()
 	conn, err := e.dial(limited)
 	switch {
-	case limited.Err() != nil && err != nil:
+	case err != nil && (limited.Err() != nil || isTimeout(err)):
 		return nil, late("connection", limit)
 	case err != nil:
 		return nil, outcomeOf(err)
@@ -34,7 +34,7 @@ func (e *exchange) connect(ctx context.Context) (net.Conn, outcome) {
 	secure := tls.Client(conn, e.check.tls)
 	if err := secure.HandshakeContext(limited); err != nil {
 		_ = conn.Close()
-		if limited.Err() != nil {
+		if limited.Err() != nil || isTimeout(err) {
 			return nil, late("TLS handshake", limit)
 		}
 		if o := outcomeOf(err); o.verdict == unmade {

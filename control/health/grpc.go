@@ -70,6 +70,9 @@ func (e *exchange) call(ctx context.Context) (outcome, fate) {
 		defer response.Body.Close()
 		var reply []byte
 		if reply, err = io.ReadAll(io.LimitReader(response.Body, maxReply+1)); err == nil {
+			if len(reply) > maxReply {
+				return refused("the answer is longer than %d bytes", maxReply), spent
+			}
 			return judgeReply(response, reply), usable
 		}
 	}

@@ -9,10 +9,10 @@ import (
 )
 
 const (
-	// tick is the least time between two looks at sockets and heap: with a thousand checks a second each look finds ten.
-	tick = 10 * time.Millisecond
-	// mostStarts bounds the checks that one look begins, so that a start is no storm: at most 20,000 a second.
-	mostStarts = 200
+	// tick is the least time between two looks at sockets and heap: with a thousand checks a second each look finds 25.
+	tick = 25 * time.Millisecond
+	// mostStarts bounds the checks that one look begins, so that a start is no storm: 20,000 a second.
+	mostStarts = 500
 	// lackPause is how long a check waits that could not be made.
 	lackPause = time.Second
 	// lackSilence is how long nothing is said of more of these.
@@ -58,6 +58,7 @@ func (c *Checker) end(cancel context.CancelFunc) {
 			c.abort(t)
 		}
 	}
+	c.spares.close()
 	c.poll.close()
 }
 

@@ -21,7 +21,7 @@ func (c *Checker) begin(t *target, now int64) {
 		t.reused, t.sent = true, 0
 		t.stage = sending
 		c.due.set(t, now+int64(t.Check.ReadTimeout))
-		c.advance(t, now)
+		c.advance(t, false, now)
 		return
 	}
 	t.deadline = now + int64(t.Check.ConnectionTimeout)
@@ -35,7 +35,7 @@ func (c *Checker) connect(t *target, now int64) {
 		c.finish(t, refused("%v", err), now)
 		return
 	}
-	err := t.dial()
+	err := c.dial(t)
 	switch {
 	case err == unix.EAGAIN: // only Unix sockets
 		c.shut(t)
@@ -83,15 +83,18 @@ func (t *target) resolve() error {
 	return nil
 }
 
-// dial makes the socket and begins to connect.
-func (t *target) dial() (err error) {
-	family := unix.AF_UNIX
-	switch t.to.(type) {
-	case *unix.SockaddrInet4:
-		family = unix.AF_INET
-	case *unix.SockaddrInet6:
-		family = unix.AF_INET6
+// dial begins to connect, by a socket that was used before where there is one.
+func (c *Checker) dial(t *target) (err error) {
+	family := t.family()
+	if t.fd = c.spares.take(family); t.fd >= 0 {
+		t.spare = true
+		_ = unix.SetsockoptInt(t.fd, unix.IPPROTO_TCP, unix.TCP_QUICKACK, 0)
+		if err = unix.Connect(t.fd, t.to); err == nil || err == unix.EINPROGRESS {
+			return err
+		}
+		c.shut(t) // a fresh one tells whether the backend is to blame
 	}
+	t.spare = false
 	if t.fd, err = unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0); err != nil {
 		t.fd = -1
 		return err
@@ -101,8 +104,21 @@ func (t *target) dial() (err error) {
 		if err := unix.SetsockoptLinger(t.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1}); err != nil {
 			return os.NewSyscallError("setsockopt", err)
 		}
+		// The kernel is not to hurry with its acknowledgement of the backend's SYN: it goes with the request, and the reset comes in its
+		// place where there is none, so that the backend's kernel wakes nobody for a connection that is gone.
+		_ = unix.SetsockoptInt(t.fd, unix.IPPROTO_TCP, unix.TCP_QUICKACK, 0)
 	}
 	return unix.Connect(t.fd, t.to)
+}
+
+func (t *target) family() int {
+	switch t.to.(type) {
+	case *unix.SockaddrInet4:
+		return unix.AF_INET
+	case *unix.SockaddrInet6:
+		return unix.AF_INET6
+	}
+	return unix.AF_UNIX
 }
 
 // shut closes the socket of t, if it has one.
@@ -121,29 +137,28 @@ func (c *Checker) shut(t *target) {
 // happened is called when something happened to the socket of t.
 func (c *Checker) happened(t *target, events uint32, now int64) {
 	switch {
-	case t.stage == resting: // the backend closed what was kept, or says what nobody asked for
-		c.shut(t)
+	case t.stage == resting:
+		if events&^unix.EPOLLOUT != 0 { // the backend closed what was kept, or says what nobody asked for
+			c.shut(t)
+		}
 	case t.stage == connecting && events&(unix.EPOLLOUT|unix.EPOLLERR|unix.EPOLLHUP) == 0:
 	default:
-		c.advance(t, now)
+		c.advance(t, events&(unix.EPOLLERR|unix.EPOLLHUP) != 0, now)
 	}
 }
 
-// advance takes a check as far as it gets without waiting.
-func (c *Checker) advance(t *target, now int64) {
+// advance takes a check as far as it gets without waiting. suspect tells that the socket may have failed.
+func (c *Checker) advance(t *target, suspect bool, now int64) {
 	if t.stage == connecting {
-		if number, err := unix.GetsockoptInt(t.fd, unix.SOL_SOCKET, unix.SO_ERROR); err != nil || number != 0 {
-			if err == nil {
-				err = unix.Errno(number)
-			}
+		if err := c.connected(t, suspect); err != nil {
 			c.finish(t, outcomeOf(err), now)
 			return
 		}
-		if t.isSelf() {
-			c.finish(t, outcomeOf(unix.ECONNREFUSED), now)
-			return
-		}
 		if t.Check.Scheme == config.HealthTCP {
+			if c.spares.give(t) {
+				c.poll.forget(t.fd)
+				t.fd = -1
+			}
 			c.finish(t, outcome{}, now)
 			return
 		}
@@ -156,6 +171,23 @@ func (c *Checker) advance(t *target, now int64) {
 	if t.stage == reading {
 		c.receive(t, now)
 	}
+}
+
+// connected is the error of a connection that has been made, or not.
+func (c *Checker) connected(t *target, suspect bool) error {
+	if suspect {
+		number, err := unix.GetsockoptInt(t.fd, unix.SOL_SOCKET, unix.SO_ERROR)
+		if err != nil {
+			return os.NewSyscallError("getsockopt", err)
+		}
+		if number != 0 {
+			return unix.Errno(number)
+		}
+	}
+	if c.chosen.has(t.Address.Port) && t.isSelf() {
+		return unix.ECONNREFUSED
+	}
+	return nil
 }
 
 // isSelf says whether the socket is connected to itself, as the kernel lets a connection to a port that nobody listens on be when it
