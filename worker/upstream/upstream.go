@@ -17,6 +17,7 @@ import (
 	"pingap/worker/proxyproto"
 	"pingap/worker/secure"
 	"pingap/worker/upstream/outcome"
+	"pingap/worker/upstream/spread"
 )
 
 // Outcome is how a request to a backend ended.
@@ -62,7 +63,7 @@ type Upstream struct {
 	proxyVersion proxyproto.Version // of the PROXY protocol, 0 for none
 	closed       atomic.Bool
 	transparent  *transparent // nil for any other discovery
-	balance      balance
+	algo         spread.Algo
 	pool         pool
 	open         atomic.Int64 // connections, idle and in use
 	turn         atomic.Uint64
@@ -90,7 +91,7 @@ func New(cfg *config.Upstream, opt Options) (*Upstream, error) {
 		Name: cfg.Name, Config: cfg, logger: opt.Logger, now: opt.Now,
 		ReadTimeout: cfg.ReadTimeout.Std(), WriteTimeout: cfg.WriteTimeout.Std(),
 		IdleTimeout: cfg.IdleTimeout.Std(),
-		balance:     parseAlgo(cfg.Algo),
+		algo:        spread.Parse(cfg.Algo),
 	}
 	if u.logger == nil {
 		u.logger = zap.NewNop()
@@ -123,7 +124,7 @@ func (u *Upstream) compileRules(cfg *config.Upstream) (err error) {
 	}
 	u.rules = outcome.Compile(cfg)
 	u.places = int64(max(cfg.MaxRequestsPerBackend, 0))
-	if u.balance.algo != algoHash {
+	if u.algo.Kind != spread.Hash {
 		u.slowStart = int64(cfg.SlowStart.Std())
 	}
 	u.guarded = u.rules.Guard() || u.places > 0
