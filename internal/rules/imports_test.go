@@ -31,6 +31,7 @@ func arrows() []arrow {
 		{from: "worker/http2/*", to: []string{"message", "worker/http2/*"}},
 		{from: "worker/proxy", to: []string{"worker/*", "plugins", "message", "config", "telemetry"}},
 		{from: "worker/upstream", to: []string{"config", "config/*", "message", "telemetry", "arena", "arena/*", "worker/secure", "worker/proxyproto", "worker/upstream/*"}}, // 0010, 0015
+		{from: "worker/endpoints", to: []string{"config", "ipc", "arena", "worker/upstream"}}, // 0015
 		{from: "worker/*", to: []string{"config", "config/*", "message", "arena", "arena/*", "telemetry"}},
 		{from: "worker", to: []string{"worker/*", "plugins", "ipc", "arena", "config", "config/*", "telemetry", "message"}},
 		{from: "plugins/cache", to: []string{"plugins", "message", "config", "arena", "worker/cache"}},

@@ -17,6 +17,7 @@ import (
 	"pingap/worker/proxyproto"
 	"pingap/worker/secure"
 	"pingap/worker/upstream/outcome"
+	"pingap/worker/upstream/spread"
 )
 
 // Outcome is how a request to a backend ended.
@@ -62,7 +63,7 @@ type Upstream struct {
 	proxyVersion proxyproto.Version // of the PROXY protocol, 0 for none
 	closed       atomic.Bool
 	transparent  *transparent // nil for any other discovery
-	balance      balance
+	algo         spread.Algo
 	pool         pool
 	open         atomic.Int64 // connections, idle and in use
 	turn         atomic.Uint64
@@ -73,6 +74,7 @@ type Upstream struct {
 	retry     *outcome.Retry
 	places    int64  // requests at once to one backend, 0 for no limit
 	slowStart int64  // ns, 0 for off
+	simple    bool   // round robin, and nothing but the list decides
 	guarded   bool   // more than the list decides whether a backend may be chosen
 	sticky    string // name of the cookie
 	skew      int64  // from now to the clock of records
@@ -90,7 +92,7 @@ func New(cfg *config.Upstream, opt Options) (*Upstream, error) {
 		Name: cfg.Name, Config: cfg, logger: opt.Logger, now: opt.Now,
 		ReadTimeout: cfg.ReadTimeout.Std(), WriteTimeout: cfg.WriteTimeout.Std(),
 		IdleTimeout: cfg.IdleTimeout.Std(),
-		balance:     parseAlgo(cfg.Algo),
+		algo:        spread.Parse(cfg.Algo),
 	}
 	if u.logger == nil {
 		u.logger = zap.NewNop()
@@ -123,13 +125,14 @@ func (u *Upstream) compileRules(cfg *config.Upstream) (err error) {
 	}
 	u.rules = outcome.Compile(cfg)
 	u.places = int64(max(cfg.MaxRequestsPerBackend, 0))
-	if u.balance.algo != algoHash {
+	if u.algo.Kind != spread.Hash {
 		u.slowStart = int64(cfg.SlowStart.Std())
 	}
 	u.guarded = u.rules.Guard() || u.places > 0
 	if u.sticky, err = cfg.StickyCookie(); err != nil {
 		return fmt.Errorf("sticky: %w", err)
 	}
+	u.simple = !u.guarded && u.slowStart == 0 && u.sticky == "" && u.algo.Kind == spread.RoundRobin
 	return nil
 }
 
@@ -156,8 +159,16 @@ func (u *Upstream) Pick(rec *message.Record, tried []*Backend) *Backend {
 		return u.transparent.pick(rec, tried)
 	}
 	s := u.set.Load()
-	c := choice{u: u, set: s, rec: rec, tried: tried}
 	rec.UpstreamProbe = 0
+	if t := &s.tiers[0]; u.simple && len(tried) == 0 && len(t.entries) > 0 {
+		return t.entries[t.schedule[(u.turns().Add(1)-1)%uint64(len(t.schedule))]].backend
+	}
+	return u.choose(s, rec, tried)
+}
+
+// choose is Pick where there is more to it than whose turn it is.
+func (u *Upstream) choose(s *set, rec *message.Record, tried []*Backend) *Backend {
+	c := choice{u: u, set: s, rec: rec, tried: tried}
 	if u.sticky != "" {
 		if b := c.stuck(); b != nil {
 			return b
