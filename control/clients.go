@@ -105,8 +105,8 @@ func levelOf(body ipc.Body) zapcore.Level {
 	case *ipc.StatusRequest:
 		return zap.DebugLevel // asked by monitoring, all the time
 	case *ipc.ConfigRead:
-		if b.Offset > 0 {
-			return zap.DebugLevel // the first part was told
+		if b.Offset > 0 || b.What == ipc.ConfigUpstreams {
+			return zap.DebugLevel // the first part was told; backends are looked at again and again
 		}
 	}
 	return zap.InfoLevel
@@ -140,6 +140,8 @@ func (c *client) answer(ctx context.Context, body ipc.Body) ipc.Body {
 		return c.rollback(ctx, b)
 	case *ipc.ConfigRead:
 		return c.read(ctx, *b)
+	case *ipc.UpstreamAdmin:
+		return c.admin(ctx, b)
 	case *ipc.StatusRequest:
 		return c.status(ctx)
 	case *ipc.Reopen:

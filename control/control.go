@@ -42,6 +42,8 @@ type Options struct {
 	LogDropped  func() uint64
 	// ACME says how certificates are got from CAs.
 	ACME ACME
+	// Docker is the socket of the Docker engine; empty is /var/run/docker.sock. Version is told to backends that are checked.
+	Docker, Version string
 	// Become makes this process, root until now, run as a user for good. nil
 	// where there is nothing to give up.
 	Become func(uid, gid int) error
@@ -111,6 +113,7 @@ func Run(ctx context.Context, opt Options) error {
 	p.replaced = func() { cancel(errStopped) }
 	wg.Go(func() { p.receive(ctx, cancel) })
 	wg.Go(func() { p.serveClients(ctx) })
+	p.runBackends(ctx)
 	if err := p.send(ctx, 0, ipc.Ready{SHA: p.live.sha}); err != nil {
 		return err
 	}
@@ -174,6 +177,7 @@ func newProcess(opt Options, m *ipc.Message, given *ipc.ControlStart) (*process,
 		return nil, err
 	}
 	p.takeArena(m, given)
+	p.takeBackends(given)
 	p.live = live{version: given.Version, sha: given.SHA}
 	p.load = given.Load
 	p.root.as = given.RunAs
@@ -233,14 +237,17 @@ func (p *process) begin(ctx context.Context) {
 		}
 	}
 	p.queue = append([]*request{first}, p.queue...)
-	if p.live.sha == "" {
-		p.next(ctx) // what is stored is told before the proposal
-		return
-	}
 	p.loading = true
-	p.tellStored(ctx, p.live.snapshot, func(ctx context.Context) {
-		p.loading = false
-		p.next(ctx)
+	p.resumeBackends(ctx, func(ctx context.Context) {
+		goOn := func(ctx context.Context) {
+			p.loading = false
+			p.next(ctx)
+		}
+		if p.live.sha == "" {
+			goOn(ctx) // what is stored is told before the proposal
+			return
+		}
+		p.tellStored(ctx, p.live.snapshot, goOn)
 	})
 }
 

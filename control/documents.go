@@ -58,6 +58,8 @@ func (c *client) document(ctx context.Context, b ipc.ConfigRead) ([]byte, error)
 		value, err = c.diff(ctx, b.Version, b.Other)
 	case ipc.ConfigCertificates:
 		value, err = c.certificates(ctx)
+	case ipc.ConfigUpstreams:
+		value, err = c.p.backends.List(b.Name)
 	default:
 		err = fmt.Errorf("there is no document %q", b.What)
 	}

@@ -17,12 +17,10 @@ type issuing struct {
 	*issuer
 	wishes uint64 // so far
 	told   bool   // what was stored has been told to the supervisor, or there was nothing
-	stale  bool   // the supervisor has items of a control process before this one
 }
 
 // takeIssuer takes what the supervisor gives for certificates of CAs.
 func (p *process) takeIssuer(m *ipc.Message, given *ipc.ControlStart) error {
-	p.issuing.stale = given.Items > 0
 	p.issuing.issuer = &issuer{dir: given.StateDir, opt: acme.Options{Publisher: publisher{p}, Log: p.log.Named("acme"), Getenv: p.opt.ACME.Getenv}}
 	if given.ACME == 0 {
 		return nil
@@ -43,7 +41,7 @@ func (p *process) tellStored(ctx context.Context, snapshot *os.File, then func(c
 	if !i.told {
 		wanted = p.wantedIn(snapshot)
 	}
-	if i.told || len(wanted) == 0 && !i.stale {
+	if i.told || len(wanted) == 0 && !p.stale {
 		i.told = true
 		then(ctx)
 		return

@@ -127,7 +127,8 @@ func TestItemsAreDividedIntoMessages(t *testing.T) {
 	for range 10 {
 		items = append(items, acme.Item{Kind: acme.Certificate, Name: "x", Chain: []byte(strings.Repeat("c", 600<<10)), Key: []byte("k")})
 	}
-	all, err := messagesOf(items, false)
+	translated, err := itemsOf(items, false)
+	all := divided(translated)
 	if err != nil || len(all) < 2 {
 		t.Fatalf("%d messages, %v", len(all), err)
 	}
@@ -138,8 +139,8 @@ func TestItemsAreDividedIntoMessages(t *testing.T) {
 	if n != len(items) {
 		t.Errorf("%d items of %d", n, len(items))
 	}
-	gone, err := messagesOf([]acme.Item{{Kind: acme.ALPN, Name: "a.test", Chain: []byte("c"), Key: []byte("k")}}, true)
-	if err != nil || len(gone) != 1 || len(gone[0].Items) != 1 || len(gone[0].Items[0].Body) > 0 || !gone[0].Items[0].Gone {
+	gone, err := itemsOf([]acme.Item{{Kind: acme.ALPN, Name: "a.test", Chain: []byte("c"), Key: []byte("k")}}, true)
+	if err != nil || len(gone) != 1 || len(gone[0].Body) > 0 || !gone[0].Gone {
 		t.Errorf("%+v, %v", gone, err)
 	}
 }

@@ -182,14 +182,17 @@ func (p *process) propose(ctx context.Context, batch []*request, lead *request, 
 		stored = nil
 	}
 	p.tellStored(ctx, stored, func(ctx context.Context) {
-		p.request(ctx, body, proposeTime, func(ctx context.Context, answer ipc.Body) {
-			p.answered(ctx, batch, lead, r, answer)
-		}, fds...)
+		p.stage(ctx, r.snapshot, func(ctx context.Context) {
+			p.request(ctx, body, proposeTime, func(ctx context.Context, answer ipc.Body) {
+				p.answered(ctx, batch, lead, r, answer)
+			}, fds...)
+		})
 	})
 }
 
 // answered handles the supervisor's answer to a proposal.
 func (p *process) answered(ctx context.Context, batch []*request, lead *request, r *result, answer ipc.Body) {
+	p.staged(answer)
 	a, ok := answer.(*ipc.Applied)
 	if !ok {
 		r.close()

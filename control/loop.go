@@ -10,6 +10,8 @@ import (
 	"go.uber.org/zap"
 
 	"pingap/arena"
+	"pingap/control/endpoints"
+	"pingap/control/health"
 	"pingap/control/source"
 	"pingap/ipc"
 )
@@ -28,7 +30,10 @@ type process struct {
 	replaced func()        // ends Run: another supervisor has taken over
 	stateDir string        // empty: nothing is kept
 	arena    *arena.Arena  // shared with all workers; nil where the supervisor gave none
-	given    [2]*os.File   // the folder in it and its key, opened by the supervisor; nil where this process may do so itself
+	backends *endpoints.Directory
+	checker  *health.Checker
+	stale    bool        // the supervisor has items of a control process before this one
+	given    [2]*os.File // the folder in it and its key, opened by the supervisor; nil where this process may do so itself
 
 	// loop
 	live     live

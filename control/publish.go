@@ -22,6 +22,11 @@ const (
 // errBusy is an answer that another one may follow soon.
 var errBusy = errors.New("the supervisor is busy")
 
+// errMissing is one that some worker did not take what it was told.
+var errMissing = errors.New("not all workers have it")
+
+func isMissing(err error) bool { return errors.Is(err, errMissing) }
+
 // publisher brings what package acme has to all workers.
 type publisher struct{ p *process }
 
@@ -36,11 +41,11 @@ func (b publisher) Withdraw(ctx context.Context, items ...acme.Item) error {
 }
 
 func (b publisher) tell(ctx context.Context, items []acme.Item, gone bool) error {
-	messages, err := messagesOf(items, gone)
+	all, err := itemsOf(items, gone)
 	if err != nil {
 		return err
 	}
-	for _, m := range messages {
+	for _, m := range divided(all) {
 		err := b.p.tellState(ctx, m)
 		for errors.Is(err, errBusy) && ctx.Err() == nil {
 			pause(ctx, busyPause)
@@ -53,13 +58,14 @@ func (b publisher) tell(ctx context.Context, items []acme.Item, gone bool) error
 	return nil
 }
 
-// tellAll has the supervisor know these items and no others.
+// tellAll has the supervisor know these items and no others of their kinds.
 func (p *process) tellAll(ctx context.Context, items []acme.Item) error {
-	messages, err := messagesOf(items, false)
+	all, err := itemsOf(items, false)
+	messages := divided(all)
 	if len(messages) == 0 {
 		messages = []ipc.State{{}}
 	}
-	messages[0].All = true
+	messages[0].All, messages[0].Kinds = true, []string{ipc.StateCertificate, ipc.StateToken, ipc.StateALPNCertificate}
 	for _, m := range messages {
 		if err == nil {
 			err = p.tellState(ctx, m)
@@ -68,20 +74,29 @@ func (p *process) tellAll(ctx context.Context, items []acme.Item) error {
 	return err
 }
 
-// messagesOf translates items, and divides what is too much for one message.
-func messagesOf(items []acme.Item, gone bool) ([]ipc.State, error) {
+// divided makes messages of items, each of a size that may be sent.
+func divided(items []ipc.StateItem) []ipc.State {
 	var all []ipc.State
 	size := ipc.MaxStateMessage
+	for _, i := range items {
+		if size += i.Size(); size > ipc.MaxStateMessage {
+			all, size = append(all, ipc.State{}), i.Size()
+		}
+		last := &all[len(all)-1]
+		last.Items = append(last.Items, i)
+	}
+	return all
+}
+
+// itemsOf translates items.
+func itemsOf(items []acme.Item, gone bool) ([]ipc.StateItem, error) {
+	var all []ipc.StateItem
 	for _, i := range items {
 		item, err := itemOf(i, gone)
 		if err != nil {
 			return nil, err
 		}
-		if size += item.Size(); size > ipc.MaxStateMessage {
-			all, size = append(all, ipc.State{}), item.Size()
-		}
-		last := &all[len(all)-1]
-		last.Items = append(last.Items, item)
+		all = append(all, item)
 	}
 	return all, nil
 }
@@ -138,7 +153,7 @@ func taken(answer ipc.Body) error {
 		return errors.New("the supervisor refused: " + a.Reason)
 	case *ipc.StateTaken:
 		if len(a.Missing) > 0 {
-			return errors.New("not all workers have it: " + strings.Join(a.Missing, "; "))
+			return fmt.Errorf("%w: %s", errMissing, strings.Join(a.Missing, "; "))
 		}
 		return nil
 	}

@@ -75,6 +75,8 @@ type rig struct {
 	sock string // of the control socket
 	err  error  // of Run, once ended is closed
 
+	items map[string]ipc.StateItem // of backends, as told; by kind and key
+
 	ended chan struct{}
 }
 
@@ -88,6 +90,7 @@ path = "/"
 upstream = "u"
 [upstreams.u]
 addrs = ["127.0.0.1:9"]
+health_check = "http://nobody.test/?check_frequency=1h&failure=1000"
 `
 
 type rigOptions struct {
@@ -99,6 +102,8 @@ type rigOptions struct {
 	live   []byte            // its snapshot
 	state  string            // the state directory; none where empty
 	conf   string            // path of the configuration; an empty text leaves it as it is
+	items  []ipc.StateItem   // of backends, that the supervisor has
+	log    *zap.Logger       // nil for none
 }
 
 // newRig starts control on a configuration; text is its first content.
@@ -108,7 +113,10 @@ func newRig(t *testing.T, text string, o rigOptions) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{t: t, conf: filepath.Join(dir, "p.toml"), sock: filepath.Join(dir, "s"), ended: make(chan struct{})}
+	r := &rig{t: t, conf: filepath.Join(dir, "p.toml"), sock: filepath.Join(dir, "s"), ended: make(chan struct{}), items: map[string]ipc.StateItem{}}
+	for _, i := range o.items {
+		r.items[i.Kind+" "+i.Key] = i
+	}
 	if o.conf != "" {
 		r.conf = o.conf
 	}
@@ -125,11 +133,14 @@ func newRig(t *testing.T, text string, o rigOptions) *rig {
 		t.Fatal(err)
 	}
 	listener.SetUnlinkOnClose(false)
+	if o.log == nil {
+		o.log = zap.NewNop()
+	}
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		defer close(r.ended)
 		r.err = Run(context.Background(), Options{
-			Conn: theirs, Watch: o.watch, Become: o.become, Beat: o.beat, Limits: o.limits, Log: zap.NewNop(),
+			Conn: theirs, Watch: o.watch, Become: o.become, Beat: o.beat, Limits: o.limits, Log: o.log,
 			Job: Job{Location: source.Location{Path: r.conf}, Threads: -1, Workers: -1, Dir: dir},
 		})
 	})
@@ -208,12 +219,58 @@ func (r *rig) receive() *ipc.Message {
 	}
 }
 
+// aboutBackends answers a message about items of backends as a supervisor does whose workers all have them.
+func (r *rig) aboutBackends(m *ipc.Message) bool {
+	r.t.Helper()
+	switch b := m.Body.(type) {
+	case *ipc.StateRequest:
+		var answer ipc.State
+		for _, i := range r.items {
+			if i.Kind == b.Kind {
+				answer.Items = append(answer.Items, i)
+			}
+		}
+		r.send(m.Txn, answer)
+		return true
+	case *ipc.State:
+		if len(b.Items) == 0 || b.Items[0].Kind != ipc.StateEndpoints && b.Items[0].Kind != ipc.StateWishes {
+			return false
+		}
+		for _, i := range b.Items {
+			if r.items[i.Kind+" "+i.Key] = i; i.Gone {
+				delete(r.items, i.Kind+" "+i.Key)
+			}
+		}
+		r.send(m.Txn, ipc.StateTaken{Workers: 2})
+		return true
+	}
+	return false
+}
+
+// receiveAny takes the next message, but for those about backends, which are answered.
 func (r *rig) receiveAny() *ipc.Message {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
+	for {
+		m, err := r.sup.Receive(ctx)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		if !r.aboutBackends(m) {
+			return m
+		}
+		m.Close()
+	}
+}
+
+// receiveSoon takes the next message, nil if none comes for a moment.
+func (r *rig) receiveSoon() *ipc.Message {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
 	m, err := r.sup.Receive(ctx)
-	if err != nil {
+	if err != nil && ctx.Err() == nil {
 		r.t.Fatal(err)
 	}
 	return m

@@ -63,10 +63,14 @@ const (
 	TypeHistory        Type = 173
 	TypeArenaGrow      Type = 174
 	TypeArenaGrown     Type = 175
+	TypeStateRequest   Type = 180
 
 	TypeConfigRead Type = 224
 	TypeConfigPart Type = 225
 	TypeRollback   Type = 226
+
+	TypeUpstreamAdmin   Type = 227
+	TypeUpstreamChanged Type = 228
 
 	TypeHandoverRequest Type = 256
 	TypeHandover        Type = 257
@@ -84,7 +88,7 @@ var known = index(Unknown{}, Hello{}, Ready{}, Stop{}, StatusRequest{}, LogFDs{}
 	ControlStart{}, Propose{}, Applied{}, Refused{}, StatusAll{}, Reload{}, Reopen{}, Reopened{}, Stopping{},
 	Roll{}, Upgrade{}, Upgraded{}, HistoryRequest{}, History{}, HandoverRequest{}, Handover{},
 	ConfigRead{}, ConfigPart{}, Rollback{}, State{}, StateTaken{}, TicketKeys{},
-	ArenaGrow{}, ArenaGrown{}, ArenaPart{})
+	ArenaGrow{}, ArenaGrown{}, ArenaPart{}, StateRequest{}, UpstreamAdmin{}, UpstreamChanged{})
 
 func index(all ...Body) map[Type]reflect.Type {
 	m := make(map[Type]reflect.Type, len(all))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"sync/atomic"
-	"time"
 
 	"go.uber.org/zap"
 
@@ -15,14 +14,12 @@ import (
 	"pingap/worker/accept"
 	"pingap/worker/accesslog"
 	"pingap/worker/certs"
+	"pingap/worker/endpoints"
 	"pingap/worker/process"
 	"pingap/worker/proxy"
 	"pingap/worker/route"
 	"pingap/worker/upstream"
 )
-
-// maxLookups is how many names of backends are resolved at once.
-const maxLookups = 16
 
 // site is one configuration as this worker serves it, with what the next one may take over from it. It never changes.
 type site struct {
@@ -55,6 +52,13 @@ type backends struct {
 	*upstream.Upstream
 	sha  config.Sha
 	pool int // basic.upstream_keepalive_pool_size
+	book *endpoints.Book
+}
+
+// Close ends the upstream, which hears of its backends no more.
+func (b *backends) Close() {
+	b.book.Detach(b.Upstream)
+	b.Upstream.Close()
 }
 
 // plugin is an instance and what it was built from.
@@ -66,17 +70,16 @@ type plugin struct {
 
 // builder builds sites, one at a time.
 type builder struct {
-	registry *plugins.Registry
-	env      func(string) (string, bool)
-	version  string
-	arena    *arena.Arena
-	log      *zap.Logger
-	logs     *outlets
-	owners   *owners
-	lookups  chan struct{}
-	names    time.Duration
-	beat     *proxy.Server
-	security security
+	registry  *plugins.Registry
+	env       func(string) (string, bool)
+	version   string
+	arena     *arena.Arena
+	endpoints *endpoints.Book
+	log       *zap.Logger
+	logs      *outlets
+	owners    *owners
+	beat      *proxy.Server
+	security  security
 }
 
 // recipe is what a site is made of.
@@ -110,12 +113,15 @@ func (b *builder) build(ctx context.Context, r recipe) (*site, error) {
 		w.pace = process.Serving()
 	}
 	for _, step := range []func() error{w.addBasic, w.addCertificates, w.addUpstreams, w.addServers} {
-		if err := step(); err != nil {
+		err := step()
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
 			b.discard(w.site, live)
 			return nil, err
 		}
 	}
-	w.awaitNames(ctx)
 	return w.site, nil
 }
 
@@ -214,24 +220,15 @@ func (w *work) upstream(object config.Object) (*backends, error) {
 	if err != nil {
 		return nil, err
 	}
-	u, err := upstream.New(cfg, upstream.Options{Logger: w.log.Named("upstream"), KeepalivePool: pool, Lookups: w.lookups})
+	u, err := upstream.New(cfg, upstream.Options{Logger: w.log.Named("upstream"), KeepalivePool: pool})
 	if err != nil {
 		return nil, err
 	}
-	w.made.upstreams++
-	return &backends{Upstream: u, sha: object.Sha, pool: pool}, nil
-}
-
-// awaitNames gives the names of new upstreams a moment to resolve, so that the first requests find backends.
-func (w *work) awaitNames(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, w.names)
-	defer cancel()
-	for name, u := range w.upstreams {
-		w.pace.Step()
-		if old := w.live.upstreams[name]; old == nil || old.Upstream != u.Upstream {
-			u.WaitReady(ctx)
-		}
+	if err := w.endpoints.Attach(u); err != nil { // it was taken before, by this very worker
+		w.log.Error("list of backends", zap.Error(err))
 	}
+	w.made.upstreams++
+	return &backends{Upstream: u, sha: object.Sha, pool: pool, book: w.endpoints}, nil
 }
 
 // addServers builds the servers that listeners lead to. One that is not in the configuration any more is left out: the

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os/signal"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -42,7 +43,8 @@ func controlRole(args []string, s surroundings) int {
 	opt := control.Options{
 		Conn: conn, Job: job, Watch: o.watch(), Build: buildID(),
 		Log: log.logger(), LogFile: log.take, LogSettings: log.settings, LogDropped: log.log.Lost,
-		ACME: control.ACME{Disabled: s.getenv(noACME) != "", Getenv: s.getenv},
+		ACME:   control.ACME{Disabled: s.getenv(noACME) != "", Getenv: s.getenv},
+		Docker: dockerSocket(s.getenv("DOCKER_HOST")), Version: version,
 	}
 	if s.uid == 0 {
 		opt.Become = become
@@ -51,6 +53,15 @@ func controlRole(args []string, s surroundings) int {
 		return s.fail(err)
 	}
 	return exitDone
+}
+
+// dockerSocket is the path in DOCKER_HOST; any other way to an engine is not taken.
+func dockerSocket(host string) string {
+	path, ok := strings.CutPrefix(host, "unix://")
+	if !ok {
+		return ""
+	}
+	return path
 }
 
 func (o *options) watch() control.Watch {

@@ -122,6 +122,22 @@ func TestVerbsReportWhatTheInstanceAnswers(t *testing.T) {
 			"keys":[{"key":"algo","new":"\"x\""},{"key":"sni","old":"\"y\""}]}]}`), 0,
 			[]string{"changed upstream:u (hot)\n  + algo = \"x\"\n  - sni = \"y\"\n"}, nil},
 		{"config diff, equal", []string{"config", "diff", "1", "2"}, part(`{"changes":[]}`), 0, []string{""}, nil},
+		{"upstream list", []string{"upstream", "list"}, part(`{"upstreams":[{"name":"api","problems":["no\u001bname server"],"backends":[
+			{"address":"10.0.0.1:80","weight":5,"backup":true,"from":"x.test","health":"unhealthy","reason":"refused","admin":"drain","by":"uid 0",
+			"breaker":"open","open_for":7000000000,"ejected_for":3000000000,"in_flight":4},
+			{"address":"10.0.0.2:80","weight":1,"health":"healthy","admin":"up","in_flight":-1}]},{"name":"empty","backends":[]}]}`), 0,
+			[]string{"10.0.0.1:80", "5 backup", "unhealthy", "drain (uid 0", "breaker open, 7s more; ejected, 3s more", "4 ", "x.test", "no backends", "api: no?name server"}, nil},
+		{"upstream list, json", []string{"upstream", "list", "api", "--json"}, part(`{"upstreams":[{"name":"api","backends":[{"address":"a","in_flight":4}]}]}`), 0,
+			[]string{`"in_flight": 4`}, nil},
+		{"upstream list, refused", []string{"upstream", "list", "x"}, &ipc.Refused{Reason: "there is no upstream \"x\"; there are: api"}, 1, nil, []string{"there are: api"}},
+		{"upstream drain", []string{"upstream", "drain", "api", "10.0.0.1:80"}, &ipc.UpstreamChanged{Address: "10.0.0.1:80"}, 0, []string{"drain: 10.0.0.1:80 of api\n"}, nil},
+		{"upstream up, of one that is away", []string{"upstream", "down", "api", "a"}, &ipc.UpstreamChanged{Address: "a", Absent: true}, 0, []string{"in no list now"}, nil},
+		{"upstream drain again", []string{"upstream", "drain", "api", "a"}, &ipc.UpstreamChanged{Address: "a", Before: ipc.AdminDrain}, 0, []string{"unchanged: a of api"}, nil},
+		{"upstream drain, not told", []string{"upstream", "drain", "api", "a"}, &ipc.UpstreamChanged{Address: "a", Problem: "not all workers"}, 3, nil, []string{"not all workers"}},
+		{"upstream drain, another version", []string{"upstream", "drain", "api", "a"}, &ipc.Unknown{Of: ipc.TypeUpstreamAdmin}, 1, nil, []string{"another version"}},
+		{"upstream drain, silence", []string{"upstream", "drain", "api", "a", "--timeout=50ms"}, nil, 3, nil, []string{"no answer"}},
+		{"upstream without a word", []string{"upstream"}, &ipc.Ready{}, 2, nil, []string{"list, drain, up or down"}},
+		{"upstream drain of nothing", []string{"upstream", "drain", "api"}, &ipc.Ready{}, 2, nil, []string{"NAME and ADDR"}},
 		{"stop, refused", []string{"stop"}, &ipc.Refused{Reason: "busy"}, 1, nil, []string{"refused: busy"}},
 	}
 	for _, c := range cases {

@@ -48,6 +48,8 @@ type Checker struct {
 	sockets   line // tcp and http
 	exchanges line // https and grpc
 	poll      *poller
+	spares    spares
+	chosen    ports
 	idle      int    // connections kept by targets at rest
 	in, out   []byte // for reading, and for requests
 	lacked    int64  // when a check could not be made and it was said
@@ -72,7 +74,7 @@ var (
 
 // New makes a checker that Run sets to work.
 func New(opt Options) *Checker {
-	c := &Checker{log: opt.Log, report: opt.Report, began: time.Now(), wake: make(chan struct{}, 1), groups: map[string]*group{}}
+	c := &Checker{log: opt.Log, report: opt.Report, began: time.Now(), wake: make(chan struct{}, 1), groups: map[string]*group{}, chosen: chosenPorts()}
 	if c.log == nil {
 		c.log = zap.NewNop()
 	}

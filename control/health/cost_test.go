@@ -30,9 +30,12 @@ func TestMain(m *testing.M) {
 
 // backend accepts on all loopback addresses until its input ends; it answers requests with 200.
 func backend() {
-	ln, err := net.Listen("tcp4", "0.0.0.0:0")
-	if err != nil {
-		panic(err)
+	var ln net.Listener
+	var err error
+	for port := 20000; ln == nil; port++ { // as backends do: none of those that the kernel chooses
+		if ln, err = net.Listen("tcp4", fmt.Sprint("0.0.0.0:", port)); port > 30000 {
+			panic(err)
+		}
 	}
 	go func() {
 		for {

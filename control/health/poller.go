@@ -23,16 +23,20 @@ func newPoller() (*poller, error) {
 
 func (p *poller) close() { _ = unix.Close(p.fd) }
 
-// add has events of the socket of t found from now on, until it is closed.
+// add has events of the socket of t found from now on, until forget.
 func (p *poller) add(t *target) error {
 	if n := t.fd + 1 - len(p.by); n > 0 {
 		p.by = append(p.by, make([]*target, n)...)
 	}
+	p.by[t.fd] = t
+	if t.spare {
+		return nil
+	}
 	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET&0xffffffff, Fd: int32(t.fd)}
 	if err := unix.EpollCtl(p.fd, unix.EPOLL_CTL_ADD, t.fd, &event); err != nil {
+		p.by[t.fd] = nil
 		return os.NewSyscallError("epoll_ctl", err)
 	}
-	p.by[t.fd] = t
 	return nil
 }
 

@@ -58,6 +58,7 @@ func (c *Checker) end(cancel context.CancelFunc) {
 			c.abort(t)
 		}
 	}
+	c.spares.close()
 	c.poll.close()
 }
 

@@ -35,7 +35,7 @@ func (c *Checker) connect(t *target, now int64) {
 		c.finish(t, refused("%v", err), now)
 		return
 	}
-	err := t.dial()
+	err := c.dial(t)
 	switch {
 	case err == unix.EAGAIN: // only Unix sockets
 		c.shut(t)
@@ -83,15 +83,18 @@ func (t *target) resolve() error {
 	return nil
 }
 
-// dial makes the socket and begins to connect.
-func (t *target) dial() (err error) {
-	family := unix.AF_UNIX
-	switch t.to.(type) {
-	case *unix.SockaddrInet4:
-		family = unix.AF_INET
-	case *unix.SockaddrInet6:
-		family = unix.AF_INET6
+// dial begins to connect, by a socket that was used before where there is one.
+func (c *Checker) dial(t *target) (err error) {
+	family := t.family()
+	if t.fd = c.spares.take(family); t.fd >= 0 {
+		t.spare = true
+		_ = unix.SetsockoptInt(t.fd, unix.IPPROTO_TCP, unix.TCP_QUICKACK, 0)
+		if err = unix.Connect(t.fd, t.to); err == nil || err == unix.EINPROGRESS {
+			return err
+		}
+		c.shut(t) // a fresh one tells whether the backend is to blame
 	}
+	t.spare = false
 	if t.fd, err = unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0); err != nil {
 		t.fd = -1
 		return err
@@ -106,6 +109,16 @@ func (t *target) dial() (err error) {
 		_ = unix.SetsockoptInt(t.fd, unix.IPPROTO_TCP, unix.TCP_QUICKACK, 0)
 	}
 	return unix.Connect(t.fd, t.to)
+}
+
+func (t *target) family() int {
+	switch t.to.(type) {
+	case *unix.SockaddrInet4:
+		return unix.AF_INET
+	case *unix.SockaddrInet6:
+		return unix.AF_INET6
+	}
+	return unix.AF_UNIX
 }
 
 // shut closes the socket of t, if it has one.
@@ -137,11 +150,15 @@ func (c *Checker) happened(t *target, events uint32, now int64) {
 // advance takes a check as far as it gets without waiting. suspect tells that the socket may have failed.
 func (c *Checker) advance(t *target, suspect bool, now int64) {
 	if t.stage == connecting {
-		if err := t.connected(suspect); err != nil {
+		if err := c.connected(t, suspect); err != nil {
 			c.finish(t, outcomeOf(err), now)
 			return
 		}
 		if t.Check.Scheme == config.HealthTCP {
+			if c.spares.give(t) {
+				c.poll.forget(t.fd)
+				t.fd = -1
+			}
 			c.finish(t, outcome{}, now)
 			return
 		}
@@ -157,7 +174,7 @@ func (c *Checker) advance(t *target, suspect bool, now int64) {
 }
 
 // connected is the error of a connection that has been made, or not.
-func (t *target) connected(suspect bool) error {
+func (c *Checker) connected(t *target, suspect bool) error {
 	if suspect {
 		number, err := unix.GetsockoptInt(t.fd, unix.SOL_SOCKET, unix.SO_ERROR)
 		if err != nil {
@@ -167,7 +184,7 @@ func (t *target) connected(suspect bool) error {
 			return unix.Errno(number)
 		}
 	}
-	if t.isSelf() {
+	if c.chosen.has(t.Address.Port) && t.isSelf() {
 		return unix.ECONNREFUSED
 	}
 	return nil

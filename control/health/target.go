@@ -63,7 +63,8 @@ type target struct {
 // sockets is the state of a check that is made by epoll.
 type sockets struct {
 	to       unix.Sockaddr
-	fd       int // -1 for none
+	fd       int  // -1 for none
+	spare    bool // it was used before, and is in the epoll set
 	stage    stage
 	reused   bool  // the connection served another check before
 	deadline int64 // of connecting, for a Unix socket whose queue is full

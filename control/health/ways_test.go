@@ -231,9 +231,10 @@ func TestTLSOfAnHTTPSCheck(t *testing.T) {
 	judged(t, server.Listener.Addr().String(), compile(t, u), "")
 	u.ClientCert, u.ClientKey = "", ""
 	judged(t, server.Listener.Addr().String(), compile(t, u), "remote error: tls: certificate required")
-	u.ClientCert = "nonsense"
-	if c, err := Compile(&u); err == nil && c.tls.Certificates != nil {
-		t.Errorf("compiled %+v", c)
+	_, other := pair(t)
+	u.ClientCert, u.ClientKey = cert, config.Secret(other)
+	if _, err := Compile(&u); err == nil || strings.Contains(err.Error(), "PRIVATE") {
+		t.Errorf("a certificate with another key: %v", err)
 	}
 }
 

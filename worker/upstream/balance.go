@@ -1,44 +1,6 @@
 package upstream
 
-import (
-	"math/rand/v2"
-	"strings"
-	"sync/atomic"
-
-	"pingap/message"
-)
-
-type algo uint8
-
-const (
-	algoRoundRobin algo = iota
-	algoLeastConn
-	algoRandom2
-	algoHash
-)
-
-// balance is how backends are chosen.
-type balance struct {
-	algo algo
-	by   hashBy
-	name string // of the header, cookie or query key
-}
-
-// parseAlgo reads the algo of an upstream; what it does not know is round robin.
-func parseAlgo(text string) balance {
-	switch text {
-	case "least_conn":
-		return balance{algo: algoLeastConn}
-	case "random2":
-		return balance{algo: algoRandom2}
-	}
-	rest, ok := strings.CutPrefix(text, "hash:")
-	if !ok {
-		return balance{}
-	}
-	kind, name, _ := strings.Cut(rest, ":")
-	return balance{algo: algoHash, by: parseHashBy(kind), name: strings.TrimSpace(name)}
-}
+import "math/rand/v2"
 
 // load is the requests in flight for a share; lower is better.
 type load struct {
@@ -46,7 +8,10 @@ type load struct {
 	weight   int64
 }
 
-func loadOf(e entry) load { return load{e.backend.InFlight(), int64(e.weight)} }
+// loadOf looks at all workers. A backend in its slow start has little weight.
+func (c *choice) loadOf(e *entry) load {
+	return load{e.backend.inFlightOverAll(), int64(e.weight) * c.shareOf(e.backend)}
+}
 
 func (l load) less(other load) bool {
 	return l.inFlight*other.weight < other.inFlight*l.weight
@@ -54,19 +19,35 @@ func (l load) less(other load) bool {
 
 // leastConn returns the backend with the fewest requests in flight for its weight; among equals the
 // one whose turn it is.
-func (s *set) leastConn(turn *atomic.Uint64, tried []*Backend) *Backend {
-	if len(s.schedule) == 0 {
-		return nil
+func (t *tier) leastConn(c *choice) *Backend {
+	start := int(t.schedule[(c.u.turn.Add(1)-1)%uint64(len(t.schedule))])
+	for range len(c.refused) { // that are lost in the last moment
+		best := t.lowest(c, start, 0)
+		if best == nil {
+			return nil
+		}
+		if !c.accepts(best) {
+			if other := t.lowest(c, start, c.shareOf(best)); other != nil {
+				best = other
+			}
+		}
+		if c.take(best) {
+			return best
+		}
 	}
-	start := int(s.schedule[(turn.Add(1)-1)%uint64(len(s.schedule))])
+	return t.next(c, &c.u.turn)
+}
+
+// lowest is the least loaded from start on, of those that get more than a share.
+func (t *tier) lowest(c *choice, start int, share int64) *Backend {
 	var best *Backend
 	var lowest load
-	for i := range s.entries {
-		e := s.entries[(start+i)%len(s.entries)]
-		if e.backend.Down() || contains(tried, e.backend) {
+	for i := range t.entries {
+		e := &t.entries[(start+i)%len(t.entries)]
+		if !c.may(e.backend) || share > 0 && c.shareOf(e.backend) <= share {
 			continue
 		}
-		if l := loadOf(e); best == nil || l.less(lowest) {
+		if l := c.loadOf(e); best == nil || l.less(lowest) {
 			best, lowest = e.backend, l
 		}
 	}
@@ -75,39 +56,35 @@ func (s *set) leastConn(turn *atomic.Uint64, tried []*Backend) *Backend {
 
 // random2 draws two different backends by weight and returns the one with fewer requests in flight
 // for its weight.
-func (s *set) random2(turn *atomic.Uint64, tried []*Backend) *Backend {
-	if len(tried) > 0 || len(s.entries)-s.down < 2 {
-		return s.next(turn, tried)
+func (t *tier) random2(c *choice) *Backend {
+	if len(c.tried) > 0 || len(t.entries) < 2 {
+		return t.next(c, &c.u.turn)
 	}
-	first := s.entries[s.schedule[rand.IntN(len(s.schedule))]]
-	second := first
-	const draws = 8 // enough unless one backend has nearly all the weight
-	for i := 0; i < draws && second.backend == first.backend; i++ {
-		second = s.entries[s.schedule[rand.IntN(len(s.schedule))]]
+	first := t.draw(c, nil)
+	if first == nil {
+		return t.next(c, &c.u.turn)
 	}
-	if loadOf(second).less(loadOf(first)) {
+	second := t.draw(c, first)
+	if second != nil && c.loadOf(second).less(c.loadOf(first)) {
+		first, second = second, first
+	}
+	if c.take(first.backend) {
+		return first.backend
+	}
+	if second != nil && c.take(second.backend) {
 		return second.backend
 	}
-	return first.backend
+	return t.next(c, &c.u.turn)
 }
 
-// key hashes what the choice depends on; a value that the request lacks is empty.
-func (b *balance) key(rec *message.Record) uint64 {
-	r := &rec.Request
-	switch b.by {
-	case byURL:
-		return hashBytes(r.Target)
-	case byIP:
-		return hashBytes(rec.ClientIPText)
-	case byHeader:
-		value, _ := r.Fields.Lookup(b.name)
-		return hashBytes(value)
-	case byCookie:
-		value, _ := r.Fields.CookieValue(b.name)
-		return hashBytes(value)
-	case byQuery:
-		value, _ := r.QueryValue(b.name)
-		return hashBytes(value)
+// draw returns one by weight that may be chosen, another than not; nil if there is none at hand.
+func (t *tier) draw(c *choice, not *entry) *entry {
+	const draws = 8 // enough unless one backend has nearly all the weight
+	for range draws {
+		e := &t.entries[t.schedule[rand.IntN(len(t.schedule))]]
+		if e != not && c.may(e.backend) && c.accepts(e.backend) {
+			return e
+		}
 	}
-	return hashBytes(r.Path)
+	return nil
 }

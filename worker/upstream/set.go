@@ -4,78 +4,99 @@ import (
 	"slices"
 	"sync/atomic"
 
-	"pingap/message"
+	"pingap/worker/upstream/spread"
 )
 
-const (
-	// maxBackends bounds the backends of one upstream.
-	maxBackends = 1024
-	// maxSlots and maxScheduleWork bound the schedule's length and the time to make it; weights are
-	// scaled down to fit.
-	maxSlots        = 1 << 16
-	maxScheduleWork = 1 << 22
-)
+// maxBackends bounds the backends of one upstream.
+const maxBackends = 1024
 
-// entry is a backend with its share.
+// entry is a backend with its share, and what control says of it.
 type entry struct {
 	backend *Backend
 	weight  int
+	backup  bool
+	health  Health
+	admin   Admin
 }
 
 // set is the backends of an upstream at one time. It is immutable.
 type set struct {
-	entries  []entry
-	schedule []uint16 // smooth weighted order over those that are up; indexes entries
-	ring     []point  // over all; nil unless the choice is by hash
-	down     int      // entries that were down when the set was made
+	entries []entry
+	tiers   [2]tier // the ones that may be chosen, by health and by hand: first these, then the backups
+	open    *tier   // for when none of them is healthy: all but those taken out by hand; nil without fail_open
 }
 
-func newSet(entries []entry, hashed bool) *set {
+// tier is backends that are chosen among.
+type tier struct {
+	entries  []entry
+	schedule []uint16    // smooth weighted order; indexes entries
+	ring     spread.Ring // nil unless the choice is by hash
+}
+
+func newSet(entries []entry, hashed, failOpen bool) *set {
 	s := &set{entries: entries}
+	var tiers [3][]entry
 	for _, e := range entries {
-		if e.backend.Down() {
-			s.down++
+		if e.admin != Up {
+			continue
+		}
+		if failOpen {
+			tiers[2] = append(tiers[2], e)
+		}
+		switch {
+		case e.health != Healthy:
+		case e.backup:
+			tiers[1] = append(tiers[1], e)
+		default:
+			tiers[0] = append(tiers[0], e)
 		}
 	}
-	if hashed {
-		s.ring = newRing(entries)
-		return s
+	s.tiers[0], s.tiers[1] = newTier(tiers[0], hashed), newTier(tiers[1], hashed)
+	if failOpen {
+		open := newTier(tiers[2], hashed)
+		s.open = &open
 	}
-	s.schedule = newSchedule(entries)
 	return s
 }
 
-func (s *set) has(b *Backend) bool {
-	return slices.ContainsFunc(s.entries, func(e entry) bool { return e.backend == b })
+func newTier(entries []entry, hashed bool) tier {
+	weights, hashes := make([]int, len(entries)), make([]uint64, len(entries))
+	for i, e := range entries {
+		weights[i], hashes[i] = e.weight, e.backend.hash
+	}
+	if hashed {
+		return tier{entries: entries, ring: spread.NewRing(weights, hashes)}
+	}
+	return tier{entries: entries, schedule: spread.Schedule(weights)}
 }
 
-func (s *set) pick(by *balance, turn *atomic.Uint64, rec *message.Record, tried []*Backend) *Backend {
-	switch by.algo {
-	case algoHash:
-		return s.hashed(by.key(rec), tried)
-	case algoLeastConn:
-		return s.leastConn(turn, tried)
-	case algoRandom2:
-		return s.random2(turn, tried)
-	}
-	return s.next(turn, tried)
-}
-
-// next returns the backend whose turn it is.
-func (s *set) next(turn *atomic.Uint64, tried []*Backend) *Backend {
-	slots := uint64(len(s.schedule))
-	if slots == 0 {
-		return nil
-	}
-	for range 2 * len(s.entries) {
-		b := s.entries[s.schedule[(turn.Add(1)-1)%slots]].backend
-		if len(tried) == 0 || !contains(tried, b) {
+// next returns the backend whose turn it is. One in its slow start passes most of its turns on, to one that gets a larger share; where
+// there is none it serves. Turns that were passed over for nothing are given back, so that a look at one tier leaves others as they were.
+func (t *tier) next(c *choice, turn *atomic.Uint64) *Backend {
+	slots, looked := uint64(len(t.schedule)), uint64(0)
+	var declined *Backend
+	for range 2 * len(t.entries) {
+		b := t.entries[t.schedule[(turn.Add(1)-1)%slots]].backend
+		looked++
+		if !c.may(b) {
+			continue
+		}
+		if declined == nil && !c.accepts(b) {
+			declined = b
+			continue
+		}
+		if (declined == nil || c.shareOf(b) > c.shareOf(declined)) && c.take(b) {
 			return b
 		}
 	}
-	for _, e := range s.entries { // one with a small share may not have had its turn
-		if !e.backend.Down() && !contains(tried, e.backend) {
-			return e.backend
+	if declined != nil && c.take(declined) {
+		turn.Add(1 - looked)
+		return declined
+	}
+	turn.Add(-looked)
+	for i := range t.entries { // one with a small share may not have had its turn
+		if b := t.entries[i].backend; c.may(b) && c.take(b) {
+			return b
 		}
 	}
 	return nil
@@ -83,76 +104,4 @@ func (s *set) next(turn *atomic.Uint64, tried []*Backend) *Backend {
 
 func contains(list []*Backend, b *Backend) bool {
 	return slices.Contains(list, b)
-}
-
-// newSchedule lays out one round in which every backend has turns by its weight, spread evenly: at
-// each turn every backend gains its weight, and the one that has most pays the sum.
-func newSchedule(entries []entry) []uint16 {
-	weights := scheduleWeights(entries)
-	total, up := 0, []uint16{}
-	for i, w := range weights {
-		total += w
-		if w > 0 {
-			up = append(up, uint16(i))
-		}
-	}
-	if total == len(up) {
-		return up // equal weights
-	}
-	schedule := make([]uint16, 0, total)
-	gained := make([]int, len(weights))
-	for range total {
-		best := -1
-		for i, w := range weights {
-			if w == 0 {
-				continue
-			}
-			gained[i] += w
-			if best < 0 || gained[i] > gained[best] {
-				best = i
-			}
-		}
-		gained[best] -= total
-		schedule = append(schedule, uint16(best))
-	}
-	return schedule
-}
-
-// scheduleWeights returns the weights of those that are up, 0 for the others, in lowest terms and
-// small enough for a schedule.
-func scheduleWeights(entries []entry) []int {
-	weights := make([]int, len(entries))
-	total, divisor := 0, 0
-	for i, e := range entries {
-		if e.backend.Down() {
-			continue
-		}
-		weights[i] = e.weight
-		total += e.weight
-		divisor = gcd(e.weight, divisor)
-	}
-	if total == 0 {
-		return weights
-	}
-	for i := range weights {
-		weights[i] /= divisor
-	}
-	total /= divisor
-	limit := max(min(maxSlots, maxScheduleWork/len(entries)), len(entries))
-	if total <= limit {
-		return weights
-	}
-	for i, w := range weights {
-		if w > 0 {
-			weights[i] = max(1, w*limit/total)
-		}
-	}
-	return weights
-}
-
-func gcd(a, b int) int {
-	for b != 0 {
-		a, b = b, a%b
-	}
-	return a
 }
