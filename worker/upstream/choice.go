@@ -192,8 +192,12 @@ func (b *Backend) Done(rec *message.Record, o Outcome) {
 		return
 	}
 	l, now := b.current(), b.owner.hostNow()
-	if r.Done(l.rec, o, probe, now) && r.Eject(l.rec, b.owner.records(), now) {
+	v := r.Done(l.rec, o, probe, now)
+	if v.Eject && r.Eject(l.rec, b.owner.records(), now) {
 		b.owner.tellEjected(b)
+	}
+	if v.Opened || v.Closed {
+		b.owner.tellBreaker(b, v.Opened)
 	}
 	if probe != 0 {
 		b.owner.changed.signal()

@@ -35,3 +35,13 @@ func (u *Upstream) tellEjected(b *Backend) {
 	u.logger.Warn("backend ejected after failures in a row", zap.String("upstream", u.Name), zap.String("addr", b.Addr),
 		zap.Duration("out_for", s.EjectedFor.Round(time.Millisecond)), zap.Int("times_in_a_row", s.EjectTimes))
 }
+
+// tellBreaker logs that a backend's breaker has opened or closed. Of all workers the one whose request decided does.
+func (u *Upstream) tellBreaker(b *Backend, opened bool) {
+	if opened {
+		u.logger.Warn("breaker of a backend opened", zap.String("upstream", u.Name), zap.String("addr", b.Addr),
+			zap.Duration("for", u.Config.CircuitBreakOpenDuration.Std()))
+		return
+	}
+	u.logger.Info("breaker of a backend closed", zap.String("upstream", u.Name), zap.String("addr", b.Addr))
+}

@@ -93,21 +93,21 @@ func (r *Rules) lost(rec *arena.Record, now int64) bool {
 func far(t uint64, now, length int64) bool { return int64(t) < 0 || int64(t)-now > length }
 
 // judge tells the breaker of an outcome.
-func (r *Rules) judge(rec *arena.Record, failed bool, probe Probe, now int64) {
+func (r *Rules) judge(rec *arena.Record, failed bool, probe Probe, now int64) (opened, closed bool) {
 	if probe != 0 {
-		r.probed(rec, failed, probe, now)
-		return
+		return r.probed(rec, failed, probe, now)
 	}
 	if !failed {
 		reset(rec, backend.BreakerRow)
-		return
+		return false, false
 	}
 	row := rec.Word(backend.BreakerRow).Add(1)
 	word := rec.Word(backend.BreakerState)
 	w := backend.Word(word.Load())
 	if w.State() == backend.Closed && (r.row > 0 && row >= r.row || r.failing(rec, now)) {
-		r.open(rec, w, now)
+		return r.open(rec, w, now), false
 	}
+	return false, false
 }
 
 // open opens the breaker, if its word still is w. The time is there before the state, so that nobody sees the state without it.
@@ -118,16 +118,16 @@ func (r *Rules) open(rec *arena.Record, w backend.Word, now int64) bool {
 }
 
 // probed takes the outcome of a probe. That of a state which is over says nothing.
-func (r *Rules) probed(rec *arena.Record, failed bool, probe Probe, now int64) {
+func (r *Rules) probed(rec *arena.Record, failed bool, probe Probe, now int64) (opened, closed bool) {
 	word := rec.Word(backend.BreakerState)
 	for range tries {
 		w := backend.Word(word.Load())
 		switch {
 		case !probe.of(w):
-			return
+			return false, false
 		case failed:
 			if r.open(rec, w, now) {
-				return
+				return true, false
 			}
 			continue
 		}
@@ -137,9 +137,10 @@ func (r *Rules) probed(rec *arena.Record, failed bool, probe Probe, now int64) {
 			next = backend.NewWord(backend.Closed, w.Generation()+1, 0, 0)
 		}
 		if word.CompareAndSwap(uint64(w), uint64(next)) {
-			return
+			return false, next.State() == backend.Closed
 		}
 	}
+	return false, false
 }
 
 // forget drops what would open the breaker again as soon as it is closed.

@@ -162,3 +162,35 @@ func TestAWindowThatIsFullKeepsTheShare(t *testing.T) {
 		t.Errorf("the next begins with %d, %d", n, f)
 	}
 }
+
+func TestOneWorkerSaysThatTheBreakerChanged(t *testing.T) {
+	rules, records := Compile(breaker()), record(t)
+	var opened, closed atomic.Int64
+	all := func(o Outcome, now int64) {
+		var wait sync.WaitGroup
+		for worker := range 8 {
+			wait.Go(func() {
+				for range 100 {
+					if probe, ok := rules.Enter(records[worker%2], now); ok {
+						v := rules.Done(records[worker%2], o, probe, now)
+						if v.Opened {
+							opened.Add(1)
+						}
+						if v.Closed {
+							closed.Add(1)
+						}
+					}
+				}
+			})
+		}
+		wait.Wait()
+	}
+	all(Outcome{Status: 500}, 1000*second)
+	if opened.Load() != 1 || closed.Load() != 0 {
+		t.Errorf("opened %d times, closed %d times", opened.Load(), closed.Load())
+	}
+	all(Outcome{Status: 200}, 1011*second)
+	if opened.Load() != 1 || closed.Load() != 1 {
+		t.Errorf("then opened %d times, closed %d times", opened.Load(), closed.Load())
+	}
+}

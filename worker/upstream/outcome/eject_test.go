@@ -17,7 +17,7 @@ func ejecting(percent int) *Rules {
 
 // fail tells of failures until one asks for ejection, and tries it.
 func fail(r *Rules, rec *arena.Record, pool []*arena.Record, now int64) bool {
-	for !r.Done(rec, Outcome{Status: 503}, 0, now) {
+	for !r.Done(rec, Outcome{Status: 503}, 0, now).Eject {
 	}
 	return r.Eject(rec, slices.Values(pool), now)
 }
@@ -71,12 +71,12 @@ func TestEjectionTimesGrowAndAreForgotten(t *testing.T) {
 
 func TestFailuresInARowAreCountedOverWorkers(t *testing.T) {
 	r, records := ejecting(50), record(t)
-	if r.Done(records[0], Outcome{Status: 502}, 0, 0) || !r.Done(records[1], Outcome{Failed: true}, 0, 0) {
+	if r.Done(records[0], Outcome{Status: 502}, 0, 0).Eject || !r.Done(records[1], Outcome{Failed: true}, 0, 0).Eject {
 		t.Error("not the second in a row")
 	}
 	r.Done(records[0], Outcome{Status: 500}, 0, 0) // is not in the list
 	for i, o := range []Outcome{{Status: 504}, {Cancelled: true, Failed: true}, {}, {Status: 404}, {Failed: true}} {
-		if r.Done(records[i%2], o, 0, 0) {
+		if r.Done(records[i%2], o, 0, 0).Eject {
 			t.Errorf("%+v: asks for ejection", o)
 		}
 	}

@@ -86,28 +86,34 @@ func Compile(cfg *config.Upstream) *Rules {
 // Guard reports whether backends may be kept out by these rules, which may be nil.
 func (r *Rules) Guard() bool { return r != nil && (r.breaker || r.ejectRow > 0) }
 
-// Done counts what came of a request; probe is what Enter gave. It reports whether the backend is to be ejected, if Eject finds that
-// it may be. now is the clock of package backend.
-func (r *Rules) Done(rec *arena.Record, o Outcome, probe Probe, now int64) bool {
+// Verdict is what follows from an outcome.
+type Verdict struct {
+	Eject          bool // if Eject finds that it may be
+	Opened, Closed bool // the breaker, by this very outcome
+}
+
+// Done counts what came of a request; probe is what Enter gave. now is the clock of package backend.
+func (r *Rules) Done(rec *arena.Record, o Outcome, probe Probe, now int64) (v Verdict) {
 	if o.Cancelled || o.Status == 0 && !o.Failed {
 		r.returned(rec, probe)
-		return false
+		return v
 	}
 	failed := o.Failed || r.failures.Has(o.Status) || r.from500 && o.Status >= 500
 	if r.stats {
 		r.count(rec, failed, now)
 	}
 	if r.breaker {
-		r.judge(rec, failed, probe, now)
+		v.Opened, v.Closed = r.judge(rec, failed, probe, now)
 	}
 	if r.ejectRow == 0 {
-		return false
+		return v
 	}
 	if failed = o.Failed || r.ejectStatus.Has(o.Status); !failed {
 		reset(rec, backend.EjectRow)
-		return false
+		return v
 	}
-	return rec.Word(backend.EjectRow).Add(1) >= r.ejectRow
+	v.Eject = rec.Word(backend.EjectRow).Add(1) >= r.ejectRow
+	return v
 }
 
 // reset zeroes a word. It seldom is not zero, and reading disturbs nobody.
