@@ -30,6 +30,8 @@ func arrows() []arrow {
 		{from: "worker/http2/*", to: []string{"message", "worker/http2/*"}},
 		{from: "worker/proxy", to: []string{"worker/*", "plugins", "message", "config", "telemetry"}},
 		{from: "worker/upstream", to: []string{"config", "config/*", "message", "telemetry", "worker/secure", "worker/proxyproto"}}, // 0010
+		{from: "worker/bodyparts", to: []string{"worker/eventstream", "worker/grpc"}},
+		{from: "worker/errorpage", to: []string{"worker/http1"}},
 		{from: "worker/*", to: []string{"config", "config/*", "message", "arena", "telemetry"}},
 		{from: "worker", to: []string{"worker/*", "plugins", "ipc", "arena", "config", "config/*", "telemetry", "message"}},
 		{from: "plugins/cache", to: []string{"plugins", "message", "config", "arena", "worker/cache"}},

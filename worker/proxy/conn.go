@@ -10,6 +10,7 @@ import (
 
 	"pingap/message"
 	"pingap/worker/drain"
+	"pingap/worker/rawio"
 )
 
 // next is what a connection does after its callback, or after a request.
@@ -319,7 +320,7 @@ func (c *conn) write(b []byte) error {
 		return c.via.tls.WriteNow(c.s.fd, b)
 	}
 	if c.s.fd != 0 {
-		n, errno := rawWrite(c.s.fd, b)
+		n, errno := rawio.Write(c.s.fd, b)
 		if errno != 0 && errno != syscall.EAGAIN {
 			return errno
 		}
@@ -336,7 +337,7 @@ func (c *conn) write2(a, b []byte) error {
 		return c.via.tls.WriteNow(c.s.fd, a, b)
 	}
 	if c.s.fd != 0 {
-		n, errno := rawWrite2(c.s.fd, a, b)
+		n, errno := rawio.Write2(c.s.fd, a, b)
 		if errno != 0 && errno != syscall.EAGAIN {
 			return errno
 		}

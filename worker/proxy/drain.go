@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"pingap/message"
+	"pingap/worker/bodyparts"
 	"pingap/worker/drain"
 )
 
@@ -175,8 +176,8 @@ func (c *conn) noteClosed() {
 
 // interruptedByCut handles the interruption of a wait for the upstream by a cut. It reports whether that ends the exchange.
 func (c *conn) interruptedByCut(up *upstreamIO) bool {
-	if p := &c.s.resp.parts; p.known() && c.polite() {
-		if p.between() {
+	if p := &c.s.resp.parts; p.Known() && c.polite() {
+		if p.Between() {
 			return c.endBetween(up)
 		}
 		return false // look again, for the rest of the part
@@ -186,7 +187,7 @@ func (c *conn) interruptedByCut(up *upstreamIO) bool {
 
 // endBetween ends a response between two of its parts as if the upstream had ended it. It returns true.
 func (c *conn) endBetween(up *upstreamIO) bool {
-	if c.s.resp.parts.kind == partMessages {
+	if c.s.resp.parts.Kind() == bodyparts.Messages {
 		c.s.stopCall()
 	}
 	c.s.broken, c.s.keepClient, up.extra = true, false, true // more would have come: the connection to the upstream is of no use any more

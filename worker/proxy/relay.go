@@ -160,7 +160,7 @@ func (s *session) trailers() *message.Fields {
 // filter sends data through the filters in order, and what comes out to the client.
 func (c *conn) filter(data []byte, last bool) error {
 	r := &c.s.resp
-	r.parts.feed(data)
+	r.parts.Feed(data)
 	for i, f := range r.filters {
 		// Two buffers take turns: a filter reads from one and appends to the other.
 		out, err := f.Filter(r.work[i%2][:0], data, last)

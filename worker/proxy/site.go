@@ -7,6 +7,7 @@ import (
 
 	"pingap/message"
 	"pingap/plugins"
+	"pingap/worker/errorpage"
 	"pingap/worker/http1"
 	"pingap/worker/http2/server"
 	"pingap/worker/route"
@@ -30,7 +31,7 @@ type Site struct {
 	// Trusted are the peers whose forwarded fields are believed; nil for nobody.
 	Trusted *route.Trusted
 	// ErrorPage renders error pages.
-	ErrorPage *ErrorPage
+	ErrorPage *errorpage.Page
 }
 
 // Logger takes the record of every request. It must not keep it.

@@ -12,6 +12,7 @@ import (
 	"pingap/message"
 	"pingap/worker/http1"
 	"pingap/worker/http2/client"
+	"pingap/worker/rawio"
 	"pingap/worker/secure"
 	"pingap/worker/upstream"
 )
@@ -131,7 +132,7 @@ func (up *upstreamIO) net() net.Conn {
 func (up *upstreamIO) readNow(fd uintptr, buf []byte) (int, syscall.Errno) {
 	t := up.conn.Secure
 	if t == nil {
-		return rawRead(fd, buf)
+		return rawio.Read(fd, buf)
 	}
 	n, err := t.ReadNow(fd, buf)
 	switch {
@@ -195,7 +196,7 @@ func (up *upstreamIO) send(fd uintptr) bool {
 	if up.conn.Secure != nil {
 		return up.sendSecure(fd)
 	}
-	n, errno := rawWrite2(fd, s.out, s.reqBody)
+	n, errno := rawio.Write2(fd, s.out, s.reqBody)
 	if errno == syscall.EAGAIN {
 		n, errno = 0, 0
 	}
@@ -326,7 +327,7 @@ const maxResponseFields = 256
 func (up *upstreamIO) takeBody(p []byte) bool {
 	c := up.c
 	r := &c.s.resp
-	if c.cutting() && !(r.parts.known() && c.polite()) {
+	if c.cutting() && !(r.parts.Known() && c.polite()) {
 		return up.failed(503, "Stopping")
 	}
 	done, err := c.relay(up, p)
@@ -339,7 +340,7 @@ func (up *upstreamIO) takeBody(p []byte) bool {
 		up.want = wantDone
 		return true
 	}
-	if r.parts.between() && c.cutting() {
+	if r.parts.Between() && c.cutting() {
 		return c.endBetween(up)
 	}
 	if c.mayHandOver(up) {
