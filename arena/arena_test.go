@@ -67,7 +67,7 @@ func hammer(a *Arena, c *Counter) error {
 	if err != nil {
 		return err
 	}
-	witness := &a.columns[0][w.row]
+	witness := &w.cells[0][w.row]
 	var above, admitted atomic.Int64
 	var wg sync.WaitGroup
 	for range 4 {
@@ -237,8 +237,9 @@ func TestRubbishCrashesNobody(t *testing.T) {
 	mine := attach(t, a, 0)
 	c := counter(t, mine, "x")
 	for name, fill := range map[string]byte{"ones": 0xff, "high": 0x7f, "zeros": 0} {
-		for i := range a.mem {
-			a.mem[i] = fill
+		mem := a.parts()[0].mem
+		for i := range mem {
+			mem[i] = fill
 		}
 		c.Load()
 		if c.Acquire(10) {
@@ -248,15 +249,15 @@ func TestRubbishCrashesNobody(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, _, err := inspect(a.fd); !errors.Is(err, ErrLayout) {
+	if _, _, err := inspect(a.FD()); !errors.Is(err, ErrLayout) {
 		t.Errorf("rubbish was mapped: %v", err)
 	}
 	a.ZeroColumn(0)
-	a.columns[1][c.row], a.columns[2][c.row] = math.MaxInt64, math.MaxInt64
+	c.cells[1][c.row], c.cells[2][c.row] = math.MaxInt64, math.MaxInt64
 	if c.Load() != math.MaxInt64 || c.Acquire(10) {
 		t.Error("the sum wrapped")
 	}
-	a.columns[1][c.row], a.columns[2][c.row] = math.MinInt64, -1
+	c.cells[1][c.row], c.cells[2][c.row] = math.MinInt64, -1
 	if !c.Acquire(1) {
 		t.Error("a negative cell gave or took room")
 	}
@@ -264,12 +265,13 @@ func TestRubbishCrashesNobody(t *testing.T) {
 
 func TestMapRefusesWhatIsNoArena(t *testing.T) {
 	valid := func() []byte {
-		s := counters(2, 8)
-		return append(encodeHeader(headerSize+s.size, s), make([]byte, s.size)...)
+		h := newHeader(7, 0, 2, 8, 4)
+		return append(h.encode(), make([]byte, h.total()-headerSize)...)
 	}
 	at := func(off int, v uint64) func([]byte) []byte {
 		return func(b []byte) []byte { binary.LittleEndian.PutUint64(b[off:], v); return b }
 	}
+	const secondAt = segmentAt + segmentSize
 	cases := []struct {
 		name   string
 		change func([]byte) []byte
@@ -279,7 +281,9 @@ func TestMapRefusesWhatIsNoArena(t *testing.T) {
 		{"short", func(b []byte) []byte { return b[:100] }, sizeSeals},
 		{"cut", func(b []byte) []byte { return b[:headerSize+8] }, sizeSeals},
 		{"magic", at(0, 1), sizeSeals},
-		{"version", at(8, 2), sizeSeals},
+		{"version", at(8, 1), sizeSeals},
+		{"a later part", at(32, 1), sizeSeals},
+		{"part out of range", at(32, MaxParts+1), sizeSeals},
 		{"size", at(16, 1<<62), sizeSeals},
 		{"kind", at(segmentAt, 99), sizeSeals},
 		{"no rows", at(segmentAt+8, 0), sizeSeals},
@@ -289,6 +293,12 @@ func TestMapRefusesWhatIsNoArena(t *testing.T) {
 		{"offset in the header", at(segmentAt+16, 8), sizeSeals},
 		{"offset not aligned", at(segmentAt+16, headerSize+8), sizeSeals},
 		{"length", at(segmentAt+24, 1<<63), sizeSeals},
+		{"no records", at(secondAt, 99), sizeSeals},
+		{"counters twice", at(secondAt, 2<<32|kindCounters), sizeSeals},
+		{"other columns", at(secondAt, 1<<32|kindRecords), sizeSeals},
+		{"too many records", at(secondAt+8, MaxRecords*2), sizeSeals},
+		{"records outside", at(secondAt+16, 1<<40), sizeSeals},
+		{"length of records", at(secondAt+24, 8), sizeSeals},
 		{"not sealed", func(b []byte) []byte { return b }, unix.F_SEAL_SHRINK},
 	}
 	for _, c := range cases {
@@ -351,7 +361,7 @@ func BenchmarkAcquireRelease(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	a.column = 0
+	a.column = 0 // as a worker
 	c, err := a.Counter("x")
 	if err != nil {
 		b.Fatal(err)

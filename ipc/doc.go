@@ -29,7 +29,7 @@
 //	DrainFaster {timeout}           Draining           less time
 //	Stop                            -                  exit 0 at once
 //	TicketKeys                      -                  for TLS session tickets; also to draining workers
-//	State {items}                   StateTaken         certificates and answers to challenges; also to draining workers
+//	State {items}                   StateTaken         certificates, answers to challenges, backends; also to draining workers
 //	StatusRequest                   Status             the heartbeat, now
 //	Resync {epoch}                  Status             a new supervisor owns you
 //	MetricsPull                     Metrics            (sent once control merges metrics)
@@ -59,6 +59,7 @@
 //	Upgrade                         Upgraded | Refused a new supervisor takes over
 //	HistoryRequest                  History            the ledger
 //	State {items}                   StateTaken | Refused  once all active workers have it, or were too slow
+//	StateRequest {kind, after}      State              what it keeps of control's items, a part at a time
 //
 //	new supervisor -> old supervisor (over the socket that tableflip carries)
 //	HandoverRequest                 Handover | Refused everything; the old one reads and sends nothing from then on
@@ -71,8 +72,9 @@
 //	Roll {wait}                     Applied | Refused  without wait: Ready at once
 //	Upgrade                         Upgraded | Refused EOF after Upgraded: the new supervisor starts its own control
 //	HistoryRequest                  History
-//	ConfigRead {list, show, diff}   ConfigPart | Refused  kept versions, or the certificates that are live; asked again until all
-//	                                                   parts are there
+//	ConfigRead {list, show, diff}   ConfigPart | Refused  kept versions, or the certificates or backends that are live; asked again
+//	                                                   until all parts are there
+//	UpstreamAdmin {drain|down|up}   UpstreamChanged | Refused  once all workers that accept know
 //	Rollback {version, wait}        Applied | Refused  make a kept version live, as Reload does with the source
 //
 //	anyone -> anyone

@@ -9,6 +9,28 @@ const StateEndpoints = "endpoints"
 // MaxEndpoints bounds the backends of one upstream.
 const MaxEndpoints = 1024
 
+// MaxEndpointReason bounds Endpoint.Reason in bytes.
+const MaxEndpointReason = 160
+
+// StateWishes is the kind of private items that say what operators want of backends that are in no list: such an item's key is the name
+// of the upstream, and its body Wishes.
+const StateWishes = "wishes"
+
+// Wishes are what operators want of the backends of an upstream, as JSON.
+type Wishes struct {
+	List []Wish `json:"list"`
+}
+
+// Wish is what somebody wants of a backend.
+type Wish struct {
+	Network string    `json:"network,omitempty"`
+	Address string    `json:"address"`
+	Admin   Admin     `json:"admin"`
+	By      string    `json:"by,omitempty"`
+	At      time.Time `json:"at"`
+	Absent  time.Time `json:"absent,omitzero"` // since when the backend is in no list; zero while it is
+}
+
 // Endpoints is the body of such an item, as JSON.
 type Endpoints struct {
 	Upstream string     `json:"upstream"`
@@ -33,6 +55,11 @@ type Endpoint struct {
 	Admin   Admin     `json:"admin,omitempty"`
 	Since   time.Time `json:"since,omitzero"` // when it came or became healthy, for slow_start; zero: before anything was seen of it
 	Record  RecordRef `json:"record,omitzero"`
+
+	// What follows is of no concern to workers: control goes on with it after a crash.
+	From    string    `json:"from,omitempty"`   // the entry of addrs it came from
+	Reason  string    `json:"reason,omitempty"` // of its health, at most MaxEndpointReason bytes
+	Checked time.Time `json:"checked,omitzero"` // when its health became what it is; zero: before any check said so
 }
 
 // Health is what health checks say of a backend.

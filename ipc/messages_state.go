@@ -2,6 +2,7 @@ package ipc
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -57,6 +58,8 @@ type StateItem struct {
 	Body    Secret    `json:"body,omitempty"`
 	Expires time.Time `json:"expires,omitzero"` // it is worth nothing from then on; zero for never
 	Gone    bool      `json:"gone,omitempty"`   // forget it
+	// Private is for control alone: it is kept with the others, and workers are not told. The sender says it each time.
+	Private bool `json:"private,omitempty"`
 }
 
 // Certificate is the body of items that are one, as JSON.
@@ -74,6 +77,21 @@ func (i *StateItem) Size() int { return len(i.Kind) + len(i.Key) + len(i.Body) }
 type State struct {
 	Items []StateItem `json:"items"`
 	All   bool        `json:"all,omitempty"` // items that are not named are forgotten
+	// Kinds are those that All is about; none is every kind. So each part of control replaces what is its own.
+	Kinds []string `json:"kinds,omitempty"`
+	More  bool     `json:"more,omitempty"` // of an answer to StateRequest: there are items after the last
+}
+
+// Replaces says whether items of a kind that are not named are to be forgotten.
+func (s *State) Replaces(kind string) bool {
+	return s.All && (len(s.Kinds) == 0 || slices.Contains(s.Kinds, kind))
+}
+
+// StateRequest asks the supervisor for the items of a kind, in the order of their keys: control goes on with them after a crash. It is
+// answered with State, of at most MaxStateMessage bytes.
+type StateRequest struct {
+	Kind  string `json:"kind"`
+	After string `json:"after,omitempty"` // the last key that is known already
 }
 
 // StateTaken answers State: a worker has it, or all active workers have it.

@@ -50,3 +50,6 @@ func (Rollback) Type() Type        { return TypeRollback }
 func (State) Type() Type           { return TypeState }
 func (StateTaken) Type() Type      { return TypeStateTaken }
 func (TicketKeys) Type() Type      { return TypeTicketKeys }
+func (StateRequest) Type() Type    { return TypeStateRequest }
+func (UpstreamAdmin) Type() Type   { return TypeUpstreamAdmin }
+func (UpstreamChanged) Type() Type { return TypeUpstreamChanged }

@@ -60,10 +60,14 @@ const (
 	TypeUpgraded       Type = 171
 	TypeHistoryRequest Type = 172
 	TypeHistory        Type = 173
+	TypeStateRequest   Type = 180
 
 	TypeConfigRead Type = 224
 	TypeConfigPart Type = 225
 	TypeRollback   Type = 226
+
+	TypeUpstreamAdmin   Type = 227
+	TypeUpstreamChanged Type = 228
 
 	TypeHandoverRequest Type = 256
 	TypeHandover        Type = 257
@@ -80,7 +84,8 @@ var known = index(Unknown{}, Hello{}, Ready{}, Stop{}, StatusRequest{}, LogFDs{}
 	Active{}, Prepared{}, Nack{}, Committed{}, Aborted{}, Status{}, Draining{}, Gone{}, Metrics{}, Orphan{},
 	ControlStart{}, Propose{}, Applied{}, Refused{}, StatusAll{}, Reload{}, Reopen{}, Reopened{}, Stopping{},
 	Roll{}, Upgrade{}, Upgraded{}, HistoryRequest{}, History{}, HandoverRequest{}, Handover{},
-	ConfigRead{}, ConfigPart{}, Rollback{}, State{}, StateTaken{}, TicketKeys{})
+	ConfigRead{}, ConfigPart{}, Rollback{}, State{}, StateTaken{}, TicketKeys{},
+	StateRequest{}, UpstreamAdmin{}, UpstreamChanged{})
 
 func index(all ...Body) map[Type]reflect.Type {
 	m := make(map[Type]reflect.Type, len(all))

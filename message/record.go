@@ -98,6 +98,8 @@ type Record struct {
 	UpstreamReused bool
 	// UpstreamAttempts counts the backends tried.
 	UpstreamAttempts int
+	// UpstreamProbe belongs to package worker/upstream between Pick and Done.
+	UpstreamProbe uint64
 	// UpstreamConnected is the number of open connections to the upstream, Unset if not counted.
 	UpstreamConnected int64
 	// UpstreamConnect is the time to choose a backend and have a connection; UpstreamTCPConnect and

@@ -356,9 +356,13 @@ func (w *worker) tell(env map[string]string) {
 func (w *worker) takeState(b *ipc.State) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if b.All || w.items == nil {
+	if w.items == nil {
 		w.items = map[string]string{}
 	}
+	maps.DeleteFunc(w.items, func(key, _ string) bool {
+		kind, _, _ := strings.Cut(key, " ")
+		return b.Replaces(kind)
+	})
 	for _, i := range b.Items {
 		if i.Gone {
 			delete(w.items, i.Kind+" "+i.Key)

@@ -18,7 +18,11 @@ type vault struct {
 	saver   *timer
 	rotator *timer
 	telling map[uint32]*telling
+	quiet   time.Time // until then nothing is logged of workers that do not take items
 }
+
+// missingPause is between two lines about that: a worker of an older build takes no item of a newer kind, and backends change often.
+const missingPause = time.Minute
 
 // telling is a change of items that workers have not all confirmed.
 type telling struct {
@@ -107,8 +111,9 @@ func (s *supervisor) tell(from request, b *ipc.State) {
 	txn := s.nextTxn()
 	t := &telling{request: from, waiting: map[*child]struct{}{}}
 	s.vault.telling[txn] = t
+	told, some := secrets.ForWorkers(b)
 	for c := range s.children {
-		if c.takesState() && s.send(c, txn, *b) && c.state != ipc.StateDraining {
+		if some && c.takesState() && s.send(c, txn, told) && c.state != ipc.StateDraining {
 			t.waiting[c] = struct{}{}
 		}
 	}
@@ -158,8 +163,9 @@ func (s *supervisor) tellingProgress(txn uint32) {
 	}
 	t.timer.cancel()
 	delete(s.vault.telling, txn)
-	if len(t.told.Missing) > 0 {
-		s.log.Warn("not all workers have certificates and answers to challenges", zap.Strings("missing", t.told.Missing))
+	if now := s.o.Now(); len(t.told.Missing) > 0 && !s.vault.quiet.After(now) {
+		s.vault.quiet = now.Add(missingPause)
+		s.log.Warn("not all workers have what control told them beside the configuration", zap.Strings("missing", t.told.Missing))
 	}
 	t.answer(s, t.told)
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -268,12 +269,12 @@ func TestAnItemIsNotConfirmedBeforeAllWorkersHaveIt(t *testing.T) {
 func TestItemsHaveBounds(t *testing.T) {
 	i := boot(t, nil)
 	i.mustPublish(2, false, token("a", "1"))
-	many := make([]ipc.StateItem, ipc.MaxStateItems)
+	many := make([]ipc.StateItem, ipc.MaxStateItems+1)
 	for n := range many {
-		many[n] = token(strings.Repeat("x", n%900+1)+string(rune('a'+n/900)), "")
+		many[n] = token(strconv.Itoa(n), "")
 	}
 	for name, items := range map[string][]ipc.StateItem{
-		"many":     append(many, token("one more", "")),
+		"many":     many,
 		"long key": {token(strings.Repeat("k", ipc.MaxStateKey+1), "")},
 		"long":     {token("b", strings.Repeat("b", ipc.MaxStateBody+1))},
 		"no kind":  {{Key: "k"}},
@@ -284,4 +285,50 @@ func TestItemsHaveBounds(t *testing.T) {
 		}
 	}
 	i.wantItems("token a=1")
+}
+
+func TestEachPartOfControlReplacesWhatIsItsOwn(t *testing.T) {
+	i := boot(t, nil)
+	backends := ipc.StateItem{Kind: ipc.StateEndpoints, Key: "u@1", Body: ipc.Secret("b")}
+	i.mustPublish(2, false, token("a", "1"), backends)
+	i.send(ipc.State{Items: []ipc.StateItem{token("c", "3")}, All: true, Kinds: []string{ipc.StateToken, ipc.StateCertificate}})
+	i.receive(ipc.TypeStateTaken).Close()
+	i.wantItems("endpoints u@1=b token c=3")
+	gone := pids(i.status())[0]
+	unix.Kill(gone, unix.SIGKILL)
+	i.until("a successor of a worker", twoActive(gone))
+	i.wantItems("endpoints u@1=b token c=3")
+}
+
+func TestControlIsToldItsItemsAgainAndWorkersNoPrivateOnes(t *testing.T) {
+	i, m, o := kept(t, nil)
+	wish := ipc.StateItem{Kind: ipc.StateWishes, Key: "u", Body: ipc.Secret("w"), Private: true}
+	i.mustPublish(2, false, token("a", "1"), ipc.StateItem{Kind: ipc.StateEndpoints, Key: "u@1", Body: ipc.Secret("b")})
+	i.mustPublish(0, false, wish)
+	check := func(i *instance) {
+		t.Helper()
+		for kind, want := range map[string]string{ipc.StateWishes: "u=w", ipc.StateEndpoints: "u@1=b", "nothing": ""} {
+			i.send(ipc.StateRequest{Kind: kind})
+			answer := i.receive(ipc.TypeState)
+			got := ""
+			for _, item := range answer.Body.(*ipc.State).Items {
+				got += item.Key + "=" + string(item.Body)
+			}
+			answer.Close()
+			if got != want {
+				t.Errorf("%s: got %q, want %q", kind, got, want)
+			}
+		}
+		i.wantItems("endpoints u@1=b token a=1")
+	}
+	check(i)
+	i.life.Close() // control dies
+	i.takeControl()
+	check(i)
+	stored(t, m, "k-2")
+	i.leave()
+	o.Stored = m.stored()
+	n := i.successor(o)
+	n.takeControl()
+	check(n)
 }

@@ -34,7 +34,6 @@ type Timings struct {
 	Send        time.Duration // for the supervisor to take an answer, 5 s
 	Beat        time.Duration // between heartbeats, 1 s
 	BeatAnswer  time.Duration // for the engine to answer one, 5 s
-	Names       time.Duration // for the names of new upstreams to resolve, 1 s
 	Resync      time.Duration // for who came to the rescue to say that it is the supervisor, 5 s
 	AcceptPause time.Duration // between looks whether accepting may go on, 100 ms
 	AcceptRest  time.Duration // for the queue of a dropped listener to be taken, 5 s
@@ -52,7 +51,6 @@ func (t Timings) withDefaults() Timings {
 	set(&t.Send, 5*time.Second)
 	set(&t.Beat, time.Second)
 	set(&t.BeatAnswer, 5*time.Second)
-	set(&t.Names, time.Second)
 	set(&t.Resync, 5*time.Second)
 	set(&t.AcceptPause, 100*time.Millisecond)
 	set(&t.AcceptRest, 5*time.Second)

@@ -177,8 +177,8 @@ func (w *worker) start(ctx context.Context, m *ipc.Message, s *ipc.Start) error 
 func (w *worker) newBuilder() *builder {
 	return &builder{
 		registry: plugins.NewRegistry(w.o.Plugins, w.variables.lookup), env: w.variables.lookup, version: w.o.Version, arena: w.arena,
-		log: w.log, logs: w.logs, owners: &owners{uses: map[*shared]int{}}, lookups: make(chan struct{}, maxLookups),
-		names: w.o.Timings.Names, beat: w.heart.server, security: w.newSecurity(),
+		log: w.log, logs: w.logs, owners: &owners{uses: map[*shared]int{}},
+		beat: w.heart.server, security: w.newSecurity(),
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"sync/atomic"
-	"time"
 
 	"go.uber.org/zap"
 
@@ -21,9 +20,6 @@ import (
 	"pingap/worker/route"
 	"pingap/worker/upstream"
 )
-
-// maxLookups is how many names of backends are resolved at once.
-const maxLookups = 16
 
 // site is one configuration as this worker serves it, with what the next one may take over from it. It never changes.
 type site struct {
@@ -74,8 +70,6 @@ type builder struct {
 	log      *zap.Logger
 	logs     *outlets
 	owners   *owners
-	lookups  chan struct{}
-	names    time.Duration
 	beat     *proxy.Server
 	security security
 }
@@ -111,12 +105,15 @@ func (b *builder) build(ctx context.Context, r recipe) (*site, error) {
 		w.pace = process.Serving()
 	}
 	for _, step := range []func() error{w.addBasic, w.addCertificates, w.addUpstreams, w.addServers} {
-		if err := step(); err != nil {
+		err := step()
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
 			b.discard(w.site, live)
 			return nil, err
 		}
 	}
-	w.awaitNames(ctx)
 	return w.site, nil
 }
 
@@ -215,24 +212,12 @@ func (w *work) upstream(object config.Object) (*backends, error) {
 	if err != nil {
 		return nil, err
 	}
-	u, err := upstream.New(cfg, upstream.Options{Logger: w.log.Named("upstream"), KeepalivePool: pool, Lookups: w.lookups})
+	u, err := upstream.New(cfg, upstream.Options{Logger: w.log.Named("upstream"), KeepalivePool: pool})
 	if err != nil {
 		return nil, err
 	}
 	w.made.upstreams++
 	return &backends{Upstream: u, sha: object.Sha, pool: pool}, nil
-}
-
-// awaitNames gives the names of new upstreams a moment to resolve, so that the first requests find backends.
-func (w *work) awaitNames(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, w.names)
-	defer cancel()
-	for name, u := range w.upstreams {
-		w.pace.Step()
-		if old := w.live.upstreams[name]; old == nil || old.Upstream != u.Upstream {
-			u.WaitReady(ctx)
-		}
-	}
 }
 
 // addServers builds the servers that listeners lead to. One that is not in the configuration any more is left out: the

@@ -140,3 +140,117 @@ func TestMessagesStayBelowTheirBoundAndTheFirstReplacesAll(t *testing.T) {
 		t.Error("more bytes than there may be")
 	}
 }
+
+func TestAChangeThatIsRefusedChangesNothing(t *testing.T) {
+	now := time.Now()
+	s := New(now)
+	var items []ipc.StateItem
+	for n := range ipc.MaxStateItems {
+		items = append(items, item(fmt.Sprint(n), ""))
+	}
+	if err := s.Change(&ipc.State{Items: items}, now); err != nil {
+		t.Fatal(err)
+	}
+	bytes := s.bytes
+	gone := item("0", "")
+	gone.Gone = true
+	if err := s.Change(&ipc.State{Items: []ipc.StateItem{gone, item("a", "1"), item("b", "2")}}, now); err == nil {
+		t.Error("one more than there may be")
+	}
+	if s.Len() != ipc.MaxStateItems || s.bytes != bytes {
+		t.Errorf("%d items of %d bytes", s.Len(), s.bytes)
+	}
+	if err := s.Change(&ipc.State{Items: []ipc.StateItem{gone, item("a", "1"), item("a", "22")}}, now); err != nil || s.Len() != ipc.MaxStateItems {
+		t.Errorf("%d items, %v", s.Len(), err)
+	}
+	if err := s.Change(&ipc.State{All: true, Kinds: []string{"other"}}, now); err != nil || s.Len() != ipc.MaxStateItems {
+		t.Errorf("%d items after another kind was replaced, %v", s.Len(), err)
+	}
+	if err := s.Change(&ipc.State{All: true, Kinds: []string{"k"}}, now); err != nil || s.Len() != 0 || s.bytes != 0 {
+		t.Errorf("%d items of %d bytes, %v", s.Len(), s.bytes, err)
+	}
+}
+
+func TestWhatHasExpiredMakesRoom(t *testing.T) {
+	now := time.Now()
+	s := New(now)
+	soon, late := item("soon", "x"), item("late", "x")
+	soon.Expires, late.Expires = now.Add(time.Minute), now.Add(time.Hour)
+	for _, step := range []struct {
+		at   time.Duration
+		want int
+	}{{0, 3}, {59 * time.Second, 3}, {time.Minute, 2}, {2 * time.Hour, 1}, {3 * time.Hour, 1}} {
+		if step.at == 0 {
+			if err := s.Change(&ipc.State{Items: []ipc.StateItem{soon, late, item("ever", "x")}}, now); err != nil {
+				t.Fatal(err)
+			}
+		} else if err := s.Change(&ipc.State{}, now.Add(step.at)); err != nil {
+			t.Fatal(err)
+		}
+		size := 0
+		for _, i := range s.items {
+			size += i.Size()
+		}
+		if s.Len() != step.want || s.bytes != size {
+			t.Errorf("after %v: %d items of %d bytes, want %d of %d", step.at, s.Len(), s.bytes, step.want, size)
+		}
+	}
+}
+
+func TestItemsOfAKindAreReadInParts(t *testing.T) {
+	now := time.Now()
+	s := New(now)
+	items := []ipc.StateItem{{Kind: "a", Key: "1"}, {Kind: "z", Key: "1"}}
+	for n := range 15 {
+		i := item(fmt.Sprintf("%02d", n), strings.Repeat("x", ipc.MaxStateBody-10))
+		i.Private = n%2 == 0
+		items = append(items, i)
+	}
+	if err := s.Change(&ipc.State{Items: items}, now); err != nil {
+		t.Fatal(err)
+	}
+	var keys []string
+	for part := s.Part("k", ""); ; part = s.Part("k", keys[len(keys)-1]) {
+		for _, i := range part.Items {
+			keys = append(keys, i.Key)
+		}
+		if !part.More {
+			break
+		}
+		if len(part.Items) == 0 || len(keys) > 15 {
+			t.Fatalf("no end: %v", keys)
+		}
+	}
+	if len(keys) != 15 || keys[0] != "00" || keys[14] != "14" {
+		t.Errorf("got %v", keys)
+	}
+}
+
+// BenchmarkAFloodOfBackends is what one of 100 changes in a second costs the supervisor's loop, with 1,000 items of ten backends.
+func BenchmarkAFloodOfBackends(b *testing.B) {
+	now := time.Now()
+	s := New(now)
+	var items []ipc.StateItem
+	for n := range 1000 {
+		items = append(items, item(fmt.Sprint(n), strings.Repeat("x", 1500)))
+	}
+	if err := s.Change(&ipc.State{Items: items}, now); err != nil {
+		b.Fatal(err)
+	}
+	b.Run("change", func(b *testing.B) {
+		for n := range b.N {
+			if err := s.Change(&ipc.State{Items: items[n%1000 : n%1000+1]}, now); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("save", func(b *testing.B) {
+		for range b.N {
+			fd, err := s.Memfd()
+			if err != nil {
+				b.Fatal(err)
+			}
+			unix.Close(fd)
+		}
+	})
+}

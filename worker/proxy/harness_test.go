@@ -3,7 +3,6 @@ package proxy
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"io"
 	"net"
 	"strings"
@@ -127,9 +126,6 @@ func newRig(t testing.TB, o rigOptions) *rig {
 		}
 		r.up, err = upstream.New(cfg, upstream.Options{})
 		must(t, err)
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		r.up.WaitReady(ctx)
-		cancel()
 		r.location.Upstream = r.up
 	}
 	r.server = &Server{

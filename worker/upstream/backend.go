@@ -13,11 +13,14 @@ type Backend struct {
 	// Addr is the address in logs and fields: "ip:port", "[v6]:port" or "unix:/path".
 	Addr string
 
-	owner    *Upstream
-	address  config.Address // what is dialled
-	hash     uint64         // place on the ring
-	inFlight atomic.Int64
-	down     atomic.Bool
+	owner   *Upstream
+	address config.Address // what is dialled
+	hash    uint64         // place on the ring
+	id      uint64         // what a cookie names it by
+	lease   atomic.Pointer[lease]
+	since   atomic.Int64 // when it came or became healthy, on the clock of records; 0 is no reason for a slow start
+	credit  atomic.Int64 // turns it had in its slow start
+	told    int64        // Endpoint.Since of the last time; guarded by Upstream.mu
 
 	top  *Conn            // newest idle connection without a key; guarded by pool.mu
 	tops map[string]*Conn // the same by key, where there is one; guarded by pool.mu
@@ -35,30 +38,16 @@ func newBackend(u *Upstream, address config.Address) *Backend {
 	if address.Network == "unix" {
 		addr = "unix:" + addr
 	}
-	return &Backend{Addr: addr, owner: u, address: address, hash: hashString(addr)}
+	b := &Backend{Addr: addr, owner: u, address: address, hash: hashString(addr)}
+	if u.sticky != "" {
+		b.id = stickyOf(u.Name, addr)
+	}
+	b.lease.Store(newLease(u, nil))
+	return b
 }
 
 // Upstream returns the upstream that the backend serves.
 func (b *Backend) Upstream() *Upstream { return b.owner }
-
-// Begin counts a request to the backend as in flight, from the choice on; End ends it.
-func (b *Backend) Begin() { b.inFlight.Add(1) }
-
-// End takes one request off the count.
-func (b *Backend) End() { b.inFlight.Add(-1) }
-
-// InFlight returns the number of requests in flight in this worker.
-func (b *Backend) InFlight() int64 { return b.inFlight.Load() }
-
-// Down reports whether the backend gets no requests.
-func (b *Backend) Down() bool { return b.down.Load() }
-
-// SetDown takes the backend out of the choice, or back in.
-func (b *Backend) SetDown(down bool) {
-	if b.down.Swap(down) != down {
-		b.owner.rebuild()
-	}
-}
 
 // Take returns the idle connection for a target that was used last, nil if there is none.
 func (b *Backend) Take(t *Target) *Conn { return b.owner.pool.take(b, t.key) }

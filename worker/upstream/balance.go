@@ -3,7 +3,6 @@ package upstream
 import (
 	"math/rand/v2"
 	"strings"
-	"sync/atomic"
 
 	"pingap/message"
 )
@@ -46,7 +45,14 @@ type load struct {
 	weight   int64
 }
 
-func loadOf(e entry) load { return load{e.backend.InFlight(), int64(e.weight)} }
+// loadOf looks at all workers. A backend in its slow start has little weight.
+func (c *choice) loadOf(e *entry) load {
+	l := load{e.backend.inFlightOverAll(), int64(e.weight) * fullShare}
+	if c.u.slowStart > 0 {
+		l.weight = int64(e.weight) * e.backend.share(c.hostNow())
+	}
+	return l
+}
 
 func (l load) less(other load) bool {
 	return l.inFlight*other.weight < other.inFlight*l.weight
@@ -54,41 +60,83 @@ func (l load) less(other load) bool {
 
 // leastConn returns the backend with the fewest requests in flight for its weight; among equals the
 // one whose turn it is.
-func (s *set) leastConn(turn *atomic.Uint64, tried []*Backend) *Backend {
-	if len(s.schedule) == 0 {
-		return nil
-	}
-	start := int(s.schedule[(turn.Add(1)-1)%uint64(len(s.schedule))])
-	var best *Backend
-	var lowest load
-	for i := range s.entries {
-		e := s.entries[(start+i)%len(s.entries)]
-		if e.backend.Down() || contains(tried, e.backend) {
+func (t *tier) leastConn(c *choice) *Backend {
+	start := int(t.schedule[(c.u.turn.Add(1)-1)%uint64(len(t.schedule))])
+	for c.lost < len(c.refused) { // each round that finds nobody loses one
+		best := t.lowest(c, start)
+		if best == nil {
+			return nil
+		}
+		if !c.accepts(best) && t.others(c, best) {
+			c.refuse(best)
 			continue
 		}
-		if l := loadOf(e); best == nil || l.less(lowest) {
+		if c.take(best) {
+			return best
+		}
+	}
+	return t.next(c, &c.u.turn)
+}
+
+// lowest is the least loaded from start on.
+func (t *tier) lowest(c *choice, start int) *Backend {
+	var best *Backend
+	var lowest load
+	for i := range t.entries {
+		e := &t.entries[(start+i)%len(t.entries)]
+		if !c.may(e.backend) {
+			continue
+		}
+		if l := c.loadOf(e); best == nil || l.less(lowest) {
 			best, lowest = e.backend, l
 		}
 	}
 	return best
 }
 
+// others reports whether another one than b may be chosen.
+func (t *tier) others(c *choice, b *Backend) bool {
+	for i := range t.entries {
+		if o := t.entries[i].backend; o != b && c.may(o) {
+			return true
+		}
+	}
+	return false
+}
+
 // random2 draws two different backends by weight and returns the one with fewer requests in flight
 // for its weight.
-func (s *set) random2(turn *atomic.Uint64, tried []*Backend) *Backend {
-	if len(tried) > 0 || len(s.entries)-s.down < 2 {
-		return s.next(turn, tried)
+func (t *tier) random2(c *choice) *Backend {
+	if len(c.tried) > 0 || len(t.entries) < 2 {
+		return t.next(c, &c.u.turn)
 	}
-	first := s.entries[s.schedule[rand.IntN(len(s.schedule))]]
-	second := first
-	const draws = 8 // enough unless one backend has nearly all the weight
-	for i := 0; i < draws && second.backend == first.backend; i++ {
-		second = s.entries[s.schedule[rand.IntN(len(s.schedule))]]
+	first := t.draw(c, nil)
+	if first == nil {
+		return t.next(c, &c.u.turn)
 	}
-	if loadOf(second).less(loadOf(first)) {
+	second := t.draw(c, first)
+	if second != nil && c.loadOf(second).less(c.loadOf(first)) {
+		first, second = second, first
+	}
+	if c.take(first.backend) {
+		return first.backend
+	}
+	if second != nil && c.take(second.backend) {
 		return second.backend
 	}
-	return first.backend
+	return t.next(c, &c.u.turn)
+}
+
+// draw returns one by weight that may be chosen, another than not; nil if there is none at hand.
+func (t *tier) draw(c *choice, not *entry) *entry {
+	const draws = 8 // enough unless one backend has nearly all the weight
+	for range draws {
+		e := &t.entries[t.schedule[rand.IntN(len(t.schedule))]]
+		if e != not && c.may(e.backend) && c.accepts(e.backend) {
+			return e
+		}
+	}
+	return nil
 }
 
 // key hashes what the choice depends on; a value that the request lacks is empty.

@@ -19,7 +19,7 @@ func (u *Upstream) newDialer(cfg *config.Upstream) *net.Dialer {
 		Timeout:   connectTimeout(cfg),
 		KeepAlive: -1, // off unless asked for
 		Control:   u.control,
-		Resolver:  u.resolver,
+		Resolver:  &net.Resolver{PreferGo: true}, // for hosts of a transparent upstream; else there are only addresses
 	}
 	if cfg.TCPIdle > 0 && cfg.TCPInterval > 0 && cfg.TCPProbeCount > 0 {
 		d.KeepAliveConfig = net.KeepAliveConfig{

@@ -72,29 +72,21 @@ func newRing(entries []entry) []point {
 }
 
 // hashed returns the first backend on the ring, from the key on, that can take the request.
-func (s *set) hashed(key uint64, tried []*Backend) *Backend {
-	if (len(tried) > 0 || s.down > 0) && !s.left(tried) {
+func (t *tier) hashed(c *choice, key uint64) *Backend {
+	want := uint32(key >> 32)
+	start := sort.Search(len(t.ring), func(i int) bool { return t.ring[i].hash >= want })
+	if b := t.entries[t.ring[start%len(t.ring)].entry].backend; c.may(b) && c.take(b) {
+		return b
+	}
+	if !c.anyOf(t.entries) { // the way round is long
 		return nil
 	}
-	want := uint32(key >> 32)
-	start := sort.Search(len(s.ring), func(i int) bool { return s.ring[i].hash >= want })
-	for i := range s.ring {
-		b := s.entries[s.ring[(start+i)%len(s.ring)].entry].backend
-		if !b.Down() && !contains(tried, b) {
+	for i := range t.ring {
+		if b := t.entries[t.ring[(start+i)%len(t.ring)].entry].backend; c.may(b) && c.take(b) {
 			return b
 		}
 	}
 	return nil
-}
-
-// left reports whether any backend is up and was not tried.
-func (s *set) left(tried []*Backend) bool {
-	for _, e := range s.entries {
-		if !e.backend.Down() && !contains(tried, e.backend) {
-			return true
-		}
-	}
-	return false
 }
 
 const (

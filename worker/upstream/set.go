@@ -3,8 +3,6 @@ package upstream
 import (
 	"slices"
 	"sync/atomic"
-
-	"pingap/message"
 )
 
 const (
@@ -16,66 +14,87 @@ const (
 	maxScheduleWork = 1 << 22
 )
 
-// entry is a backend with its share.
+// entry is a backend with its share, and what control says of it.
 type entry struct {
 	backend *Backend
 	weight  int
+	backup  bool
+	health  Health
+	admin   Admin
 }
 
 // set is the backends of an upstream at one time. It is immutable.
 type set struct {
-	entries  []entry
-	schedule []uint16 // smooth weighted order over those that are up; indexes entries
-	ring     []point  // over all; nil unless the choice is by hash
-	down     int      // entries that were down when the set was made
+	entries []entry
+	tiers   [2]tier // the ones that may be chosen, by health and by hand: first these, then the backups
+	open    *tier   // for when none of them is healthy: all but those taken out by hand; nil without fail_open
 }
 
-func newSet(entries []entry, hashed bool) *set {
+// tier is backends that are chosen among.
+type tier struct {
+	entries  []entry
+	schedule []uint16 // smooth weighted order; indexes entries
+	ring     []point  // nil unless the choice is by hash
+}
+
+func newSet(entries []entry, hashed, failOpen bool) *set {
 	s := &set{entries: entries}
+	var tiers [3][]entry
 	for _, e := range entries {
-		if e.backend.Down() {
-			s.down++
+		if e.admin != Up {
+			continue
+		}
+		if failOpen {
+			tiers[2] = append(tiers[2], e)
+		}
+		switch {
+		case e.health != Healthy:
+		case e.backup:
+			tiers[1] = append(tiers[1], e)
+		default:
+			tiers[0] = append(tiers[0], e)
 		}
 	}
-	if hashed {
-		s.ring = newRing(entries)
-		return s
+	s.tiers[0], s.tiers[1] = newTier(tiers[0], hashed), newTier(tiers[1], hashed)
+	if failOpen {
+		open := newTier(tiers[2], hashed)
+		s.open = &open
 	}
-	s.schedule = newSchedule(entries)
 	return s
 }
 
-func (s *set) has(b *Backend) bool {
-	return slices.ContainsFunc(s.entries, func(e entry) bool { return e.backend == b })
+func newTier(entries []entry, hashed bool) tier {
+	if hashed {
+		return tier{entries: entries, ring: newRing(entries)}
+	}
+	return tier{entries: entries, schedule: newSchedule(entries)}
 }
 
-func (s *set) pick(by *balance, turn *atomic.Uint64, rec *message.Record, tried []*Backend) *Backend {
-	switch by.algo {
-	case algoHash:
-		return s.hashed(by.key(rec), tried)
-	case algoLeastConn:
-		return s.leastConn(turn, tried)
-	case algoRandom2:
-		return s.random2(turn, tried)
-	}
-	return s.next(turn, tried)
-}
-
-// next returns the backend whose turn it is.
-func (s *set) next(turn *atomic.Uint64, tried []*Backend) *Backend {
-	slots := uint64(len(s.schedule))
-	if slots == 0 {
-		return nil
-	}
-	for range 2 * len(s.entries) {
-		b := s.entries[s.schedule[(turn.Add(1)-1)%slots]].backend
-		if len(tried) == 0 || !contains(tried, b) {
+// next returns the backend whose turn it is. One in its slow start passes most of its turns on; when all do, the first of them serves.
+func (t *tier) next(c *choice, turn *atomic.Uint64) *Backend {
+	slots := uint64(len(t.schedule))
+	var declined *Backend
+	for range 2 * len(t.entries) {
+		b := t.entries[t.schedule[(turn.Add(1)-1)%slots]].backend
+		if !c.may(b) {
+			continue
+		}
+		if !c.accepts(b) {
+			if declined == nil {
+				declined = b
+			}
+			continue
+		}
+		if c.take(b) {
 			return b
 		}
 	}
-	for _, e := range s.entries { // one with a small share may not have had its turn
-		if !e.backend.Down() && !contains(tried, e.backend) {
-			return e.backend
+	if declined != nil && c.may(declined) && c.take(declined) {
+		return declined
+	}
+	for i := range t.entries { // one with a small share may not have had its turn
+		if b := t.entries[i].backend; c.may(b) && c.take(b) {
+			return b
 		}
 	}
 	return nil
@@ -89,24 +108,21 @@ func contains(list []*Backend, b *Backend) bool {
 // each turn every backend gains its weight, and the one that has most pays the sum.
 func newSchedule(entries []entry) []uint16 {
 	weights := scheduleWeights(entries)
-	total, up := 0, []uint16{}
-	for i, w := range weights {
+	total := 0
+	for _, w := range weights {
 		total += w
-		if w > 0 {
-			up = append(up, uint16(i))
-		}
-	}
-	if total == len(up) {
-		return up // equal weights
 	}
 	schedule := make([]uint16, 0, total)
+	if total == len(weights) { // equal ones
+		for i := range weights {
+			schedule = append(schedule, uint16(i))
+		}
+		return schedule
+	}
 	gained := make([]int, len(weights))
 	for range total {
 		best := -1
 		for i, w := range weights {
-			if w == 0 {
-				continue
-			}
 			gained[i] += w
 			if best < 0 || gained[i] > gained[best] {
 				best = i
@@ -118,15 +134,11 @@ func newSchedule(entries []entry) []uint16 {
 	return schedule
 }
 
-// scheduleWeights returns the weights of those that are up, 0 for the others, in lowest terms and
-// small enough for a schedule.
+// scheduleWeights returns the weights in lowest terms and small enough for a schedule.
 func scheduleWeights(entries []entry) []int {
 	weights := make([]int, len(entries))
 	total, divisor := 0, 0
 	for i, e := range entries {
-		if e.backend.Down() {
-			continue
-		}
 		weights[i] = e.weight
 		total += e.weight
 		divisor = gcd(e.weight, divisor)
@@ -143,9 +155,7 @@ func scheduleWeights(entries []entry) []int {
 		return weights
 	}
 	for i, w := range weights {
-		if w > 0 {
-			weights[i] = max(1, w*limit/total)
-		}
+		weights[i] = max(1, w*limit/total)
 	}
 	return weights
 }

@@ -3,6 +3,7 @@ package upstream
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -298,15 +299,24 @@ func (s *shared) close() {
 	}
 }
 
-// sweepShared sweeps the backends. Those that left the set keep their connections for a while only.
+// retire lets every connection end with the last request on it. They are still looked after.
+func (s *shared) retire() {
+	s.closed.Store(true)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, l := range s.lanes {
+		for _, m := range l.members {
+			m.mux.Drain()
+		}
+	}
+}
+
+// sweepShared sweeps the backends, also those that are leaving.
 func (u *Upstream) sweepShared(now int64) {
 	for _, b := range u.all() {
 		limit := now - int64(u.IdleTimeout)
 		if u.IdleTimeout == 0 {
-			limit = -1 << 63 // never, but for those that have left
-			if u.transparent == nil && !u.set.Load().has(b) {
-				limit = now - int64(departedIdle)
-			}
+			limit = -1 << 63 // never
 		}
 		b.shared.sweep(now, limit)
 	}
@@ -326,7 +336,7 @@ func (u *Upstream) all() []*Backend {
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	all := make([]*Backend, 0, len(u.known))
+	all := slices.Clone(u.leaving)
 	for _, b := range u.known {
 		all = append(all, b)
 	}

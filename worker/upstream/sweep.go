@@ -1,10 +1,6 @@
 package upstream
 
-import "time"
-
-// departedIdle is how long connections to an address that left the set are kept, in case it comes
-// back, where idle_timeout sets no limit.
-const departedIdle = time.Minute
+import "slices"
 
 // Sweep closes idle connections that are past idle_timeout or were closed by their peer, and
 // forgets backends that left the set and have none. now is on the clock of message.Now. One
@@ -23,33 +19,12 @@ func (u *Upstream) Sweep(now int64) {
 	if u.Multiplexed() {
 		u.sweepShared(now)
 	}
-	u.forgetDeparted(now)
+	u.forgetDeparted()
 }
 
-// forgetDeparted drops backends that are in no set, idle and without connections.
-func (u *Upstream) forgetDeparted(now int64) {
+// forgetDeparted drops backends that have left the list and have no requests any more.
+func (u *Upstream) forgetDeparted() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	current := u.set.Load()
-	if len(u.known) == len(current.entries) {
-		return
-	}
-	for key, b := range u.known {
-		if !current.has(b) && b.InFlight() == 0 && b.shared.empty() && u.pool.stale(b, now-int64(departedIdle)) {
-			delete(u.known, key)
-			discardAll(u.pool.forget(b))
-		}
-	}
-}
-
-// stale reports whether a backend's newest idle connection, if any, is idle since before limit.
-func (p *pool) stale(b *Backend, limit int64) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, c := range b.tops {
-		if c.idleSince > limit {
-			return false
-		}
-	}
-	return b.top == nil || b.top.idleSince <= limit
+	u.leaving = slices.DeleteFunc(u.leaving, func(b *Backend) bool { return b.InFlight() == 0 && b.shared.empty() })
 }

@@ -1,7 +1,8 @@
 package upstream
 
 import (
-	"context"
+	"fmt"
+	"iter"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -9,11 +10,20 @@ import (
 
 	"go.uber.org/zap"
 
+	"pingap/arena"
+	"pingap/arena/backend"
 	"pingap/config"
 	"pingap/message"
 	"pingap/worker/proxyproto"
 	"pingap/worker/secure"
+	"pingap/worker/upstream/outcome"
 )
+
+// Outcome is how a request to a backend ended.
+type Outcome = outcome.Outcome
+
+// RetryRule says what may be tried again.
+type RetryRule = outcome.Retry
 
 // defaultPool is the number of idle connections where neither upstream nor options give one.
 const defaultPool = 128
@@ -25,11 +35,8 @@ type Options struct {
 	// KeepalivePool is the number of idle connections kept where the configuration of the upstream
 	// gives none; 0 is 128.
 	KeepalivePool int
-	// Now is the clock in ns; nil is message.Now.
+	// Now is the clock in ns; nil is message.Now. A clock that is given is that of records too.
 	Now func() int64
-	// Lookups bounds the names that all upstreams sharing it resolve at once: its capacity. nil is
-	// a bound of 4 for this upstream.
-	Lookups chan struct{}
 	// AllowSelf lets a transparent upstream connect to this machine and to link-local addresses.
 	AllowSelf bool
 	// Buffers are the pools of TLS connections; nil gives the upstream its own.
@@ -49,65 +56,88 @@ type Upstream struct {
 
 	logger       *zap.Logger
 	now          func() int64
-	resolver     *net.Resolver
 	dialer       *net.Dialer
 	tls          *security // nil without TLS
 	protocols    protocols
 	proxyVersion proxyproto.Version // of the PROXY protocol, 0 for none
 	closed       atomic.Bool
-	transparent  *transparent     // nil for any other discovery
-	backends     []config.Backend // as configured, names and addresses
+	transparent  *transparent // nil for any other discovery
 	balance      balance
 	pool         pool
 	open         atomic.Int64 // connections, idle and in use
 	turn         atomic.Uint64
 	set          atomic.Pointer[set]
-	names        *names  // nil where nothing needs resolving
 	swept        []*Conn // memory of Sweep, which one goroutine calls
 
-	mu    sync.Mutex // guards known and the building of sets
-	known map[string]*Backend
+	rules     *outcome.Rules // nil where outcomes mean nothing
+	retry     *outcome.Retry
+	places    int64  // requests at once to one backend, 0 for no limit
+	slowStart int64  // ns, 0 for off
+	guarded   bool   // more than the list decides whether a backend may be chosen
+	sticky    string // name of the cookie
+	skew      int64  // from now to the clock of records
+	own       atomic.Pointer[arena.Record]
+	changed   signal
+
+	mu      sync.Mutex // guards all below and the building of sets
+	known   map[config.Address]*Backend
+	leaving []*Backend // not in the list any more, but with requests or connections in use
 }
 
-// New builds an upstream. It does not wait for names: see WaitReady. Close ends what it starts.
+// New builds an upstream. Until SetEndpoints it has the backends whose addresses are in the configuration.
 func New(cfg *config.Upstream, opt Options) (*Upstream, error) {
-	return newUpstream(cfg, opt, nil)
-}
-
-// newUpstream is New with the look-up of names; nil is the resolver that cfg asks for.
-func newUpstream(cfg *config.Upstream, opt Options, lookup lookupFunc) (*Upstream, error) {
 	u := &Upstream{
 		Name: cfg.Name, Config: cfg, logger: opt.Logger, now: opt.Now,
 		ReadTimeout: cfg.ReadTimeout.Std(), WriteTimeout: cfg.WriteTimeout.Std(),
 		IdleTimeout: cfg.IdleTimeout.Std(),
 		balance:     parseAlgo(cfg.Algo),
-		known:       map[string]*Backend{},
 	}
 	if u.logger == nil {
 		u.logger = zap.NewNop()
 	}
 	if u.now == nil {
 		u.now = message.Now
+		u.skew = backend.Now() - u.now() // both are CLOCK_MONOTONIC
 	}
 	u.pool.max = poolSize(cfg, opt)
-	resolver, err := newResolver(cfg)
-	if err != nil {
-		return nil, err
-	}
-	u.resolver = resolver
+	var err error
 	if u.tls, err = newSecurity(cfg, opt.Buffers); err != nil {
 		return nil, err
 	}
 	u.protocols = parseALPN(cfg.ALPN)
 	u.proxyVersion = proxyVersion(cfg.ProxyProtocol)
 	u.dialer = u.newDialer(cfg)
-	u.set.Store(&set{})
-	if lookup == nil {
-		lookup = resolver.LookupNetIP
+	if err := u.compileRules(cfg); err != nil {
+		return nil, err
 	}
-	u.discover(opt, lookup)
+	u.set.Store(&set{})
+	u.discover(opt)
 	return u, nil
 }
+
+// compileRules reads the keys that say which backends may be chosen.
+func (u *Upstream) compileRules(cfg *config.Upstream) (err error) {
+	u.retry = outcome.CompileRetry(cfg, u.now)
+	if cfg.Discovery == "transparent" {
+		return nil
+	}
+	u.rules = outcome.Compile(cfg)
+	u.places = int64(max(cfg.MaxRequestsPerBackend, 0))
+	if u.balance.algo != algoHash {
+		u.slowStart = int64(cfg.SlowStart.Std())
+	}
+	u.guarded = u.rules.Guard() || u.places > 0
+	if u.sticky, err = cfg.StickyCookie(); err != nil {
+		return fmt.Errorf("sticky: %w", err)
+	}
+	return nil
+}
+
+// hostNow is the time on the clock of records.
+func (u *Upstream) hostNow() int64 { return u.now() + u.skew }
+
+// Retries is the rule for trying again.
+func (u *Upstream) Retries() *RetryRule { return u.retry }
 
 func poolSize(cfg *config.Upstream, opt Options) int {
 	switch {
@@ -119,24 +149,30 @@ func poolSize(cfg *config.Upstream, opt Options) int {
 	return defaultPool
 }
 
-// Pick chooses a backend for a request, none of those tried before; nil if there is none. It does
-// not allocate.
+// Pick chooses a backend for a request, none of those tried before; nil if there is none at the moment. It does not allocate. What it
+// gives has a place taken, and perhaps is a probe, as rec remembers: Begin, Done and End have to follow.
 func (u *Upstream) Pick(rec *message.Record, tried []*Backend) *Backend {
 	if u.transparent != nil {
 		return u.transparent.pick(rec, tried)
 	}
-	return u.set.Load().pick(&u.balance, &u.turn, rec, tried)
-}
-
-// WaitReady waits until every name was looked up once, whatever came of it, or ctx ends.
-func (u *Upstream) WaitReady(ctx context.Context) {
-	if u.names == nil {
-		return
+	s := u.set.Load()
+	c := choice{u: u, set: s, rec: rec, tried: tried}
+	rec.UpstreamProbe = 0
+	if u.sticky != "" {
+		if b := c.stuck(); b != nil {
+			return b
+		}
 	}
-	select {
-	case <-u.names.ready:
-	case <-ctx.Done():
+	for i := range s.tiers {
+		if b := c.pick(&s.tiers[i]); b != nil {
+			return b
+		}
 	}
+	if s.open == nil || c.anyHealthy() {
+		return nil
+	}
+	c.open = true
+	return c.pick(s.open)
 }
 
 // Backends returns the present backends.
@@ -151,6 +187,17 @@ func (u *Upstream) Backends() []*Backend {
 	return out
 }
 
+// records lists those of all backends in the list.
+func (u *Upstream) records() iter.Seq[*arena.Record] {
+	return func(yield func(*arena.Record) bool) {
+		for _, e := range u.set.Load().entries {
+			if !yield(e.backend.current().rec) {
+				return
+			}
+		}
+	}
+}
+
 // OpenConnections returns the number of connections of this worker, idle and in use.
 func (u *Upstream) OpenConnections() int64 { return u.open.Load() }
 
@@ -161,13 +208,10 @@ func (u *Upstream) IdleConnections() int {
 	return u.pool.count
 }
 
-// Close ends the resolving of names and closes idle connections; those in use are closed when they
+// Close closes idle connections; those in use are closed when they
 // are put back or released. A request that still holds the upstream may go on.
 func (u *Upstream) Close() {
 	u.closed.Store(true)
-	if u.names != nil {
-		u.names.stop()
-	}
 	discardAll(u.pool.drain())
 	u.closeShared()
 }
