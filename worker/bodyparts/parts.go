@@ -50,4 +50,3 @@ func (p *Parts) Feed(data []byte) {
 func (p *Parts) Between() bool {
 	return p.kind == Events && p.events.Between() || p.kind == Messages && p.messages.Between()
 }
-

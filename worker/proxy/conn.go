@@ -250,11 +250,8 @@ func (c *conn) enter(p phase, now int64, limit time.Duration, target peer) {
 // await begins the wait for the upstream, which ends with the patience of a call at the latest.
 func (c *conn) await(now int64, up *upstreamIO) {
 	limit := up.timeout
-	if until := c.s.call.until; until != 0 {
-		left := time.Duration(max(until-now, 1))
-		if limit <= 0 || left < limit {
-			limit = left
-		}
+	if left := c.s.call.left(now); left > 0 && (limit <= 0 || left < limit) {
+		limit = left
 	}
 	c.enter(phaseUpstream, now, limit, up)
 }

@@ -37,14 +37,16 @@ func (p *Proxy) Drained(stop <-chan struct{}) {
 // Ends tells how requests and connections have ended since Drain.
 func (p *Proxy) Ends() drain.Counts { return p.ends.Counts() }
 
-// cutPatience bounds Close, cutAgain is the pause between two rounds of interrupting.
+// cutPatience bounds what Close does to connections, cutAgain is the pause between two rounds of interrupting. mirrorMoment is what copies
+// of requests still have then.
 const (
-	cutPatience = time.Second
-	cutAgain    = 20 * time.Millisecond
+	cutPatience  = time.Second
+	cutAgain     = 20 * time.Millisecond
+	mirrorMoment = 200 * time.Millisecond
 )
 
 // Close cuts every connection, waits for their goroutines to have ended their requests, and ends the
-// proxy's own. Requests in flight end as if their time were up. It takes a second at most.
+// proxy's own. Requests in flight end as if their time were up. It takes a second and a half at most.
 func (p *Proxy) Close() {
 	p.cutting.Store(true)
 	p.Drain(drain.Times{})
@@ -55,6 +57,7 @@ func (p *Proxy) Close() {
 		case <-time.After(cutAgain):
 		}
 	}
+	p.mirror.Close(mirrorMoment)
 	close(p.done)
 	p.routines.Close()
 	p.parking.close()

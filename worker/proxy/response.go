@@ -64,13 +64,21 @@ func (c *conn) respond(up *upstreamIO, frame http1.Framing) bool {
 	now := message.Now()
 	s.ex.UpstreamProcessing = now - up.sent
 	s.ex.UpstreamStatus = s.ex.Response.Status
+	if c.holdBack(up, frame) {
+		return true
+	}
 	s.upstreamSteps()
 	s.ex.Status = s.ex.Response.Status
 	if s.ex.Response.Status == 101 {
 		return c.respondTunnel(up)
 	}
 	if c.unlikeTunnel(s.ex.Status) {
-		return up.failed(502, "InvalidHTTPHeader")
+		up.failed(502, "InvalidHTTPHeader")
+		up.fail.blameless = true // what a client asks for is no fault
+		return true
+	}
+	if name := s.backend.Upstream().Sticky(); name != "" {
+		c.stick(name)
 	}
 	if s.server.ServerTiming {
 		s.addServerTiming(now)

@@ -10,6 +10,7 @@ import (
 	"pingap/worker/errorpage"
 	"pingap/worker/http1"
 	"pingap/worker/http2/server"
+	"pingap/worker/mirror"
 	"pingap/worker/route"
 	"pingap/worker/upstream"
 )
@@ -97,7 +98,9 @@ type Location struct {
 	// MaxProcessing limits requests in process; Slots counts them and is nil without a limit.
 	MaxProcessing int64
 	Slots         Slots
-	// MaxRetries is how often a failed connect is tried again, RetryWindow until when after the start
+	// Mirror is where copies of the requests go; nil for nowhere.
+	Mirror *mirror.Target
+	// MaxRetries is how often another backend is tried, RetryWindow until when after the start
 	// of the request, 0 for any time.
 	MaxRetries  int
 	RetryWindow time.Duration

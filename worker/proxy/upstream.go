@@ -38,15 +38,6 @@ const (
 	wantFail               // see upstreamIO.failure
 )
 
-// failure is how an exchange with an upstream ended early.
-type failure struct {
-	status int    // to answer, if nothing has been sent
-	kind   string // the error type
-	// unanswered tells that the connection was closed before a byte of the answer came, unsent that
-	// not even a byte of the request was taken.
-	unanswered, unsent bool
-}
-
 // maxInterim bounds the interim responses before the final one.
 const maxInterim = 32
 
@@ -332,8 +323,10 @@ func (up *upstreamIO) takeBody(p []byte) bool {
 	}
 	done, err := c.relay(up, p)
 	switch {
-	case err == errBadBody:
-		return up.failed(502, "InvalidBody")
+	case err == errBadBody, err == errFilter:
+		up.failed(502, "InvalidBody")
+		up.fail.blameless = err == errFilter
+		return true
 	case err != nil:
 		return up.clientGone()
 	case done:
@@ -371,11 +364,12 @@ func (up *upstreamIO) atEnd() bool {
 // failed notes a failure; it returns true, for the callback.
 func (up *upstreamIO) failed(status int, kind string) bool {
 	up.want, up.fail = wantFail, failure{status: status, kind: kind}
+	up.fail.silent = up.stage != stageBody && up.w == upRoom && up.interim == 0 && kind != "InvalidHTTPHeader"
 	if r := &up.c.s.resp; r.headOnly { // the head was made but has not gone out: an error page can still be sent
 		r.headOnly, up.c.s.headSent = false, false
 	}
 	if kind == "ConnectionReset" {
-		up.fail.unanswered = up.stage == stageHead && up.w == upRoom && up.interim == 0
+		up.fail.unanswered = up.stage == stageHead && up.fail.silent
 	}
 	return true
 }
