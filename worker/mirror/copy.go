@@ -142,7 +142,7 @@ func (c *Copy) longest() int64 {
 // Send sends the copy, whose body is complete. It does not wait.
 func (c *Copy) Send() {
 	s := c.s
-	if c.over || c.framing.Chunked && !c.unchunk() || int64(len(c.body)) > c.target.MaxBody {
+	if c.over || !c.unframe() || int64(len(c.body)) > c.target.MaxBody {
 		c.Drop()
 		return
 	}
@@ -170,21 +170,14 @@ func (c *Copy) Drop() {
 	s.copies.Put(c)
 }
 
-// unchunk takes the data out of a chunked body, in place. Trailers are left out. It reports false for a body that is none.
-func (c *Copy) unchunk() bool {
-	var chunks http1.Chunked
-	n := 0
-	for p := c.body; len(p) > 0 && !chunks.Done(); {
-		data, used, err := chunks.Next(p)
-		if err != nil {
-			return false
-		}
-		n += copy(c.body[n:], data)
-		p = p[used:]
+// unframe takes a body out of its chunks. Trailers are left out. It reports false for a body that is none.
+func (c *Copy) unframe() (whole bool) {
+	if !c.framing.Chunked {
+		return true
 	}
-	c.body = c.body[:n]
 	c.framing.Announced = true
-	return chunks.Done()
+	c.body, _, whole = http1.Unchunk(c.body)
+	return whole
 }
 
 // length is the Content-Length to send.

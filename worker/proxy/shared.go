@@ -139,19 +139,9 @@ func (c *conn) bodyFor(o *client.OpenOptions) *message.Fields {
 // unchunk takes the data out of a whole chunked body, in place, and returns its trailers. From then on it is a body with a
 // length.
 func (s *session) unchunk() *message.Fields {
-	var chunks http1.Chunked
-	p := s.reqBody
-	n := 0
-	for len(p) > 0 && !chunks.Done() {
-		data, used, err := chunks.Next(p)
-		if err != nil { // it has been checked
-			break
-		}
-		n += copy(s.reqBody[n:], data)
-		p = p[used:]
-	}
-	s.reqBody, s.reqFrame.Chunked, s.reqFrame.Length = s.reqBody[:n], false, int64(n)
+	data, trailer, _ := http1.Unchunk(s.reqBody) // it has been checked
+	s.reqBody, s.reqFrame.Chunked, s.reqFrame.Length = data, false, int64(len(data))
 	trailers := new(message.Fields)
-	http1.ParseTrailer(chunks.Trailer(), trailers)
+	http1.ParseTrailer(trailer, trailers)
 	return trailers
 }
