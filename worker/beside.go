@@ -37,11 +37,16 @@ func (w *worker) takeTickets(b *ipc.TicketKeys) {
 	w.beside.onTickets(keys)
 }
 
-// takeState takes certificates and answers to challenges. What makes no sense is named in the answer, and the rest taken.
+// takeState takes certificates, answers to challenges, and lists of backends. What makes no sense is named in the answer, and the rest taken.
 func (w *worker) takeState(b *ipc.State) ipc.Body {
 	var items []challenge.Item
+	var lists []ipc.StateItem
 	var failed []error
 	for _, i := range b.Items {
+		if i.Kind == ipc.StateEndpoints {
+			lists = append(lists, i)
+			continue
+		}
 		item, err := itemOf(&i)
 		if err != nil {
 			failed = append(failed, err)
@@ -49,13 +54,17 @@ func (w *worker) takeState(b *ipc.State) ipc.Body {
 		}
 		items = append(items, item)
 	}
-	issued, err := w.beside.book.Change(items, b.All)
+	if all := b.Replaces(ipc.StateEndpoints); all || len(lists) > 0 {
+		failed = append(failed, w.build.endpoints.Change(lists, all))
+	}
+	all := b.Replaces(ipc.StateCertificate) && b.Replaces(ipc.StateALPNCertificate) && b.Replaces(ipc.StateToken)
+	issued, err := w.beside.book.Change(items, all)
 	if issued && w.beside.onIssued != nil {
 		w.beside.onIssued(w.beside.book.Issued())
 	}
 	var taken ipc.StateTaken
 	if err = errors.Join(append(failed, err)...); err != nil {
-		w.log.Error("certificates or answers to challenges not taken", zap.Error(err))
+		w.log.Error("certificates, answers to challenges or lists of backends not taken", zap.Error(err))
 		taken.Missing = []string{err.Error()}
 	}
 	return taken

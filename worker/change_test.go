@@ -1,14 +1,15 @@
 package worker
 
 import (
-	"net"
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"pingap/ipc"
+	"pingap/plugins"
 )
 
 func TestCommitSwapsWhileRequestsRun(t *testing.T) {
@@ -123,17 +124,17 @@ func (b *boss) closedPlugins() []string {
 }
 
 func TestLoopAnswersWhileBuilding(t *testing.T) {
-	hole := silentDNS(t)
-	b := hire(t, config1("127.0.0.1:1"), func(o *Options) { o.Timings.Names = patience })
-	cfg := b.load(config2("somewhere.test:80"))
-	cfg.Upstreams["up"].DNSServer = hole
-	txn, _ := b.prepare(cfg)
+	var release func()
+	b := hire(t, config1("127.0.0.1:1"), func(o *Options) { release = hold(o) })
+	defer release()
+	txn, _ := b.prepare(b.load(configHeld("127.0.0.1:1")))
 	b.send(ipc.StatusRequest{})
 	receive[*ipc.Status](b)
 	if err := b.conn.Send(t.Context(), txn, ipc.Abort{}); err != nil {
 		t.Fatal(err)
 	}
 	receive[*ipc.Aborted](b)
+	release()
 	b.apply(b.load(config2("127.0.0.1:2")))
 	if got := b.dial().get("/a"); got != "200 two" {
 		t.Errorf("the next configuration: %s", got)
@@ -142,14 +143,14 @@ func TestLoopAnswersWhileBuilding(t *testing.T) {
 
 // A drain drops whatever change is under way, also one that waits behind another.
 func TestDrainDropsTheChangeUnderWay(t *testing.T) {
-	hole := silentDNS(t)
 	up := newBackend(t)
-	b := hire(t, config1(up.addr), func(o *Options) { o.Timings.Names = patience })
+	var release func()
+	b := hire(t, config1(up.addr), func(o *Options) { release = hold(o) })
+	defer release()
 	slow := b.dial()
 	slow.send("/slow")
 	<-up.arrived
-	cfg := b.load(config2("somewhere.test:80"))
-	cfg.Upstreams["up"].DNSServer = hole
+	cfg := b.load(configHeld(up.addr))
 	txn, _ := b.prepare(cfg)
 	if err := b.conn.Send(t.Context(), txn, ipc.Abort{}); err != nil {
 		t.Fatal(err)
@@ -158,6 +159,7 @@ func TestDrainDropsTheChangeUnderWay(t *testing.T) {
 	b.prepare(cfg) // follows the first, which may still be ending
 	b.send(ipc.Drain{IdleGrace: time.Millisecond, Timeout: patience})
 	receive[*ipc.Draining](b)
+	release()
 	up.letGo <- struct{}{}
 	if status, body, _ := slow.answer(); status != 200 || body != "from backend" {
 		t.Errorf("the request under way: %d %s", status, body)
@@ -168,13 +170,19 @@ func TestDrainDropsTheChangeUnderWay(t *testing.T) {
 	}
 }
 
-// silentDNS is a name server that answers nothing.
-func silentDNS(t *testing.T) string {
-	t.Helper()
-	c, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+// hold makes the building of a site wait, where a plugin's text is "held", until the returned function is called.
+func hold(o *Options) (release func()) {
+	held := make(chan struct{})
+	build := o.Plugins[0].New
+	o.Plugins[0].New = func(p *plugins.Parameters) (plugins.Plugin, error) {
+		if p.String("text") == "held" {
+			<-held
+		}
+		return build(p)
 	}
-	t.Cleanup(func() { c.Close() })
-	return c.LocalAddr().String()
+	return sync.OnceFunc(func() { close(held) })
+}
+
+func configHeld(up string) string {
+	return strings.ReplaceAll(config1(up), `text = "one"`, `text = "held"`)
 }

@@ -16,6 +16,7 @@ import (
 	"pingap/plugins"
 	"pingap/telemetry"
 	"pingap/worker/accept"
+	"pingap/worker/endpoints"
 	"pingap/worker/process"
 	"pingap/worker/proxy"
 )
@@ -176,7 +177,7 @@ func (w *worker) start(ctx context.Context, m *ipc.Message, s *ipc.Start) error 
 
 func (w *worker) newBuilder() *builder {
 	return &builder{
-		registry: plugins.NewRegistry(w.o.Plugins, w.variables.lookup), env: w.variables.lookup, version: w.o.Version, arena: w.arena,
+		registry: plugins.NewRegistry(w.o.Plugins, w.variables.lookup), env: w.variables.lookup, version: w.o.Version, arena: w.arena, endpoints: endpoints.New(w.arena),
 		log: w.log, logs: w.logs, owners: &owners{uses: map[*shared]int{}},
 		beat: w.heart.server, security: w.newSecurity(),
 	}

@@ -14,6 +14,7 @@ import (
 	"pingap/worker/accept"
 	"pingap/worker/accesslog"
 	"pingap/worker/certs"
+	"pingap/worker/endpoints"
 	"pingap/worker/errorpage"
 	"pingap/worker/process"
 	"pingap/worker/proxy"
@@ -52,6 +53,13 @@ type backends struct {
 	*upstream.Upstream
 	sha  config.Sha
 	pool int // basic.upstream_keepalive_pool_size
+	book *endpoints.Book
+}
+
+// Close ends the upstream, which hears of its backends no more.
+func (b *backends) Close() {
+	b.book.Detach(b.Upstream)
+	b.Upstream.Close()
 }
 
 // plugin is an instance and what it was built from.
@@ -63,15 +71,16 @@ type plugin struct {
 
 // builder builds sites, one at a time.
 type builder struct {
-	registry *plugins.Registry
-	env      func(string) (string, bool)
-	version  string
-	arena    *arena.Arena
-	log      *zap.Logger
-	logs     *outlets
-	owners   *owners
-	beat     *proxy.Server
-	security security
+	registry  *plugins.Registry
+	env       func(string) (string, bool)
+	version   string
+	arena     *arena.Arena
+	endpoints *endpoints.Book
+	log       *zap.Logger
+	logs      *outlets
+	owners    *owners
+	beat      *proxy.Server
+	security  security
 }
 
 // recipe is what a site is made of.
@@ -216,8 +225,11 @@ func (w *work) upstream(object config.Object) (*backends, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := w.endpoints.Attach(u); err != nil { // it was taken before, by this very worker
+		w.log.Error("list of backends", zap.Error(err))
+	}
 	w.made.upstreams++
-	return &backends{Upstream: u, sha: object.Sha, pool: pool}, nil
+	return &backends{Upstream: u, sha: object.Sha, pool: pool, book: w.endpoints}, nil
 }
 
 // addServers builds the servers that listeners lead to. One that is not in the configuration any more is left out: the

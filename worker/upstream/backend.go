@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"pingap/config"
+	"pingap/worker/upstream/spread"
 )
 
 // Backend is one address that serves an upstream. It keeps its identity, with its connections and
@@ -38,7 +39,7 @@ func newBackend(u *Upstream, address config.Address) *Backend {
 	if address.Network == "unix" {
 		addr = "unix:" + addr
 	}
-	b := &Backend{Addr: addr, owner: u, address: address, hash: hashString(addr)}
+	b := &Backend{Addr: addr, owner: u, address: address, hash: spread.HashString(addr)}
 	if u.sticky != "" {
 		b.id = stickyOf(u.Name, addr)
 	}

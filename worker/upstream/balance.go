@@ -1,43 +1,6 @@
 package upstream
 
-import (
-	"math/rand/v2"
-	"strings"
-
-	"pingap/message"
-)
-
-type algo uint8
-
-const (
-	algoRoundRobin algo = iota
-	algoLeastConn
-	algoRandom2
-	algoHash
-)
-
-// balance is how backends are chosen.
-type balance struct {
-	algo algo
-	by   hashBy
-	name string // of the header, cookie or query key
-}
-
-// parseAlgo reads the algo of an upstream; what it does not know is round robin.
-func parseAlgo(text string) balance {
-	switch text {
-	case "least_conn":
-		return balance{algo: algoLeastConn}
-	case "random2":
-		return balance{algo: algoRandom2}
-	}
-	rest, ok := strings.CutPrefix(text, "hash:")
-	if !ok {
-		return balance{}
-	}
-	kind, name, _ := strings.Cut(rest, ":")
-	return balance{algo: algoHash, by: parseHashBy(kind), name: strings.TrimSpace(name)}
-}
+import "math/rand/v2"
 
 // load is the requests in flight for a share; lower is better.
 type load struct {
@@ -137,25 +100,4 @@ func (t *tier) draw(c *choice, not *entry) *entry {
 		}
 	}
 	return nil
-}
-
-// key hashes what the choice depends on; a value that the request lacks is empty.
-func (b *balance) key(rec *message.Record) uint64 {
-	r := &rec.Request
-	switch b.by {
-	case byURL:
-		return hashBytes(r.Target)
-	case byIP:
-		return hashBytes(rec.ClientIPText)
-	case byHeader:
-		value, _ := r.Fields.Lookup(b.name)
-		return hashBytes(value)
-	case byCookie:
-		value, _ := r.Fields.CookieValue(b.name)
-		return hashBytes(value)
-	case byQuery:
-		value, _ := r.QueryValue(b.name)
-		return hashBytes(value)
-	}
-	return hashBytes(r.Path)
 }

@@ -7,6 +7,7 @@ import (
 	"pingap/arena/backend"
 	"pingap/message"
 	"pingap/worker/upstream/outcome"
+	"pingap/worker/upstream/spread"
 )
 
 // choice is one choice of a backend, on the stack of Pick. What the list of backends says is in the tiers already; the rest is asked of
@@ -35,12 +36,12 @@ func (c *choice) pick(t *tier) *Backend {
 	if len(t.entries) == 0 {
 		return nil
 	}
-	switch c.u.balance.algo {
-	case algoHash:
-		return t.hashed(c, c.u.balance.key(c.rec))
-	case algoLeastConn:
+	switch c.u.algo.Kind {
+	case spread.Hash:
+		return t.hashed(c, c.u.algo.Key(c.rec))
+	case spread.LeastConn:
 		return t.leastConn(c)
-	case algoRandom2:
+	case spread.Random2:
 		return t.random2(c)
 	}
 	return t.next(c, c.u.turns())

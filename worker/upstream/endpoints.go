@@ -5,6 +5,7 @@ import (
 
 	"pingap/arena"
 	"pingap/config"
+	"pingap/worker/upstream/spread"
 )
 
 // maxWeight is the largest weight of a backend.
@@ -67,7 +68,7 @@ func (u *Upstream) SetEndpoints(list []Endpoint, own *arena.Record) {
 		entries = append(entries, entry{backend: b, weight: min(max(e.Weight, 1), maxWeight), backup: e.Backup, health: e.Health, admin: e.Admin})
 	}
 	gone := u.departLocked(known)
-	u.set.Store(newSet(entries, u.balance.algo == algoHash, u.Config.FailOpen))
+	u.set.Store(newSet(entries, u.algo.Kind == spread.Hash, u.Config.FailOpen))
 	u.mu.Unlock()
 	for _, b := range gone {
 		discardAll(u.pool.forget(b))

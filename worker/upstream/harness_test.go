@@ -4,8 +4,6 @@ import (
 	"context"
 	"io"
 	"net"
-	"runtime"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -136,15 +134,35 @@ func readable(t testing.TB, c *Conn) {
 	_ = c.SetReadDeadline(time.Time{})
 }
 
-// goroutines counts those of this package's code, which a leak would leave.
-func goroutines() int {
-	buf := make([]byte, 1<<20)
-	buf = buf[:runtime.Stack(buf, true)]
-	count := 0
-	for stack := range strings.SplitSeq(string(buf), "\n\n") {
-		if strings.Contains(stack, "upstream.(*names)") {
-			count++
+// listed is the list of backends as it was told last.
+func listed(u *Upstream) []Endpoint {
+	var list []Endpoint
+	for _, e := range u.set.Load().entries {
+		told := Endpoint{Address: e.backend.address, Weight: e.weight, Backup: e.backup, Health: e.health, Admin: e.admin, Since: e.backend.told}
+		if l := e.backend.lease.Load(); l.shared {
+			told.Record = l.rec
+		}
+		list = append(list, told)
+	}
+	return list
+}
+
+// tell changes what control says of one backend.
+func tell(u *Upstream, b *Backend, change func(*Endpoint)) {
+	list := listed(u)
+	for i := range list {
+		if list[i].Address == b.address {
+			change(&list[i])
 		}
 	}
-	return count
+	u.SetEndpoints(list, u.own.Load())
+}
+
+func setDown(u *Upstream, b *Backend, down bool) {
+	tell(u, b, func(e *Endpoint) {
+		e.Health = Healthy
+		if down {
+			e.Health = Unhealthy
+		}
+	})
 }

@@ -3,16 +3,12 @@ package upstream
 import (
 	"slices"
 	"sync/atomic"
+
+	"pingap/worker/upstream/spread"
 )
 
-const (
-	// maxBackends bounds the backends of one upstream.
-	maxBackends = 1024
-	// maxSlots and maxScheduleWork bound the schedule's length and the time to make it; weights are
-	// scaled down to fit.
-	maxSlots        = 1 << 16
-	maxScheduleWork = 1 << 22
-)
+// maxBackends bounds the backends of one upstream.
+const maxBackends = 1024
 
 // entry is a backend with its share, and what control says of it.
 type entry struct {
@@ -33,8 +29,8 @@ type set struct {
 // tier is backends that are chosen among.
 type tier struct {
 	entries  []entry
-	schedule []uint16 // smooth weighted order; indexes entries
-	ring     []point  // nil unless the choice is by hash
+	schedule []uint16    // smooth weighted order; indexes entries
+	ring     spread.Ring // nil unless the choice is by hash
 }
 
 func newSet(entries []entry, hashed, failOpen bool) *set {
@@ -64,10 +60,14 @@ func newSet(entries []entry, hashed, failOpen bool) *set {
 }
 
 func newTier(entries []entry, hashed bool) tier {
-	if hashed {
-		return tier{entries: entries, ring: newRing(entries)}
+	weights, hashes := make([]int, len(entries)), make([]uint64, len(entries))
+	for i, e := range entries {
+		weights[i], hashes[i] = e.weight, e.backend.hash
 	}
-	return tier{entries: entries, schedule: newSchedule(entries)}
+	if hashed {
+		return tier{entries: entries, ring: spread.NewRing(weights, hashes)}
+	}
+	return tier{entries: entries, schedule: spread.Schedule(weights)}
 }
 
 // next returns the backend whose turn it is. One in its slow start passes most of its turns on; when all do, the first of them serves.
@@ -102,67 +102,4 @@ func (t *tier) next(c *choice, turn *atomic.Uint64) *Backend {
 
 func contains(list []*Backend, b *Backend) bool {
 	return slices.Contains(list, b)
-}
-
-// newSchedule lays out one round in which every backend has turns by its weight, spread evenly: at
-// each turn every backend gains its weight, and the one that has most pays the sum.
-func newSchedule(entries []entry) []uint16 {
-	weights := scheduleWeights(entries)
-	total := 0
-	for _, w := range weights {
-		total += w
-	}
-	schedule := make([]uint16, 0, total)
-	if total == len(weights) { // equal ones
-		for i := range weights {
-			schedule = append(schedule, uint16(i))
-		}
-		return schedule
-	}
-	gained := make([]int, len(weights))
-	for range total {
-		best := -1
-		for i, w := range weights {
-			gained[i] += w
-			if best < 0 || gained[i] > gained[best] {
-				best = i
-			}
-		}
-		gained[best] -= total
-		schedule = append(schedule, uint16(best))
-	}
-	return schedule
-}
-
-// scheduleWeights returns the weights in lowest terms and small enough for a schedule.
-func scheduleWeights(entries []entry) []int {
-	weights := make([]int, len(entries))
-	total, divisor := 0, 0
-	for i, e := range entries {
-		weights[i] = e.weight
-		total += e.weight
-		divisor = gcd(e.weight, divisor)
-	}
-	if total == 0 {
-		return weights
-	}
-	for i := range weights {
-		weights[i] /= divisor
-	}
-	total /= divisor
-	limit := max(min(maxSlots, maxScheduleWork/len(entries)), len(entries))
-	if total <= limit {
-		return weights
-	}
-	for i, w := range weights {
-		weights[i] = max(1, w*limit/total)
-	}
-	return weights
-}
-
-func gcd(a, b int) int {
-	for b != 0 {
-		a, b = b, a%b
-	}
-	return a
 }

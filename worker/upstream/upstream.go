@@ -18,6 +18,7 @@ import (
 	"pingap/worker/queue"
 	"pingap/worker/secure"
 	"pingap/worker/upstream/outcome"
+	"pingap/worker/upstream/spread"
 )
 
 // Outcome is how a request to a backend ended.
@@ -65,7 +66,7 @@ type Upstream struct {
 	proxyVersion proxyproto.Version // of the PROXY protocol, 0 for none
 	closed       atomic.Bool
 	transparent  *transparent // nil for any other discovery
-	balance      balance
+	algo         spread.Algo
 	pool         pool
 	open         atomic.Int64 // connections, idle and in use
 	turn         atomic.Uint64
@@ -93,7 +94,7 @@ func New(cfg *config.Upstream, opt Options) (*Upstream, error) {
 		Name: cfg.Name, Config: cfg, logger: opt.Logger, now: opt.Now,
 		ReadTimeout: cfg.ReadTimeout.Std(), WriteTimeout: cfg.WriteTimeout.Std(),
 		IdleTimeout: cfg.IdleTimeout.Std(),
-		balance:     parseAlgo(cfg.Algo),
+		algo:        spread.Parse(cfg.Algo),
 		Queue:       queue.New(cfg.QueueSize, cfg.QueueTimeout.Std()),
 	}
 	if u.logger == nil {
@@ -127,7 +128,7 @@ func (u *Upstream) compileRules(cfg *config.Upstream) (err error) {
 	}
 	u.rules = outcome.Compile(cfg)
 	u.places = int64(max(cfg.MaxRequestsPerBackend, 0))
-	if u.balance.algo != algoHash {
+	if u.algo.Kind != spread.Hash {
 		u.slowStart = int64(cfg.SlowStart.Std())
 	}
 	u.guarded = u.rules.Guard() || u.places > 0
