@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +16,8 @@ import (
 
 	"go.uber.org/zap"
 
+	"pingap/arena"
+	words "pingap/arena/backend"
 	"pingap/config"
 	"pingap/message"
 	"pingap/worker/http1"
@@ -49,7 +52,8 @@ func newSender(t testing.TB) *Sender {
 func targetOf(t testing.TB, change func(*config.Upstream), addrs ...string) *Target {
 	t.Helper()
 	cfg := &config.Upstream{Name: "mirror", Addrs: addrs, Algo: "round_robin", ConnectionTimeout: config.Duration(2 * time.Second),
-		ReadTimeout: config.Duration(patience), WriteTimeout: config.Duration(patience), IdleTimeout: config.Duration(time.Minute)}
+		ReadTimeout: config.Duration(patience), WriteTimeout: config.Duration(patience), IdleTimeout: config.Duration(time.Minute),
+		EnableBackendStats: true, BackendStatsInterval: config.Duration(time.Minute)}
 	if change != nil {
 		change(cfg)
 	}
@@ -88,6 +92,18 @@ func mirrorOf(t testing.TB, s *Sender, to *Target, raw string, chunked bool) {
 	}
 	clear([]byte(raw)) // a copy shows nothing of it
 	c.Send()
+}
+
+// watched gives the one backend of a target a record.
+func (to *Target) watched(t testing.TB) *arena.Record {
+	t.Helper()
+	host, port, err := net.SplitHostPort(to.Upstream.Config.Addrs[0])
+	must(t, err)
+	n, err := strconv.Atoi(port)
+	must(t, err)
+	rec := arena.NewRecord()
+	to.Upstream.SetEndpoints([]upstream.Endpoint{{Address: config.Address{Network: "tcp", Host: host, Port: n}, Weight: 1, Record: rec}}, nil)
+	return rec
 }
 
 func (s *Sender) until(t testing.TB, what string, f func(Stats) bool) {
@@ -167,6 +183,7 @@ func TestCopiesAreWhatTheUpstreamGets(t *testing.T) {
 				up := serve(t, &got, transport)
 				s := newSender(t)
 				to := targetOf(t, func(u *config.Upstream) { reaches(transport)(u); u.VerifyCert = false }, up.Listener.Addr().String())
+				rec := to.watched(t)
 				for range 3 {
 					mirrorOf(t, s, to, tc.raw, tc.chunked)
 					s.until(t, "at rest", func(st Stats) bool { return st.InFlight == 0 })
@@ -179,6 +196,9 @@ func TestCopiesAreWhatTheUpstreamGets(t *testing.T) {
 				}
 				if st := s.Stats(); st.Sent != 3 || len(list) != 3 || st.Held != 0 {
 					t.Errorf("%d came, %+v", len(list), st)
+				}
+				if is := words.Read(rec, words.Now()); is.Requests != 3 || is.Failures != 0 || is.InFlight != 0 {
+					t.Errorf("the backend was told %+v", is)
 				}
 				if n := to.Upstream.OpenConnections(); n != 1 {
 					t.Errorf("%d connections are open, want the one that was used again", n)
@@ -276,6 +296,7 @@ func silent(t testing.TB) net.Listener {
 func TestAHangingUpstreamHoldsABoundedNumberOfCopies(t *testing.T) {
 	s := newSender(t)
 	to := targetOf(t, nil, silent(t).Addr().String())
+	rec := to.watched(t)
 	for range 2 * maxInFlight {
 		mirrorOf(t, s, to, "GET / HTTP/1.1\r\nHost: h\r\n\r\n", false)
 	}
@@ -292,6 +313,10 @@ func TestAHangingUpstreamHoldsABoundedNumberOfCopies(t *testing.T) {
 	}
 	if n := to.Upstream.OpenConnections(); n != 0 {
 		t.Errorf("%d connections are open", n)
+	}
+	is := words.Read(rec, words.Now())
+	if is.Requests != 0 || is.InFlight != 0 { // what we cut ourselves says nothing
+		t.Errorf("the backend was told %+v", is)
 	}
 	for _, b := range to.Upstream.Backends() {
 		if n := b.InFlight(); n != 0 {
@@ -357,8 +382,12 @@ func TestWhatBackendsOfCopiesDoWrongEndsTheCopyAlone(t *testing.T) {
 			t.Cleanup(func() { l.Close(); wg.Wait() })
 			s := newSender(t)
 			to := targetOf(t, nil, l.Addr().String())
+			rec := to.watched(t)
 			mirrorOf(t, s, to, "GET / HTTP/1.1\r\nHost: h\r\n\r\n", false)
 			s.until(t, "failed", func(st Stats) bool { return st.Failed == 1 && st.InFlight == 0 })
+			if is := words.Read(rec, words.Now()); is.Requests != 1 || is.Failures != 1 || is.InFlight != 0 {
+				t.Errorf("the backend was told %+v", is)
+			}
 			if n := to.Upstream.OpenConnections(); n != 0 {
 				t.Errorf("%d connections are open", n)
 			}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"pingap/config"
+	"pingap/message"
 	"pingap/worker/drain"
 	"pingap/worker/upstream"
 )
@@ -182,6 +183,30 @@ func TestTheQueueSeesNewBackends(t *testing.T) {
 	second.expect("200", "hello")
 	b.free <- struct{}{}
 	first.expect("200", "hello")
+}
+
+// What other workers free is not told: it is found out soon.
+func TestTheQueueFindsPlacesThatOtherWorkersFree(t *testing.T) {
+	b, _ := counted(t)
+	r := newRig(t, rigOptions{addrs: []string{b.addr()}, upstream: oneAtATime(5, patience)})
+	rec := r.watched()[0]
+	worker, err := upstream.New(r.up.Config, upstream.Options{})
+	must(t, err)
+	t.Cleanup(worker.Close)
+	list := []upstream.Endpoint{endpoint(t, b.addr())}
+	list[0].Record = rec
+	worker.SetEndpoints(list, nil)
+	other := &message.Record{}
+	theirs := worker.Pick(other, nil)
+	if theirs == nil {
+		t.Fatal("no place for the other worker")
+	}
+	theirs.Begin()
+	c := r.dial().send(get)
+	r.untilQueued(1)
+	theirs.Done(other, upstream.Outcome{Status: 200})
+	theirs.End()
+	c.expect("200", "hello")
 }
 
 func TestACallDoesNotWaitLongerThanItsClient(t *testing.T) {

@@ -224,19 +224,16 @@ func TestTheWindowEndsRetries(t *testing.T) {
 // dying is a pool of four backends, the first of which can be made to die as a process does.
 type dying struct {
 	addrs []string
-	die   func() (cut int64) // returns how many requests were in it
+	die   func() (cut int64) // returns how many connections it had
 }
 
 func newDying(t *testing.T) *dying {
 	d := &dying{}
 	for i := range 4 {
-		var inside atomic.Int64
 		var mu sync.Mutex
 		conns := map[net.Conn]bool{}
 		s := &http.Server{
 			Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				inside.Add(1)
-				defer inside.Add(-1)
 				time.Sleep(2 * time.Millisecond)
 				_, _ = io.WriteString(w, "hello")
 			}),
@@ -274,6 +271,7 @@ func newDying(t *testing.T) *dying {
 }
 
 func TestABackendThatDiesUnderLoad(t *testing.T) {
+	const users = 16
 	for _, tc := range []struct {
 		name    string
 		retries int
@@ -281,12 +279,15 @@ func TestABackendThatDiesUnderLoad(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			d := newDying(t)
 			r := newRig(t, rigOptions{addrs: d.addrs, location: config.Location{MaxRetries: tc.retries}, quiet: true,
-				upstream: func(u *config.Upstream) { u.RetryBudget, u.EjectConsecutiveFailures = 20, 3 }})
+				upstream: func(u *config.Upstream) {
+					u.RetryBudget, u.EjectConsecutiveFailures, u.EjectStatus = 20, 3, "502,503,504"
+					u.EjectDuration, u.EjectMaxPercent = config.Duration(time.Minute), 50
+				}})
 			c, base := r.user("h1")
 			c.Transport.(*http.Transport).MaxIdleConnsPerHost = 32
 			var failed, done atomic.Int64
 			var wg sync.WaitGroup
-			for range 16 {
+			for range users {
 				wg.Go(func() {
 					for range 150 {
 						resp, err := c.Get(base + "/")
@@ -309,8 +310,8 @@ func TestABackendThatDiesUnderLoad(t *testing.T) {
 			cut := d.die()
 			wg.Wait()
 			t.Logf("%d of %d failed, %d connections were cut", failed.Load(), done.Load(), cut)
-			if tc.retries > 0 && failed.Load() > 0 {
-				t.Errorf("%d requests failed", failed.Load())
+			if n := failed.Load(); tc.retries > 0 && n > 0 || n > users { // that is how many can be in flight
+				t.Errorf("%d requests failed", n)
 			}
 		})
 	}
