@@ -10,11 +10,7 @@ type load struct {
 
 // loadOf looks at all workers. A backend in its slow start has little weight.
 func (c *choice) loadOf(e *entry) load {
-	l := load{e.backend.inFlightOverAll(), int64(e.weight) * fullShare}
-	if c.u.slowStart > 0 {
-		l.weight = int64(e.weight) * e.backend.share(c.hostNow())
-	}
-	return l
+	return load{e.backend.inFlightOverAll(), int64(e.weight) * c.shareOf(e.backend)}
 }
 
 func (l load) less(other load) bool {
@@ -25,14 +21,15 @@ func (l load) less(other load) bool {
 // one whose turn it is.
 func (t *tier) leastConn(c *choice) *Backend {
 	start := int(t.schedule[(c.u.turn.Add(1)-1)%uint64(len(t.schedule))])
-	for c.lost < len(c.refused) { // each round that finds nobody loses one
-		best := t.lowest(c, start)
+	for range len(c.refused) { // that are lost in the last moment
+		best := t.lowest(c, start, 0)
 		if best == nil {
 			return nil
 		}
-		if !c.accepts(best) && t.others(c, best) {
-			c.refuse(best)
-			continue
+		if !c.accepts(best) {
+			if other := t.lowest(c, start, c.shareOf(best)); other != nil {
+				best = other
+			}
 		}
 		if c.take(best) {
 			return best
@@ -41,13 +38,13 @@ func (t *tier) leastConn(c *choice) *Backend {
 	return t.next(c, &c.u.turn)
 }
 
-// lowest is the least loaded from start on.
-func (t *tier) lowest(c *choice, start int) *Backend {
+// lowest is the least loaded from start on, of those that get more than a share.
+func (t *tier) lowest(c *choice, start int, share int64) *Backend {
 	var best *Backend
 	var lowest load
 	for i := range t.entries {
 		e := &t.entries[(start+i)%len(t.entries)]
-		if !c.may(e.backend) {
+		if !c.may(e.backend) || share > 0 && c.shareOf(e.backend) <= share {
 			continue
 		}
 		if l := c.loadOf(e); best == nil || l.less(lowest) {
@@ -55,16 +52,6 @@ func (t *tier) lowest(c *choice, start int) *Backend {
 		}
 	}
 	return best
-}
-
-// others reports whether another one than b may be chosen.
-func (t *tier) others(c *choice, b *Backend) bool {
-	for i := range t.entries {
-		if o := t.entries[i].backend; o != b && c.may(o) {
-			return true
-		}
-	}
-	return false
 }
 
 // random2 draws two different backends by weight and returns the one with fewer requests in flight

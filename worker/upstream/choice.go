@@ -82,12 +82,20 @@ func (c *choice) accepts(b *Backend) bool {
 	if c.u.slowStart == 0 {
 		return true
 	}
-	share := b.share(c.hostNow())
-	if share >= fullShare {
+	share := c.shareOf(b)
+	if share == fullShare {
 		return true
 	}
 	before := b.credit.Add(share) - share
 	return before/fullShare != (before+share)/fullShare
+}
+
+// shareOf is how much of its weight a backend gets at the moment.
+func (c *choice) shareOf(b *Backend) int64 {
+	if c.u.slowStart == 0 {
+		return fullShare
+	}
+	return b.share(c.hostNow())
 }
 
 // take makes sure of a backend: its place, and where the breaker is half-open, that of a probe.

@@ -70,28 +70,30 @@ func newTier(entries []entry, hashed bool) tier {
 	return tier{entries: entries, schedule: spread.Schedule(weights)}
 }
 
-// next returns the backend whose turn it is. One in its slow start passes most of its turns on; when all do, the first of them serves.
+// next returns the backend whose turn it is. One in its slow start passes most of its turns on, to one that gets a larger share; where
+// there is none it serves. Turns that were passed over for nothing are given back, so that a look at one tier leaves others as they were.
 func (t *tier) next(c *choice, turn *atomic.Uint64) *Backend {
-	slots := uint64(len(t.schedule))
+	slots, looked := uint64(len(t.schedule)), uint64(0)
 	var declined *Backend
 	for range 2 * len(t.entries) {
 		b := t.entries[t.schedule[(turn.Add(1)-1)%slots]].backend
+		looked++
 		if !c.may(b) {
 			continue
 		}
-		if !c.accepts(b) {
-			if declined == nil {
-				declined = b
-			}
+		if declined == nil && !c.accepts(b) {
+			declined = b
 			continue
 		}
-		if c.take(b) {
+		if (declined == nil || c.shareOf(b) > c.shareOf(declined)) && c.take(b) {
 			return b
 		}
 	}
-	if declined != nil && c.may(declined) && c.take(declined) {
+	if declined != nil && c.take(declined) {
+		turn.Add(1 - looked)
 		return declined
 	}
+	turn.Add(-looked)
 	for i := range t.entries { // one with a small share may not have had its turn
 		if b := t.entries[i].backend; c.may(b) && c.take(b) {
 			return b
