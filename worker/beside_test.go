@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"pingap/config"
 	"pingap/ipc"
 	"pingap/worker/challenge"
 )
@@ -100,5 +101,51 @@ func TestWhoWantsToKnowHearsOfKeysAndCertificates(t *testing.T) {
 	w.takeState(&ipc.State{Items: []ipc.StateItem{{Kind: ipc.StateCertificate, Key: "x", Body: body}}})
 	if len(keys) != 1 || string(issued["x"].Chain) != "chain" || string(issued["x"].PrivateKey) != "key" {
 		t.Errorf("heard of %d keys and %d certificates", len(keys), len(issued))
+	}
+}
+
+func TestBackendsComeBesideTheConfiguration(t *testing.T) {
+	up, other := newBackend(t), newBackend(t)
+	b := newBoss(t, nil)
+	b.start(config1("web.test:80"), nil)
+	list := func(name string, addrs ...string) ipc.StateItem {
+		u := &config.Upstream{Name: "up", Addrs: []string{name}}
+		e := ipc.Endpoints{Upstream: "up", Source: u.Source()}
+		for _, a := range addrs {
+			e.List = append(e.List, ipc.Endpoint{Address: a, Weight: 1})
+		}
+		body, err := json.Marshal(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ipc.StateItem{Kind: ipc.StateEndpoints, Key: "up@" + e.Source, Body: body}
+	}
+	if got := b.tell(ipc.State{All: true, Items: []ipc.StateItem{list("web.test:80", up.addr), tokenItem("tok", "yes")}}); len(got.Missing) > 0 {
+		t.Fatalf("before it accepts: %+v", got)
+	}
+	b.activate()
+	c := b.dial()
+	if got := c.get("/x"); got != "200 from backend" {
+		t.Errorf("as soon as it accepts: %s", got)
+	}
+	b.tell(ipc.State{Items: []ipc.StateItem{list("next.test:80", other.addr)}}) // of an upstream that is not there yet
+	b.apply(b.load(config1("next.test:80")))
+	if got := c.get("/x"); got != "200 from backend" {
+		t.Errorf("after the change it was for: %s", got)
+	}
+	b.tell(ipc.State{Items: []ipc.StateItem{list("next.test:80")}})
+	if got := c.get("/x"); !strings.HasPrefix(got, "503") {
+		t.Errorf("without backends: %s", got)
+	}
+	b.tell(ipc.State{All: true, Kinds: []string{ipc.StateEndpoints}, Items: []ipc.StateItem{list("next.test:80", other.addr)}})
+	if got := c.get("/x"); got != "200 from backend" {
+		t.Errorf("with one again: %s", got)
+	}
+	if got := c.get("/.well-known/acme-challenge/tok"); got != "200 yes" {
+		t.Errorf("all of one kind is told, and another is forgotten: %s", got)
+	}
+	bad := list("next.test:80", "nowhere")
+	if got := b.tell(ipc.State{Items: []ipc.StateItem{bad}}); len(got.Missing) != 1 || c.get("/x") != "200 from backend" {
+		t.Errorf("a list that makes no sense: %+v", got)
 	}
 }

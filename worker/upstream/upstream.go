@@ -77,6 +77,7 @@ type Upstream struct {
 	retry     *outcome.Retry
 	places    int64  // requests at once to one backend, 0 for no limit
 	slowStart int64  // ns, 0 for off
+	simple    bool   // round robin, and nothing but the list decides
 	guarded   bool   // more than the list decides whether a backend may be chosen
 	sticky    string // name of the cookie
 	skew      int64  // from now to the clock of records
@@ -135,6 +136,7 @@ func (u *Upstream) compileRules(cfg *config.Upstream) (err error) {
 	if u.sticky, err = cfg.StickyCookie(); err != nil {
 		return fmt.Errorf("sticky: %w", err)
 	}
+	u.simple = !u.guarded && u.slowStart == 0 && u.sticky == "" && u.algo.Kind == spread.RoundRobin
 	return nil
 }
 
@@ -161,8 +163,16 @@ func (u *Upstream) Pick(rec *message.Record, tried []*Backend) *Backend {
 		return u.transparent.pick(rec, tried)
 	}
 	s := u.set.Load()
-	c := choice{u: u, set: s, rec: rec, tried: tried}
 	rec.UpstreamProbe = 0
+	if t := &s.tiers[0]; u.simple && len(tried) == 0 && len(t.entries) > 0 {
+		return t.entries[t.schedule[(u.turns().Add(1)-1)%uint64(len(t.schedule))]].backend
+	}
+	return u.choose(s, rec, tried)
+}
+
+// choose is Pick where there is more to it than whose turn it is.
+func (u *Upstream) choose(s *set, rec *message.Record, tried []*Backend) *Backend {
+	c := choice{u: u, set: s, rec: rec, tried: tried}
 	if u.sticky != "" {
 		if b := c.stuck(); b != nil {
 			return b
