@@ -201,18 +201,16 @@ func TestRemovedKeysLoadSilently(t *testing.T) {
 
 func TestKeysOfLaterFeaturesWarnOncePerKey(t *testing.T) {
 	_, report := loadText(t, `
-[upstreams.a]
-addrs = ["127.0.0.1"]
-health_check = "http://a/"
-enable_backend_stats = true
-[upstreams.b]
-addrs = ["127.0.0.1"]
-health_check = "http://b/"
-backend_stats_interval = "1s"
+[servers.a]
+addr = "127.0.0.1:1"
+prometheus_metrics = "/metrics"
+[servers.b]
+addr = "127.0.0.1:2"
+prometheus_metrics = "/metrics"
+otlp_exporter = "http://b/"
 `, testOptions())
-	want := "pingap.toml:4: upstreams.a.health_check: accepted, but not yet in effect: health checks\n" +
-		"pingap.toml:5: upstreams.a.enable_backend_stats: accepted, but not yet in effect: backend statistics\n" +
-		"pingap.toml:9: upstreams.b.backend_stats_interval: accepted, but not yet in effect: backend statistics\n"
+	want := "pingap.toml:4: servers.a.prometheus_metrics: accepted, but not yet in effect: metrics\n" +
+		"pingap.toml:8: servers.b.otlp_exporter: accepted, but not yet in effect: tracing\n"
 	if got := lines(report.Warnings); got != want {
 		t.Errorf("got:\n%swant:\n%s", got, want)
 	}

@@ -38,7 +38,7 @@ type Upstream struct {
 	EjectConsecutiveFailures                        int      `toml:"eject_consecutive_failures" class:"hot" range:"0..4294967295" help:"Failures of requests in a row, over all workers, that take a backend out for eject_duration: no connection, a timeout, a broken answer, or a status of eject_status. 0 is off."`
 	EjectStatus                                     string   `toml:"eject_status" class:"hot" default:"502,503,504" help:"Comma list of status codes from a backend that count as failure for eject_consecutive_failures."`
 	EjectDuration                                   Duration `toml:"eject_duration" class:"hot" default:"30s" help:"How long a backend stays out; each time in a row twice as long, up to ten times."`
-	EjectMaxPercent                                 int      `toml:"eject_max_percent" class:"hot" default:"50" range:"0..100" unit:"percent" help:"Share of the backends that eject_consecutive_failures may have out at once; of one backend or more, at least one may."`
+	EjectMaxPercent                                 int      `toml:"eject_max_percent" class:"hot" default:"50" range:"0..100" unit:"percent" help:"Share of the backends that eject_consecutive_failures may have out at once; at least one may, unless it is the only one."`
 	SlowStart                                       Duration `toml:"slow_start" class:"hot" help:"How long a backend that becomes healthy, comes back, or is new beside others gets less than its share, rising from a tenth; 0s is off. Not with hash."`
 	MaxRequestsPerBackend                           int      `toml:"max_requests_per_backend" class:"hot" range:"0..1000000" help:"Requests at once to one backend, over all workers; 0 is no limit. Beyond it requests go to other backends, then wait in the queue, else 503."`
 	QueueSize                                       int      `toml:"queue_size" class:"hot" range:"0..1000000" help:"Requests of a worker that may wait for a backend when none is available; 0 is none."`
@@ -48,14 +48,14 @@ type Upstream struct {
 	RetryBudget                                     int      `toml:"retry_budget" class:"hot" default:"20" range:"0..100" unit:"percent" help:"Share of the requests of this upstream, in each worker, that may be retried after they were sent, with at least 10 a second; failed connects do not count. 0 is none."`
 	Sticky                                          string   `toml:"sticky" class:"hot" help:"cookie:name sends each client to the backend of its first request, by a cookie that is set here."`
 	EnableTracer                                    bool     `toml:"enable_tracer" class:"hot" help:"Count the connections to this upstream."`
-	EnableBackendStats                              bool     `toml:"enable_backend_stats" class:"hot" help:"Count requests and failures per backend." later:"backend statistics"`
-	BackendStatsInterval                            Duration `toml:"backend_stats_interval" class:"hot" default:"60s" help:"Window over which requests and failures are counted." later:"backend statistics"`
-	BackendFailureStatusCode                        string   `toml:"backend_failure_status_code" class:"hot" help:"Comma list of the status codes that count as failure; empty is 500 and above." later:"backend statistics"`
-	CircuitBreakMaxConsecutiveFailures              int      `toml:"circuit_break_max_consecutive_failures" class:"hot" range:"0..4294967295" help:"Failures in a row that open the breaker; 0 is off." later:"circuit breaker"`
-	CircuitBreakMaxFailurePercent                   int      `toml:"circuit_break_max_failure_percent" class:"hot" range:"0..65535" unit:"percent" help:"Share of failures that opens the breaker; 0 is off." later:"circuit breaker"`
-	CircuitBreakMinRequestsThreshold                int      `toml:"circuit_break_min_requests_threshold" class:"hot" default:"10" range:"0.." help:"Requests in the window below which the share is not looked at." later:"circuit breaker"`
-	CircuitBreakHalfOpenConsecutiveSuccessThreshold int      `toml:"circuit_break_half_open_consecutive_success_threshold" class:"hot" default:"5" range:"0..4294967295" help:"Successes in a row that close a half-open breaker." later:"circuit breaker"`
-	CircuitBreakOpenDuration                        Duration `toml:"circuit_break_open_duration" class:"hot" default:"10s" help:"How long the breaker stays open." later:"circuit breaker"`
+	EnableBackendStats                              bool     `toml:"enable_backend_stats" class:"hot" help:"Count requests and failures per backend."`
+	BackendStatsInterval                            Duration `toml:"backend_stats_interval" class:"hot" default:"60s" help:"Window over which requests and failures are counted."`
+	BackendFailureStatusCode                        string   `toml:"backend_failure_status_code" class:"hot" help:"Comma list of the status codes that count as failure; empty is 500 and above."`
+	CircuitBreakMaxConsecutiveFailures              int      `toml:"circuit_break_max_consecutive_failures" class:"hot" range:"0..4294967295" help:"Failures in a row that open the breaker; 0 is off."`
+	CircuitBreakMaxFailurePercent                   int      `toml:"circuit_break_max_failure_percent" class:"hot" range:"0..65535" unit:"percent" help:"Share of failures that opens the breaker; 0 is off."`
+	CircuitBreakMinRequestsThreshold                int      `toml:"circuit_break_min_requests_threshold" class:"hot" default:"10" range:"0.." help:"Requests in the window below which the share is not looked at."`
+	CircuitBreakHalfOpenConsecutiveSuccessThreshold int      `toml:"circuit_break_half_open_consecutive_success_threshold" class:"hot" default:"5" range:"0..4294967295" help:"Successes in a row that close a half-open breaker."`
+	CircuitBreakOpenDuration                        Duration `toml:"circuit_break_open_duration" class:"hot" default:"10s" help:"How long the breaker stays open."`
 	Includes                                        []string `toml:"includes" class:"same" help:"Names of storages whose keys are taken over, in place of keys of the same name here."`
 	Remark                                          string   `toml:"remark" class:"same" help:"A comment."`
 }

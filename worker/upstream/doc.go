@@ -5,9 +5,21 @@
 //
 // An Upstream is built from one configuration and lives as long as that stays the same, over any
 // number of reloads. It owns the set of backends (an immutable value behind one atomic pointer,
-// replaced when names resolve differently), the pool of idle connections, and one goroutine that
-// resolves names, if there are names. Close ends the goroutine and empties the pool; requests that
-// still hold the Upstream may go on, their connections are closed when they are put back.
+// replaced by SetEndpoints, with what control says of them) and the pool of idle connections.
+// Close empties the pool; requests that still hold the Upstream may go on, their connections are
+// closed when they are put back.
+//
+// # The choice
+//
+//	Pick ──► sticky cookie ──► primaries ──► backups ──► fail_open, if none is healthy ──► nil
+//	  │
+//	Begin ──► ... ──► Done: what came of it ──► End
+//
+// Health and what operators want are in the set. Ejection, breaker, places and the slow start are asked of
+// each backend that comes up, and where none of them is configured, of none. What all workers have to know is in
+// records (package arena, arena/backend): Done writes there, by the rules of package outcome. A backend without a
+// record, or whose record has gone to something else, counts in this process alone. A record may change while
+// requests are in flight: see lease.
 //
 // # The life of a connection
 //
@@ -27,6 +39,6 @@
 //
 // # What it will not do
 //
-// It speaks no HTTP, retries nothing by itself, and knows neither health checks nor breakers, which
-// belong to control. It opens no files: certificates come with the configuration.
+// It speaks no HTTP, resolves no names but those of transparent discovery, checks no health, which control does, and
+// retries nothing by itself: it says what may be. It opens no files: certificates come with the configuration.
 package upstream
