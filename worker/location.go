@@ -7,6 +7,7 @@ import (
 	"pingap/config"
 	"pingap/ipc"
 	"pingap/plugins"
+	"pingap/worker/mirror"
 	"pingap/worker/proxy"
 	"pingap/worker/route"
 )
@@ -58,6 +59,9 @@ func (w *work) newLocation(name string) (*location, error) {
 			return nil, fmt.Errorf("upstream %q is not defined", cfg.Upstream)
 		}
 	}
+	if l.Mirror, err = w.mirror(cfg); err != nil {
+		return nil, err
+	}
 	if l.Plugins, err = w.chain(cfg); err != nil {
 		return nil, err
 	}
@@ -71,10 +75,22 @@ func (w *work) newLocation(name string) (*location, error) {
 	return &location{l}, nil
 }
 
+// mirror says where copies of a location's requests go; nil for nowhere.
+func (w *work) mirror(cfg *config.Location) (*mirror.Target, error) {
+	if cfg.Mirror == "" || cfg.MirrorPercent == 0 {
+		return nil, nil
+	}
+	u := w.Upstreams[cfg.Mirror]
+	if u == nil {
+		return nil, fmt.Errorf("mirror: upstream %q is not defined", cfg.Mirror)
+	}
+	return &mirror.Target{Upstream: u, Percent: cfg.MirrorPercent, MaxBody: int64(cfg.MirrorMaxBody)}, nil
+}
+
 // stillBound says whether what a location of the live site refers to is the same in this one.
 func (w *work) stillBound(old *location) (bool, error) {
 	cfg := old.Route.Config
-	if old.Upstream != nil && w.Upstreams[cfg.Upstream] != old.Upstream {
+	if old.Upstream != nil && w.Upstreams[cfg.Upstream] != old.Upstream || old.Mirror != nil && w.Upstreams[cfg.Mirror] != old.Mirror.Upstream {
 		return false, nil
 	}
 	same := true

@@ -15,6 +15,7 @@ import (
 	"pingap/worker/accesslog"
 	"pingap/worker/certs"
 	"pingap/worker/endpoints"
+	"pingap/worker/errorpage"
 	"pingap/worker/process"
 	"pingap/worker/proxy"
 	"pingap/worker/route"
@@ -191,7 +192,7 @@ func (w *work) addBasic() error {
 		return refuse(ipc.CodeInvalid, "basic.trusted_proxies", err)
 	}
 	w.IdleGrace, w.IdleSpread = w.basic.DrainIdleGrace.Std(), w.basic.DrainSpread.Std()
-	w.ErrorPage = proxy.NewErrorPage(w.basic.ErrorTemplate, w.version)
+	w.ErrorPage = errorpage.New(w.basic.ErrorTemplate, w.version)
 	return nil
 }
 

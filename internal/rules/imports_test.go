@@ -30,8 +30,12 @@ func arrows() []arrow {
 		{from: "worker/http1", to: []string{"message"}},
 		{from: "worker/http2/*", to: []string{"message", "worker/http2/*"}},
 		{from: "worker/proxy", to: []string{"worker/*", "plugins", "message", "config", "telemetry"}},
-		{from: "worker/upstream", to: []string{"config", "config/*", "message", "telemetry", "arena", "arena/*", "worker/secure", "worker/proxyproto", "worker/upstream/*"}}, // 0010, 0015
-		{from: "worker/endpoints", to: []string{"config", "ipc", "arena", "worker/upstream"}}, // 0015
+		{from: "worker/upstream", to: []string{"config", "config/*", "message", "telemetry", "arena", "arena/*", "worker/secure", "worker/proxyproto", "worker/queue",
+			"worker/upstream/*"}}, // 0010, 0015, 0016
+		{from: "worker/bodyparts", to: []string{"worker/eventstream", "worker/grpc"}},                                                 // 0016
+		{from: "worker/errorpage", to: []string{"worker/http1"}},                                                                      // 0016
+		{from: "worker/mirror", to: []string{"message", "worker/upstream", "worker/http1", "worker/http2/client", "worker/routines"}}, // 0016
+		{from: "worker/endpoints", to: []string{"config", "ipc", "arena", "worker/upstream"}},                                         // 0015
 		{from: "worker/*", to: []string{"config", "config/*", "message", "arena", "arena/*", "telemetry"}},
 		{from: "worker", to: []string{"worker/*", "plugins", "ipc", "arena", "config", "config/*", "telemetry", "message"}},
 		{from: "plugins/cache", to: []string{"plugins", "message", "config", "arena", "worker/cache"}},

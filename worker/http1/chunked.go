@@ -219,3 +219,19 @@ func (c *Chunked) checkTrailer() *Error {
 	}
 	return nil
 }
+
+// Unchunk takes the data out of a chunked body, in place, and returns it with the trailer section. whole tells that the body is
+// complete and breaks no rule.
+func Unchunk(body []byte) (data, trailer []byte, whole bool) {
+	var c Chunked
+	n := 0
+	for p := body; len(p) > 0 && !c.Done(); {
+		data, used, err := c.Next(p)
+		if err != nil {
+			return body[:n], nil, false
+		}
+		n += copy(body[n:], data)
+		p = p[used:]
+	}
+	return body[:n], c.Trailer(), c.Done()
+}

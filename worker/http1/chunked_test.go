@@ -133,3 +133,22 @@ func TestResetStartsANewBody(t *testing.T) {
 		}
 	}
 }
+
+func TestUnchunkTakesTheDataOut(t *testing.T) {
+	for _, tc := range []struct {
+		body, data, trailer string
+		whole               bool
+	}{
+		{"5\r\nhello\r\n1;x=y\r\n!\r\n0\r\n\r\n", "hello!", "", true},
+		{"0\r\n\r\n", "", "", true},
+		{"2\r\nhi\r\n0\r\nA: b\r\n\r\n", "hi", "A: b\r\n\r\n", true},
+		{"2\r\nhi\r\n", "hi", "", false},
+		{"2\r\nhi\r\nzz", "hi", "", false},
+		{"", "", "", false},
+	} {
+		data, trailer, whole := Unchunk([]byte(tc.body))
+		if string(data) != tc.data || whole != tc.whole || tc.trailer != "" && string(trailer) != tc.trailer {
+			t.Errorf("%q: %q, %q, %v", tc.body, data, trailer, whole)
+		}
+	}
+}

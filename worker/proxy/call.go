@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"time"
 
 	"pingap/message"
 	"pingap/worker/grpc"
@@ -34,6 +35,14 @@ type call struct {
 }
 
 func (k *call) reset() { *k = call{text: k.text[:0], body: k.body[:0]} }
+
+// left is what is left of the client's patience at now; 0 for no limit.
+func (k *call) left(now int64) time.Duration {
+	if k.until == 0 {
+		return 0
+	}
+	return time.Duration(max(k.until-now, 1))
+}
 
 var grpcPrefix = []byte("application/grpc")
 

@@ -10,6 +10,7 @@ import (
 
 	"pingap/message"
 	"pingap/worker/drain"
+	"pingap/worker/rawio"
 )
 
 // next is what a connection does after its callback, or after a request.
@@ -250,11 +251,8 @@ func (c *conn) enter(p phase, now int64, limit time.Duration, target peer) {
 // await begins the wait for the upstream, which ends with the patience of a call at the latest.
 func (c *conn) await(now int64, up *upstreamIO) {
 	limit := up.timeout
-	if until := c.s.call.until; until != 0 {
-		left := time.Duration(max(until-now, 1))
-		if limit <= 0 || left < limit {
-			limit = left
-		}
+	if left := c.s.call.left(now); left > 0 && (limit <= 0 || left < limit) {
+		limit = left
 	}
 	c.enter(phaseUpstream, now, limit, up)
 }
@@ -323,7 +321,7 @@ func (c *conn) write(b []byte) error {
 		return c.via.tls.WriteNow(c.s.fd, b)
 	}
 	if c.s.fd != 0 {
-		n, errno := rawWrite(c.s.fd, b)
+		n, errno := rawio.Write(c.s.fd, b)
 		if errno != 0 && errno != syscall.EAGAIN {
 			return errno
 		}
@@ -340,7 +338,7 @@ func (c *conn) write2(a, b []byte) error {
 		return c.via.tls.WriteNow(c.s.fd, a, b)
 	}
 	if c.s.fd != 0 {
-		n, errno := rawWrite2(c.s.fd, a, b)
+		n, errno := rawio.Write2(c.s.fd, a, b)
 		if errno != 0 && errno != syscall.EAGAIN {
 			return errno
 		}

@@ -8,7 +8,7 @@
 //	2 request.go   a head is parsed; what is malformed is answered and the connection closed
 //	3 serve.go     the site is pinned; the location is found; limits; early plugins
 //	4 serve.go     rewrite; request plugins; proxy_upstream plugins; each may answer (answer.go)
-//	5 forward.go   a backend is picked and a connection taken or dialled; retries by rule
+//	5 forward.go   a backend is picked (choose.go) and a connection taken or dialled; retries by rule (retry.go)
 //	6 upstream.go  the request is written and the response head read, inside one poller callback
 //	7 response.go  response plugins; how the body is framed for this client
 //	8 relay.go     the body is passed on: verbatim, re-framed, filtered, or spliced (splice.go)
@@ -17,6 +17,10 @@
 // Before step 1 stand the PROXY header (proxyheader.go) and the TLS handshake (via.go). A connection of HTTP/2 becomes a mux (mux.go); each of
 // its streams has a conn of its own from step 2 on (stream.go). Towards backends the streams of shared connections take the
 // place of connections (shared.go, upstreamstream.go). Calls of gRPC differ in how errors are answered (call.go).
+//
+// Where no backend is available, requests wait in the queue of their upstream (worker/queue). Every backend that was picked is told how the
+// attempt ended, once: only what is its own fault counts as failure (retry.go). Clients get the cookie that brings them back (sticky.go),
+// and copies of requests go to a second upstream (mirrored.go, worker/mirror).
 //
 // Bodies of requests that are not complete with their head go up by a goroutine of their own
 // (upload.go); an upgraded connection becomes a tunnel (tunnel.go).

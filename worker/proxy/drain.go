@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"pingap/message"
+	"pingap/worker/bodyparts"
 	"pingap/worker/drain"
 )
 
@@ -37,14 +38,16 @@ func (p *Proxy) Drained(stop <-chan struct{}) {
 // Ends tells how requests and connections have ended since Drain.
 func (p *Proxy) Ends() drain.Counts { return p.ends.Counts() }
 
-// cutPatience bounds Close, cutAgain is the pause between two rounds of interrupting.
+// cutPatience bounds what Close does to connections, cutAgain is the pause between two rounds of interrupting. mirrorMoment is what copies
+// of requests still have then.
 const (
-	cutPatience = time.Second
-	cutAgain    = 20 * time.Millisecond
+	cutPatience  = time.Second
+	cutAgain     = 20 * time.Millisecond
+	mirrorMoment = 200 * time.Millisecond
 )
 
 // Close cuts every connection, waits for their goroutines to have ended their requests, and ends the
-// proxy's own. Requests in flight end as if their time were up. It takes a second at most.
+// proxy's own. Requests in flight end as if their time were up. It takes a second and a half at most.
 func (p *Proxy) Close() {
 	p.cutting.Store(true)
 	p.Drain(drain.Times{})
@@ -55,6 +58,7 @@ func (p *Proxy) Close() {
 		case <-time.After(cutAgain):
 		}
 	}
+	p.mirror.Close(mirrorMoment)
 	close(p.done)
 	p.routines.Close()
 	p.parking.close()
@@ -176,8 +180,8 @@ func (c *conn) noteClosed() {
 
 // interruptedByCut handles the interruption of a wait for the upstream by a cut. It reports whether that ends the exchange.
 func (c *conn) interruptedByCut(up *upstreamIO) bool {
-	if p := &c.s.resp.parts; p.known() && c.polite() {
-		if p.between() {
+	if p := &c.s.resp.parts; p.Known() && c.polite() {
+		if p.Between() {
 			return c.endBetween(up)
 		}
 		return false // look again, for the rest of the part
@@ -187,7 +191,7 @@ func (c *conn) interruptedByCut(up *upstreamIO) bool {
 
 // endBetween ends a response between two of its parts as if the upstream had ended it. It returns true.
 func (c *conn) endBetween(up *upstreamIO) bool {
-	if c.s.resp.parts.kind == partMessages {
+	if c.s.resp.parts.Kind() == bodyparts.Messages {
 		c.s.stopCall()
 	}
 	c.s.broken, c.s.keepClient, up.extra = true, false, true // more would have come: the connection to the upstream is of no use any more

@@ -14,6 +14,10 @@ import (
 func (c *conn) finish() next {
 	s := c.s
 	c.endUpload()
+	if s.mirror != nil { // its body did not come whole
+		s.mirror.Drop()
+		s.mirror = nil
+	}
 	if s.clientGone {
 		s.keepClient = false
 		if !s.headSent {
@@ -84,9 +88,8 @@ func (c *conn) panicked(cause any) next {
 		c.stopUpload()
 		s.up.discard()
 	}
-	if s.backend != nil {
-		s.backend.End()
-	}
+	s.endAttempt(answered, failure{status: 500})
+	s.dropNext()
 	if !s.headSent || s.resp.headOnly {
 		s.headSent, s.resp.headOnly = false, false
 		c.answerError(500, "InternalError", "internal error")

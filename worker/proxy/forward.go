@@ -25,34 +25,27 @@ func (c *conn) forward() served {
 		return answered
 	}
 	u.Aim(&s.target, &s.ex.Record)
-	var last failure
-	for {
-		begin := message.Now()
-		b := u.Pick(&s.ex.Record, s.tried)
-		if b == nil {
-			if last.status == 0 {
-				c.noUpstream()
-			} else {
-				c.answerError(last.status, last.kind, "")
-			}
-			return answered
-		}
-		s.ex.UpstreamAttempts++
-		s.ex.UpstreamAddr = b.Addr
-		b.Begin()
-		s.backend = b
-		done, how := c.attempt(u, b, begin, &last)
-		s.backend = nil
-		b.End()
-		if done {
+	if s.location.Mirror != nil {
+		c.beginMirror()
+	}
+	rules := u.Retries()
+	rules.Budget.Earn()
+	for b := c.choose(u); b != nil; {
+		how, fail := c.attempt(u, b)
+		if fail.status == 0 {
 			return how
 		}
-		s.tried = append(s.tried, b)
-		if !c.mayRetry() {
-			c.answerError(last.status, last.kind, "")
+		next := s.next
+		if s.next = nil; next == nil && c.mayRetry(rules, fail) {
+			next = u.Pick(&s.ex.Record, s.tried)
+		}
+		if next == nil {
+			c.answerError(fail.status, fail.kind, "")
 			return answered
 		}
+		b = next
 	}
+	return answered
 }
 
 // upstream is the upstream of the request: a plugin's choice, a captured variable's, or the location's.
@@ -71,30 +64,22 @@ func (c *conn) noUpstream() {
 	c.answerError(503, "HTTPStatus", "No available upstream for "+c.s.location.Route.Name)
 }
 
-// maxAttempts bounds the backends tried for one request, whatever max_retries says.
-const maxAttempts = 16
-
-// mayRetry reports whether another backend may be tried after a failed connect: nothing of the
-// request has been sent then.
-func (c *conn) mayRetry() bool {
-	s, l := c.s, c.s.location
-	if s.ex.UpstreamAttempts > min(l.MaxRetries, maxAttempts-1) || s.headSent || s.clientGone {
-		return false
+// attempt tries one backend, and tells it how that ended. A failure has not been answered.
+func (c *conn) attempt(u *upstream.Upstream, b *upstream.Backend) (how served, fail failure) {
+	s := c.s
+	s.beginAttempt(b)
+	begin := message.Now()
+	if u.Multiplexed() && !(s.reqFrame.Upgrade && u.SpeaksHTTP1()) {
+		how, fail = c.attemptShared(u, b, begin)
+	} else {
+		how, fail = c.attemptAlone(u, b, nil, begin)
 	}
-	return l.RetryWindow <= 0 || message.Now()-s.ex.Start <= int64(l.RetryWindow)
-}
-
-// attempt tries one backend. It reports whether the request is over; if not, nothing of it has been
-// sent, and last says what failed.
-func (c *conn) attempt(u *upstream.Upstream, b *upstream.Backend, begin int64, last *failure) (bool, served) {
-	if u.Multiplexed() && !(c.s.reqFrame.Upgrade && u.SpeaksHTTP1()) {
-		return c.attemptShared(u, b, begin, last)
-	}
-	return c.attemptAlone(u, b, nil, begin, last)
+	s.endAttempt(how, fail)
+	return how, fail
 }
 
 // attemptAlone is attempt over connections of HTTP/1, which requests have for themselves. The first may be given.
-func (c *conn) attemptAlone(u *upstream.Upstream, b *upstream.Backend, conn *upstream.Conn, begin int64, last *failure) (bool, served) {
+func (c *conn) attemptAlone(u *upstream.Upstream, b *upstream.Backend, conn *upstream.Conn, begin int64) (served, failure) {
 	s := c.s
 	fresh := false
 	c.buildRequest()
@@ -102,23 +87,18 @@ func (c *conn) attemptAlone(u *upstream.Upstream, b *upstream.Backend, conn *ups
 		if conn == nil {
 			var err error
 			if conn, err = c.connect(b, fresh, begin); err != nil {
-				*last = connectFailure(err)
-				return false, answered
+				return answered, connectFailure(err)
 			}
 		} else {
 			s.ex.UpstreamTCPConnect, s.ex.UpstreamTLSHandshake = conn.Connect, conn.Handshake
 			c.noteConnection(conn, message.Now()-begin, begin)
 		}
 		how, fail := c.exchangeOn(u, conn, begin)
-		if fail.status == 0 {
-			return true, how
-		}
-		if s.ex.UpstreamReused && !fresh && c.replayable(fail) {
+		if fail.status != 0 && s.ex.UpstreamReused && !fresh && c.replayable(fail) {
 			fresh = true // the pooled connection was stale: once more on a new one
 			continue
 		}
-		c.answerError(fail.status, fail.kind, "")
-		return true, answered
+		return how, fail
 	}
 }
 
@@ -199,14 +179,15 @@ func (c *conn) dial(b *upstream.Backend) (*upstream.Conn, error) {
 
 // connectFailure says how to answer a failed connect.
 func connectFailure(err error) failure {
+	fail := failure{status: 502, kind: "ConnectError", connect: true, blameless: ownFault(err)}
 	var ce *upstream.ConnectError
 	if errors.As(err, &ce) {
+		fail.kind = ce.EType()
 		if ce.Timeout() {
-			return failure{status: 504, kind: ce.EType()}
+			fail.status = 504
 		}
-		return failure{status: 502, kind: ce.EType()}
 	}
-	return failure{status: 502, kind: "ConnectError"}
+	return fail
 }
 
 // buildRequest writes the head for the upstream into s.out, and a short body behind it.
@@ -312,6 +293,7 @@ func (c *conn) interrupted(up *upstreamIO, err error) {
 		}
 	case why == causeTimeout && !c.uploadRuns():
 		up.failed(504, "ReadTimedout")
+		up.fail.blameless = c.impatient()
 		return
 	case why == causeClientOut && !c.uploadRuns(): // while it runs the upload sees for itself
 		up.clientGone()

@@ -1,42 +1,12 @@
 package proxy
 
 import (
-	"bytes"
-	"encoding/base64"
-
 	"pingap/message"
-	"pingap/worker/http2/frame"
+	"pingap/worker/http2/cleartext"
 )
 
 // HTTP/2 in the clear: a client that begins with the preface (RFC 9113 section 3.3), or that asks for it in a request (RFC 7540
 // section 3.2, which RFC 9113 does not have any more).
-
-// prefaced tells how much of the preface a connection begins with.
-type prefaced uint8
-
-const (
-	prefaceNone prefaced = iota
-	prefacePart
-	prefaceWhole
-)
-
-// preface looks for HTTP/2's preface at the start of what came first on a connection.
-func preface(b []byte) prefaced {
-	n := min(len(b), len(frame.Preface))
-	switch {
-	case string(b[:n]) != frame.Preface[:n]:
-		return prefaceNone
-	case n < len(frame.Preface):
-		return prefacePart
-	}
-	return prefaceWhole
-}
-
-// mentionsHTTP1 reports whether what came first on a connection is a line that ends in a version of HTTP/1.
-func mentionsHTTP1(b []byte) bool {
-	line, _, _ := bytes.Cut(b, []byte{'\n'})
-	return bytes.Contains(line, []byte(" HTTP/"))
-}
 
 // priorKnowledge switches the connection to HTTP/2. What came of it so far is fed to the engine.
 func (c *conn) priorKnowledge() next {
@@ -66,7 +36,7 @@ func (c *conn) switchTo(m *mux) next {
 // it an ordinary request.
 func (c *conn) upgradeH2C() next {
 	s := c.s
-	settings, ok := settingsOf(&s.ex.Request.Fields)
+	settings, ok := cleartext.Settings(&s.ex.Request.Fields)
 	if !ok {
 		return c.process()
 	}
@@ -93,37 +63,4 @@ func (c *conn) upgradeH2C() next {
 	m.first = k
 	c.s = rest
 	return c.switchTo(m)
-}
-
-// settingsOf returns the payload of the one HTTP2-Settings field. It has to be one of the connection: else somebody in between may
-// have passed on the wish of another, and would know nothing of the tunnel through it.
-func settingsOf(fields *message.Fields) ([]byte, bool) {
-	var value []byte
-	found, nominated := 0, false
-	list := fields.List()
-	for i := range list {
-		switch list[i].ID {
-		case message.HTTP2Settings:
-			value = list[i].Value
-			found++
-		case message.Connection:
-			nominated = nominated || names(list[i].Value, "http2-settings")
-		}
-	}
-	if found != 1 || !nominated {
-		return nil, false
-	}
-	payload, err := base64.RawURLEncoding.AppendDecode(nil, bytes.TrimRight(value, "="))
-	return payload, err == nil && len(payload)%6 == 0
-}
-
-// names reports whether a list of options has one.
-func names(list []byte, option string) bool {
-	for len(list) > 0 {
-		var one []byte
-		if one, list, _ = bytes.Cut(list, []byte{','}); message.EqualFold(bytes.Trim(one, " \t"), option) {
-			return true
-		}
-	}
-	return false
 }

@@ -16,6 +16,7 @@ import (
 	"pingap/config"
 	"pingap/message"
 	"pingap/plugins"
+	"pingap/worker/errorpage"
 	"pingap/worker/http1"
 	"pingap/worker/route"
 	"pingap/worker/upstream"
@@ -143,7 +144,7 @@ func newRig(t testing.TB, o rigOptions) *rig {
 	if o.server != nil {
 		o.server(r.server)
 	}
-	site := &Site{Version: 1, Servers: []*Server{r.server}, ErrorPage: NewErrorPage("", "test"), Upstreams: map[string]*upstream.Upstream{}}
+	site := &Site{Version: 1, Servers: []*Server{r.server}, ErrorPage: errorpage.New("", "test"), Upstreams: map[string]*upstream.Upstream{}}
 	if r.up != nil {
 		site.Upstreams["up"] = r.up
 	}

@@ -21,6 +21,7 @@ func TestABackendThatChoosesHTTP1IsServedOnAndOn(t *testing.T) {
 		if resp, b := r.fetch(c, "POST", base+"/echo", strings.NewReader("hello")); resp.StatusCode != 200 || string(b) != "hello" {
 			t.Errorf("request %d: %d %q", i, resp.StatusCode, b)
 		}
+		r.log.wait(t, i) // its connection is back in the pool then, which it need not be when the answer has come
 	}
 	if line := r.log.wait(t, 4); !line.reused {
 		t.Errorf("the last one was not sent on a pooled connection: %+v", line)

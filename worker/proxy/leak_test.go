@@ -11,6 +11,9 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"pingap/config"
+	"pingap/worker/mirror"
 )
 
 // unruly is a script that does what the path of each request says, good and bad.
@@ -131,9 +134,18 @@ func (m *mischief) exchange(c net.Conn) {
 }
 
 // makeMischief runs many exchanges over one rig, and checks that nothing of them is left.
-func makeMischief(t *testing.T, seed uint64, clients, exchanges int) {
-	b := newBackend(t, unruly)
-	r := newRig(t, rigOptions{addrs: []string{b.addr()}, quiet: true, park: 50 * time.Millisecond})
+func makeMischief(t *testing.T, seed uint64, clients, exchanges int, rules bool) {
+	o := rigOptions{addrs: []string{newBackend(t, unruly).addr()}, quiet: true, park: 50 * time.Millisecond}
+	if rules {
+		o.addrs = append(o.addrs, newBackend(t, unruly).addr(), newBackend(t, unruly).addr())
+		o.location.MaxRetries = 2
+		o.bind = mirrors(t, 64<<10, newBackend(t, unruly).addr(), nil)
+		o.upstream = func(u *config.Upstream) {
+			u.RetryStatus, u.RetryNonIdempotent, u.RetryBudget, u.Sticky = "403", true, 100, "cookie:lb"
+			u.MaxRequestsPerBackend, u.QueueSize, u.QueueTimeout = 1, 4, config.Duration(5*time.Millisecond)
+		}
+	}
+	r := newRig(t, o)
 	var wg sync.WaitGroup
 	for i := range clients {
 		m := newMischief(t, seed+uint64(i))
@@ -151,12 +163,16 @@ func makeMischief(t *testing.T, seed uint64, clients, exchanges int) {
 		}()
 	}
 	wg.Wait()
+	r.until("at rest", func(s Stats) bool { return s.InFlight == 0 })
 	if head, body := r.dial().send("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").page(); !strings.HasPrefix(head, "HTTP/1.1 200 ") || body != "hello" {
 		t.Errorf("afterwards a request gets %q %q", head, body)
 	}
 	r.until("at rest", func(s Stats) bool { return s.Connections == 0 && s.InFlight == 0 && s.Tunnels == 0 && s.Parked == 0 })
 	if s := r.p.Stats(); s.Panics != 0 {
 		t.Errorf("%+v", s)
+	}
+	if rules {
+		r.untilMirrored("at rest", func(st mirror.Stats) bool { return st.InFlight == 0 && st.Held == 0 })
 	}
 	if open, idle := r.up.OpenConnections(), int64(r.up.IdleConnections()); open != idle {
 		t.Errorf("%d connections to the upstream are open, %d of them in the pool", open, idle)
@@ -170,11 +186,17 @@ func openFiles(t *testing.T) int {
 }
 
 func TestNothingIsLeftOfThousandsOfExchanges(t *testing.T) {
+	for name, rules := range map[string]bool{"plain": false, "with retries, a queue and a mirror": true} {
+		t.Run(name, func(t *testing.T) { nothingIsLeft(t, rules) })
+	}
+}
+
+func nothingIsLeft(t *testing.T, rules bool) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
-	t.Run("first", func(t *testing.T) { makeMischief(t, seed, 2, 10) }) // what is made once and kept
+	t.Run("first", func(t *testing.T) { makeMischief(t, seed, 2, 10, rules) }) // what is made once and kept
 	files, routines := openFiles(t), runtime.NumGoroutine()
-	t.Run("many", func(t *testing.T) { makeMischief(t, seed, 8, 400) })
+	t.Run("many", func(t *testing.T) { makeMischief(t, seed, 8, 400, rules) })
 	deadline := time.Now().Add(patience)
 	for (runtime.NumGoroutine() > routines || openFiles(t) > files) && time.Now().Before(deadline) {
 		time.Sleep(10 * time.Millisecond)

@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"pingap/worker/drain"
+	"pingap/worker/mirror"
 	"pingap/worker/routines"
 )
 
@@ -34,6 +35,7 @@ type Proxy struct {
 	parkAfter time.Duration
 	parking   *parking
 	routines  routines.Pool
+	mirror    *mirror.Sender
 
 	mu   sync.Mutex
 	list conn // guarded by mu: ring of all connections, list itself is its head
@@ -79,6 +81,7 @@ func New(o Options) (*Proxy, error) {
 		return nil, err
 	}
 	p.parking = parking
+	p.mirror = mirror.New(mirror.Options{Logger: o.Logger, Mount: p.mountH2})
 	return p, nil
 }
 
@@ -94,6 +97,9 @@ func (p *Proxy) Go(t routines.Task) { p.routines.Go(t) }
 
 // Site returns the current site.
 func (p *Proxy) Site() *Site { return p.site.Load() }
+
+// Mirrored returns the figures of copies of requests.
+func (p *Proxy) Mirrored() mirror.Stats { return p.mirror.Stats() }
 
 // Stats returns the counters.
 func (p *Proxy) Stats() Stats {

@@ -10,6 +10,9 @@ import (
 // errBadBody is a response body that breaks its framing. What has been sent is cut off.
 var errBadBody = errors.New("response body breaks its framing")
 
+// errFilter is a filter that failed.
+var errFilter = errors.New("a filter of the response body failed")
+
 // relay passes bytes of the response body on. done tells that the body is complete. An error other
 // than errBadBody means that the client does not take it.
 func (c *conn) relay(up *upstreamIO, p []byte) (done bool, err error) {
@@ -160,12 +163,12 @@ func (s *session) trailers() *message.Fields {
 // filter sends data through the filters in order, and what comes out to the client.
 func (c *conn) filter(data []byte, last bool) error {
 	r := &c.s.resp
-	r.parts.feed(data)
+	r.parts.Feed(data)
 	for i, f := range r.filters {
 		// Two buffers take turns: a filter reads from one and appends to the other.
 		out, err := f.Filter(r.work[i%2][:0], data, last)
 		if err != nil {
-			return errBadBody
+			return errFilter
 		}
 		r.work[i%2], data = out, out
 	}

@@ -3,6 +3,7 @@ package proxy
 import (
 	"pingap/message"
 	"pingap/worker/http1"
+	"pingap/worker/http2/cleartext"
 )
 
 // advance takes the next request from the buffered bytes, and serves it if it is complete. A request
@@ -16,10 +17,10 @@ func (c *conn) advance() next {
 	s.site, s.server = site, site.Servers[c.server]
 	s.ex.Server, s.ex.ConfigVersion = s.server.Name, site.Version
 	if c.via == nil && s.server.H2C && c.info.Requests == 0 {
-		switch preface(s.unread()) {
-		case prefacePart:
+		switch cleartext.Preface(s.unread()) {
+		case cleartext.Part:
 			return c.incomplete()
-		case prefaceWhole:
+		case cleartext.Whole:
 			return c.priorKnowledge()
 		}
 	}
@@ -96,7 +97,7 @@ func (c *conn) refuse(err *http1.Error) next {
 		s.ex.Request.Version = message.HTTP11
 	}
 	c.p.inFlight.Add(1)
-	if s.server.H2C && c.info.Requests == 0 && !mentionsHTTP1(s.unread()) {
+	if s.server.H2C && c.info.Requests == 0 && !cleartext.MentionsHTTP1(s.unread()) {
 		s.ex.Status, s.ex.ErrorType, s.headSent = err.Status, err.Type, true // a text in HTTP/1 would be read as frames
 		return c.finish()
 	}

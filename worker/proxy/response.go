@@ -5,6 +5,7 @@ import (
 
 	"pingap/message"
 	"pingap/plugins"
+	"pingap/worker/bodyparts"
 	"pingap/worker/http1"
 )
 
@@ -24,9 +25,9 @@ type respState struct {
 	mode     relayMode
 	left     int64 // bytes still to come, in relayLength and in decoded bodies with a length
 	chunks   http1.Chunked
-	chunked  bool  // the client gets a chunked body
-	parts    parts // of a body that can be ended between two of them
-	headOnly bool  // the head is written but not sent: it goes with the first bytes of the body
+	chunked  bool            // the client gets a chunked body
+	parts    bodyparts.Parts // of a body that can be ended between two of them
+	headOnly bool            // the head is written but not sent: it goes with the first bytes of the body
 	filters  []plugins.Filter
 	work     [2][]byte // scratch of filters and chunk framing
 	out      http1.Out // how the head is to be written, for a stream
@@ -63,13 +64,21 @@ func (c *conn) respond(up *upstreamIO, frame http1.Framing) bool {
 	now := message.Now()
 	s.ex.UpstreamProcessing = now - up.sent
 	s.ex.UpstreamStatus = s.ex.Response.Status
+	if c.holdBack(up, frame) {
+		return true
+	}
 	s.upstreamSteps()
 	s.ex.Status = s.ex.Response.Status
 	if s.ex.Response.Status == 101 {
 		return c.respondTunnel(up)
 	}
 	if c.unlikeTunnel(s.ex.Status) {
-		return up.failed(502, "InvalidHTTPHeader")
+		up.failed(502, "InvalidHTTPHeader")
+		up.fail.blameless = true // what a client asks for is no fault
+		return true
+	}
+	if name := s.backend.Upstream().Sticky(); name != "" {
+		c.stick(name)
 	}
 	if s.server.ServerTiming {
 		s.addServerTiming(now)
@@ -129,7 +138,7 @@ func (c *conn) frameFor(frame http1.Framing) http1.Out {
 		if c.stream() != nil && s.up.stream != nil && frame.Length > 0 { // trailers may follow: the end of the stream is the end
 			r.mode, r.frame.UntilClose = relayDecoded, true
 		}
-	case frame.Chunked && len(r.filters) == 0 && !old && !r.parts.known() && c.stream() == nil:
+	case frame.Chunked && len(r.filters) == 0 && !old && !r.parts.Known() && c.stream() == nil:
 		r.mode, out.Chunked = relayChunked, true
 	default:
 		r.mode, r.left = relayDecoded, frame.Length

@@ -7,6 +7,7 @@ import (
 	"pingap/plugins"
 	"pingap/worker/http1"
 	"pingap/worker/http2/client"
+	"pingap/worker/mirror"
 	"pingap/worker/secure"
 	"pingap/worker/upstream"
 )
@@ -58,7 +59,11 @@ type session struct {
 	up      *upstreamIO       // the exchange with the upstream in progress
 	backend *upstream.Backend // the one being tried, counted as in flight
 	tried   []*upstream.Backend
-	target  upstream.Target // whom the connection must be for
+	next    *upstream.Backend // chosen already, because the answer of the one before was held back
+	told    bool              // backend knows how it ended
+	mirror  *mirror.Copy      // waits for its body
+	cookie  []byte            // scratch: a Set-Cookie field of ours
+	target  upstream.Target   // whom the connection must be for
 	upload  *upload
 
 	resp respState
@@ -141,6 +146,7 @@ func (s *session) reset() {
 	s.reqScan, s.reqFrame, s.reqBody, s.reqWhole = http1.Scan{}, http1.Framing{}, nil, false
 	s.held, s.counted, s.keepClient, s.headSent, s.clientGone, s.broken = false, false, false, false, false, false
 	s.tunnelUp, s.tried, s.upload, s.up, s.backend, s.ended = nil, s.tried[:0], nil, nil, nil, 0
+	s.next, s.mirror = nil, nil
 	s.out = s.out[:0]
 	if s.r == s.w {
 		s.r, s.w = 0, 0

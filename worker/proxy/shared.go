@@ -20,7 +20,7 @@ const maxShares = 4
 var errNotShared = errors.New("no shared connection took the request")
 
 // attemptShared is attempt over connections of HTTP/2, which requests share.
-func (c *conn) attemptShared(u *upstream.Upstream, b *upstream.Backend, begin int64, last *failure) (bool, served) {
+func (c *conn) attemptShared(u *upstream.Upstream, b *upstream.Backend, begin int64) (served, failure) {
 	s := c.s
 	again := false // a request that may arrive twice was sent once more
 	gone := false  // the last connection went away and did nothing with the request
@@ -30,16 +30,14 @@ func (c *conn) attemptShared(u *upstream.Upstream, b *upstream.Backend, begin in
 		switch {
 		case errors.Is(err, upstream.ErrHTTP1), conn != nil:
 			if s.call.kind != callWeb {
-				return c.attemptAlone(u, b, conn, begin, last)
+				return c.attemptAlone(u, b, conn, begin)
 			}
 			if conn != nil {
 				conn.Discard()
 			}
-			c.answerError(502, "InvalidH2", "the backend does not speak HTTP/2")
-			return true, answered
+			return answered, failure{status: 502, kind: "InvalidH2", blameless: true} // it speaks no HTTP/2, which others take well
 		case err != nil:
-			*last = connectFailure(err)
-			return false, answered
+			return answered, connectFailure(err)
 		}
 		h2, ok := m.(*client.Conn)
 		if !ok { // mountH2 has seen to it
@@ -56,13 +54,9 @@ func (c *conn) attemptShared(u *upstream.Upstream, b *upstream.Backend, begin in
 			gone = fail.kind == "ConnectionClosed"
 			continue
 		}
-		if fail.status != 0 {
-			c.answerError(fail.status, fail.kind, "")
-		}
-		return true, how
+		return how, fail
 	}
-	*last = connectFailure(&upstream.ConnectError{Addr: b.Addr, Err: errNotShared})
-	return false, answered
+	return answered, connectFailure(&upstream.ConnectError{Addr: b.Addr, Err: errNotShared})
 }
 
 // share finds or makes a connection, or makes one for this request alone; it ends early when the client leaves.
@@ -103,10 +97,10 @@ func (c *conn) exchangeShared(u *upstream.Upstream, h2 *client.Conn) (served, fa
 	s.ex.UpstreamReused = h2.Opened() > 0
 	st, err := h2.Open(&s.ex.Request, s.requestFields(), o)
 	if errors.Is(err, client.ErrProtocol) {
-		return answered, failure{status: 502, kind: "InvalidH2"}
+		return answered, failure{status: 502, kind: "InvalidH2", blameless: true} // what a client asks for is no fault
 	}
 	if err != nil { // it was full or going away at the last moment
-		return answered, failure{status: 502, kind: "ConnectionClosed", unsent: true, unanswered: true}
+		return answered, failure{status: 502, kind: "ConnectionClosed", unsent: true, unanswered: true, connect: true, blameless: true}
 	}
 	if trailers != nil {
 		_, _ = st.Write(s.reqBody) // an error shows at the response
@@ -145,19 +139,9 @@ func (c *conn) bodyFor(o *client.OpenOptions) *message.Fields {
 // unchunk takes the data out of a whole chunked body, in place, and returns its trailers. From then on it is a body with a
 // length.
 func (s *session) unchunk() *message.Fields {
-	var chunks http1.Chunked
-	p := s.reqBody
-	n := 0
-	for len(p) > 0 && !chunks.Done() {
-		data, used, err := chunks.Next(p)
-		if err != nil { // it has been checked
-			break
-		}
-		n += copy(s.reqBody[n:], data)
-		p = p[used:]
-	}
-	s.reqBody, s.reqFrame.Chunked, s.reqFrame.Length = s.reqBody[:n], false, int64(n)
+	data, trailer, _ := http1.Unchunk(s.reqBody) // it has been checked
+	s.reqBody, s.reqFrame.Chunked, s.reqFrame.Length = data, false, int64(len(data))
 	trailers := new(message.Fields)
-	http1.ParseTrailer(chunks.Trailer(), trailers)
+	http1.ParseTrailer(trailer, trailers)
 	return trailers
 }

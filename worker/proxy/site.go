@@ -7,8 +7,10 @@ import (
 
 	"pingap/message"
 	"pingap/plugins"
+	"pingap/worker/errorpage"
 	"pingap/worker/http1"
 	"pingap/worker/http2/server"
+	"pingap/worker/mirror"
 	"pingap/worker/route"
 	"pingap/worker/upstream"
 )
@@ -30,7 +32,7 @@ type Site struct {
 	// Trusted are the peers whose forwarded fields are believed; nil for nobody.
 	Trusted *route.Trusted
 	// ErrorPage renders error pages.
-	ErrorPage *ErrorPage
+	ErrorPage *errorpage.Page
 }
 
 // Logger takes the record of every request. It must not keep it.
@@ -96,7 +98,9 @@ type Location struct {
 	// MaxProcessing limits requests in process; Slots counts them and is nil without a limit.
 	MaxProcessing int64
 	Slots         Slots
-	// MaxRetries is how often a failed connect is tried again, RetryWindow until when after the start
+	// Mirror is where copies of the requests go; nil for nowhere.
+	Mirror *mirror.Target
+	// MaxRetries is how often another backend is tried, RetryWindow until when after the start
 	// of the request, 0 for any time.
 	MaxRetries  int
 	RetryWindow time.Duration

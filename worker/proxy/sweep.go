@@ -38,6 +38,7 @@ func (p *Proxy) Run() {
 				p.forget(message.Now())
 				p.sweepUpstreams()
 				p.routines.Trim()
+				p.mirror.Trim()
 			}
 			if n%5 == 0 {
 				trim.Look(p.parked.Load(), message.Now())

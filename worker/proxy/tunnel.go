@@ -86,6 +86,8 @@ func (c *conn) tunnel() {
 	s.r = s.w
 	s.ex.UpstreamResponse = message.Now() - up.sent - max(s.ex.UpstreamProcessing, 0)
 	up.discard()
+	s.backend.End()
+	s.backend = nil
 	s.ended = 0
 	s.keepClient = false
 	c.finish()

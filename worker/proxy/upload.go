@@ -45,6 +45,9 @@ func (c *conn) startUpload(up *upstreamIO, limit time.Duration) {
 	s.out, s.upOut = s.upOut[:0], s.out
 	u := &upload{c: c, up: up, head: s.upOut, limit: limit, done: make(chan struct{})}
 	s.upload = u
+	if s.mirror != nil {
+		s.mirror.Chunked(s.reqFrame.Chunked && up.stream == nil)
+	}
 	c.p.routines.Go(u) // ended and waited for by endUpload or stopUpload
 }
 
@@ -53,6 +56,10 @@ func (u *upload) Run() {
 	defer close(u.done)
 	if (u.up.stream != nil || u.write(u.head)) && u.body() {
 		u.state.Store(uploadDone)
+		if m := u.c.s.mirror; m != nil {
+			u.c.s.mirror = nil // the goroutine of the connection looks at it after done
+			m.Send()
+		}
 		return
 	}
 	u.state.Store(uploadBroken)
@@ -168,6 +175,14 @@ func (u *upload) send(p []byte, data int64, last bool) bool {
 	}
 	if u.c.s.decodes() {
 		return u.writeDecoded(p)
+	}
+	return u.pass(p)
+}
+
+// pass writes p, and keeps it for a copy of the request.
+func (u *upload) pass(p []byte) bool {
+	if m := u.c.s.mirror; m != nil {
+		m.Body(p)
 	}
 	return u.write(p)
 }

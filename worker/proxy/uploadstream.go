@@ -60,7 +60,7 @@ func (u *upload) writeDecoded(p []byte) bool {
 		u.fail = failure{status: 400, kind: "HTTPStatus"}
 		return false
 	}
-	return u.write(text)
+	return u.pass(text)
 }
 
 // endOfStream ends the body on the upstream's side. trailers may be nil.

@@ -12,6 +12,7 @@ import (
 	"pingap/message"
 	"pingap/worker/http1"
 	"pingap/worker/http2/client"
+	"pingap/worker/rawio"
 	"pingap/worker/secure"
 	"pingap/worker/upstream"
 )
@@ -36,15 +37,6 @@ const (
 	wantDone               // the response is complete
 	wantFail               // see upstreamIO.failure
 )
-
-// failure is how an exchange with an upstream ended early.
-type failure struct {
-	status int    // to answer, if nothing has been sent
-	kind   string // the error type
-	// unanswered tells that the connection was closed before a byte of the answer came, unsent that
-	// not even a byte of the request was taken.
-	unanswered, unsent bool
-}
 
 // maxInterim bounds the interim responses before the final one.
 const maxInterim = 32
@@ -131,7 +123,7 @@ func (up *upstreamIO) net() net.Conn {
 func (up *upstreamIO) readNow(fd uintptr, buf []byte) (int, syscall.Errno) {
 	t := up.conn.Secure
 	if t == nil {
-		return rawRead(fd, buf)
+		return rawio.Read(fd, buf)
 	}
 	n, err := t.ReadNow(fd, buf)
 	switch {
@@ -195,7 +187,7 @@ func (up *upstreamIO) send(fd uintptr) bool {
 	if up.conn.Secure != nil {
 		return up.sendSecure(fd)
 	}
-	n, errno := rawWrite2(fd, s.out, s.reqBody)
+	n, errno := rawio.Write2(fd, s.out, s.reqBody)
 	if errno == syscall.EAGAIN {
 		n, errno = 0, 0
 	}
@@ -326,20 +318,22 @@ const maxResponseFields = 256
 func (up *upstreamIO) takeBody(p []byte) bool {
 	c := up.c
 	r := &c.s.resp
-	if c.cutting() && !(r.parts.known() && c.polite()) {
+	if c.cutting() && !(r.parts.Known() && c.polite()) {
 		return up.failed(503, "Stopping")
 	}
 	done, err := c.relay(up, p)
 	switch {
-	case err == errBadBody:
-		return up.failed(502, "InvalidBody")
+	case err == errBadBody, err == errFilter:
+		up.failed(502, "InvalidBody")
+		up.fail.blameless = err == errFilter
+		return true
 	case err != nil:
 		return up.clientGone()
 	case done:
 		up.want = wantDone
 		return true
 	}
-	if r.parts.between() && c.cutting() {
+	if r.parts.Between() && c.cutting() {
 		return c.endBetween(up)
 	}
 	if c.mayHandOver(up) {
@@ -370,11 +364,12 @@ func (up *upstreamIO) atEnd() bool {
 // failed notes a failure; it returns true, for the callback.
 func (up *upstreamIO) failed(status int, kind string) bool {
 	up.want, up.fail = wantFail, failure{status: status, kind: kind}
+	up.fail.silent = up.stage != stageBody && up.w == upRoom && up.interim == 0 && kind != "InvalidHTTPHeader"
 	if r := &up.c.s.resp; r.headOnly { // the head was made but has not gone out: an error page can still be sent
 		r.headOnly, up.c.s.headSent = false, false
 	}
 	if kind == "ConnectionReset" {
-		up.fail.unanswered = up.stage == stageHead && up.w == upRoom && up.interim == 0
+		up.fail.unanswered = up.stage == stageHead && up.fail.silent
 	}
 	return true
 }

@@ -12,6 +12,7 @@ import (
 	"pingap/message"
 	"pingap/worker/certs"
 	"pingap/worker/http2/server"
+	"pingap/worker/rawio"
 	"pingap/worker/secure"
 )
 
@@ -55,7 +56,7 @@ func (c *conn) muxLocking() *mux {
 // readNow reads what is at hand on the client's socket, inside its callback; syscall.EAGAIN is nothing.
 func (c *conn) readNow(fd uintptr, buf []byte) (int, error) {
 	if c.via == nil || c.via.tls == nil {
-		n, errno := rawRead(fd, buf)
+		n, errno := rawio.Read(fd, buf)
 		if errno != 0 {
 			return 0, errno
 		}

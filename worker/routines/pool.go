@@ -71,7 +71,7 @@ func (p *Pool) Trim() {
 func (p *Pool) Close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.closed = true
+	p.closed, p.spare = true, 0
 	p.endLocked(len(p.idle))
 }
 

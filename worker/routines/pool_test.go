@@ -139,3 +139,28 @@ func BenchmarkGo(b *testing.B) {
 	}
 	p.Close()
 }
+
+func TestTrimAfterCloseFindsNothing(t *testing.T) {
+	var p Pool
+	var wg sync.WaitGroup
+	var n atomic.Int64
+	before := runtime.NumGoroutine()
+	wg.Add(3)
+	for range 3 {
+		p.Go(&task{wg: &wg, n: &n})
+	}
+	wg.Wait()
+	for end := time.Now().Add(20 * time.Second); p.resting() < 1 && time.Now().Before(end); time.Sleep(time.Millisecond) {
+	}
+	p.Trim() // takes them for spare
+	p.Close()
+	p.Trim()
+	settle(t, before)
+}
+
+// resting is how many goroutines wait for a task.
+func (p *Pool) resting() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.idle)
+}

@@ -15,6 +15,7 @@ import (
 	"pingap/config"
 	"pingap/message"
 	"pingap/worker/proxyproto"
+	"pingap/worker/queue"
 	"pingap/worker/secure"
 	"pingap/worker/upstream/outcome"
 	"pingap/worker/upstream/spread"
@@ -54,6 +55,8 @@ type Upstream struct {
 	// ReadTimeout is how long a backend may send nothing, WriteTimeout how long it may take
 	// nothing, IdleTimeout how long an idle connection is kept; 0 is no limit.
 	ReadTimeout, WriteTimeout, IdleTimeout time.Duration
+	// Queue is where requests wait while no backend is available; nil where they do not.
+	Queue *queue.Queue
 
 	logger       *zap.Logger
 	now          func() int64
@@ -93,6 +96,7 @@ func New(cfg *config.Upstream, opt Options) (*Upstream, error) {
 		ReadTimeout: cfg.ReadTimeout.Std(), WriteTimeout: cfg.WriteTimeout.Std(),
 		IdleTimeout: cfg.IdleTimeout.Std(),
 		algo:        spread.Parse(cfg.Algo),
+		Queue:       queue.New(cfg.QueueSize, cfg.QueueTimeout.Std()),
 	}
 	if u.logger == nil {
 		u.logger = zap.NewNop()

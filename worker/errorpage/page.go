@@ -1,4 +1,4 @@
-package proxy
+package errorpage
 
 import (
 	"encoding/json"
@@ -17,25 +17,25 @@ h1{font-size:1.4rem;font-weight:600}footer{color:#888;font-size:.85rem;border-to
 <body><h1>{{content}}</h1><footer>pingap {{version}} &middot; {{error_type}}</footer></body></html>
 `
 
-// ErrorPage renders the body of an error answer from a template with the placeholders {{version}},
+// Page renders the body of an error answer from a template with the placeholders {{version}},
 // {{content}} and {{error_type}}. It never changes.
-type ErrorPage struct {
+type Page struct {
 	template string
 	version  string
 	json     bool
 }
 
-// NewErrorPage takes a template; "" is the built-in page. A template that begins with "{" is JSON:
+// New takes a template; "" is the built-in page. A template that begins with "{" is JSON:
 // what replaces a placeholder is then escaped for a JSON string, otherwise for HTML.
-func NewErrorPage(template, version string) *ErrorPage {
+func New(template, version string) *Page {
 	if template == "" {
 		template = defaultPage
 	}
-	return &ErrorPage{template: template, version: version, json: strings.HasPrefix(template, "{")}
+	return &Page{template: template, version: version, json: strings.HasPrefix(template, "{")}
 }
 
 // Render returns the content type and the body for an error.
-func (p *ErrorPage) Render(status int, kind, text string) (contentType, body []byte) {
+func (p *Page) Render(status int, kind, text string) (contentType, body []byte) {
 	content := strconv.Itoa(status) + " " + string(http1.Reason(status))
 	if text != "" {
 		content += ": " + text

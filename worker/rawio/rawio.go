@@ -1,0 +1,41 @@
+package rawio
+
+import (
+	"syscall"
+	"unsafe"
+)
+
+// Read reads into b, which must not be empty. It returns 0 and no error at the end of the stream.
+func Read(fd uintptr, b []byte) (int, syscall.Errno) {
+	n, _, errno := syscall.RawSyscall(syscall.SYS_READ, fd, uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), 0
+}
+
+// Write writes what the socket takes of b. SIGPIPE is ignored by the process (Go's rule for
+// descriptors other than 1 and 2).
+func Write(fd uintptr, b []byte) (int, syscall.Errno) {
+	if len(b) == 0 {
+		return 0, 0
+	}
+	n, _, errno := syscall.RawSyscall(syscall.SYS_WRITE, fd, uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), 0
+}
+
+// Write2 writes what the socket takes of a and b as one message.
+func Write2(fd uintptr, a, b []byte) (int, syscall.Errno) {
+	if len(a) == 0 || len(b) == 0 {
+		return Write(fd, append(a[:len(a):len(a)], b...))
+	}
+	vec := [2]syscall.Iovec{{Base: &a[0], Len: uint64(len(a))}, {Base: &b[0], Len: uint64(len(b))}}
+	n, _, errno := syscall.RawSyscall(syscall.SYS_WRITEV, fd, uintptr(unsafe.Pointer(&vec[0])), 2)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), 0
+}
