@@ -152,12 +152,13 @@ func printFailures(w io.Writer, results []result) {
 	}
 }
 
-func writeJSON(path string, d description, results []result, apply *applyFigures) error {
+func writeJSON(path string, d description, results []result, apply *applyFigures, heal *healFigures) error {
 	text, err := json.MarshalIndent(struct {
 		description
 		Results []result      `json:"results"`
 		Apply   *applyFigures `json:"apply,omitempty"`
-	}{d, results, apply}, "", "  ")
+		Heal    *healFigures  `json:"heal,omitempty"`
+	}{d, results, apply, heal}, "", "  ")
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	checkUpstreams = 1000
+	checkBackends  = 10
+	checkSettle    = 12 * time.Second // one round of checks, and what a start costs
+	checkTime      = 20 * time.Second // two rounds
+)
+
+// checkFigures are what active health checks cost.
+type checkFigures struct {
+	PerSecond float64 `json:"checks_per_second"`
+	Percent   float64 `json:"control_percent_of_a_core"`
+}
+
+// measureChecks has many backends checked, all of them in another process.
+func (b *bench) measureChecks(ctx context.Context, p proxy) (checkFigures, error) {
+	var f checkFigures
+	ports := make([]int, checkBackends)
+	addrs := make([]string, checkBackends)
+	for i := range ports {
+		var err error
+		if ports[i], err = freePort(); err != nil {
+			return f, err
+		}
+		addrs[i] = "127.0.0.1:" + strconv.Itoa(ports[i])
+	}
+	dir := filepath.Join(b.dir, "sink")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return f, err
+	}
+	sink, err := start(ctx, proxy{name: "sink", binary: b.peerPath, command: func(setup) ([]string, []string, error) {
+		return []string{"sink", "-addr", strings.Join(addrs, ",")}, nil, nil
+	}}, setup{dir: dir, port: ports[len(ports)-1]}, strconv.Itoa(b.genCore))
+	if err != nil {
+		return f, err
+	}
+	defer sink.stop()
+	in, err := b.startHeal(ctx, p, "heal-checks", strconv.Itoa(b.genCore+1), func(s setup) string { return checksConfig(s, addrs) })
+	if err != nil {
+		return f, err
+	}
+	defer in.stop()
+	if err := rest(ctx, checkSettle); err != nil {
+		return f, err
+	}
+	return countChecks(ctx, in, addrs[0])
+}
+
+// countChecks looks at control for a while.
+func countChecks(ctx context.Context, in *instance, sink string) (checkFigures, error) {
+	var f checkFigures
+	pid := kindOf(in, "control")
+	if pid == 0 {
+		return f, errors.New("there is no control")
+	}
+	began := time.Now()
+	cpu, err1 := cpuTime(pid)
+	checks, err2 := sinkCount(sink)
+	if err := errors.Join(err1, err2, rest(ctx, checkTime)); err != nil {
+		return f, err
+	}
+	cpuNow, err1 := cpuTime(pid)
+	checksNow, err2 := sinkCount(sink)
+	took := time.Since(began).Seconds()
+	f = checkFigures{PerSecond: float64(checksNow-checks) / took, Percent: (cpuNow - cpu).Seconds() / took * 100}
+	if f.PerSecond == 0 {
+		err1 = errors.Join(err1, errors.New("no check has come"))
+	}
+	return f, errors.Join(err1, err2)
+}
+
+// checksConfig is many upstreams, and a location for each.
+func checksConfig(s setup, addrs []string) string {
+	var b strings.Builder
+	var names []string
+	for n := range checkUpstreams {
+		name := fmt.Sprintf("u%04d", n)
+		names = append(names, strconv.Quote(name))
+		fmt.Fprintf(&b, "[upstreams.%s]\naddrs = [\"%s\"]\nhealth_check = \"tcp://bench.local?check_frequency=10s\"\n\n[locations.%s]\npath = \"/%s\"\nupstream = %q\n\n",
+			name, strings.Join(addrs, `", "`), name, name, name)
+	}
+	fmt.Fprintf(&b, "[servers.web]\naddr = \"127.0.0.1:%d\"\nlocations = [%s]\n", s.port, strings.Join(names, ", "))
+	return b.String()
+}
+
+// kindOf is the process of an instance that has a name, 0 if there is none.
+func kindOf(in *instance, name string) int {
+	for _, pid := range processTree(in.cmd.Process.Pid) {
+		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)) // it may have ended
+		if strings.HasPrefix(string(text), "pingap: "+name) {
+			return pid
+		}
+	}
+	return 0
+}
+
+// cpuTime is what a process has used so far.
+func cpuTime(pid int) (time.Duration, error) {
+	paths, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+	var sum time.Duration
+	for _, path := range paths {
+		text, readErr := os.ReadFile(path)
+		if readErr != nil {
+			continue // a thread that has ended
+		}
+		first, _, _ := strings.Cut(string(text), " ")
+		ns, parseErr := strconv.ParseInt(first, 10, 64)
+		err = errors.Join(err, parseErr)
+		sum += time.Duration(ns)
+	}
+	return sum, err
+}
+
+// sinkCount asks a sink how many connections it has had.
+func sinkCount(addr string) (int64, error) {
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		return 0, err
+	}
+	defer c.Close()
+	if _, err := io.WriteString(c, "count\n"); err != nil {
+		return 0, err
+	}
+	line, err := bufio.NewReader(c).ReadString('\n')
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseInt(strings.TrimSpace(line), 10, 64)
+}
