@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"pingap/bench/internal/heal"
 )
 
 // options are the runner's flags.
@@ -127,9 +129,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if o.apply {
 		apply = b.printApply(ctx, stdout)
 	}
-	var heal *healFigures
+	var healing *heal.Figures
 	if o.rows == "" {
-		heal = b.printHeal(ctx, stdout)
+		healing = b.printHeal(ctx, stdout)
 	}
 	if o.keep {
 		fmt.Fprintln(stderr, "configurations and logs:", dir)
@@ -142,5 +144,5 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	fmt.Fprintln(stderr, "figures:", path)
-	return writeJSON(path, b.describe(), results, apply, heal)
+	return writeJSON(path, b.describe(), results, apply, healing)
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"pingap/bench/internal/heal"
 )
 
 // description is what a reader of the figures must know about the run.
@@ -152,13 +154,13 @@ func printFailures(w io.Writer, results []result) {
 	}
 }
 
-func writeJSON(path string, d description, results []result, apply *applyFigures, heal *healFigures) error {
+func writeJSON(path string, d description, results []result, apply *applyFigures, healing *heal.Figures) error {
 	text, err := json.MarshalIndent(struct {
 		description
 		Results []result      `json:"results"`
 		Apply   *applyFigures `json:"apply,omitempty"`
-		Heal    *healFigures  `json:"heal,omitempty"`
-	}{d, results, apply, heal}, "", "  ")
+		Heal    *heal.Figures `json:"heal,omitempty"`
+	}{d, results, apply, healing}, "", "  ")
 	if err != nil {
 		return err
 	}

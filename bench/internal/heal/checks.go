@@ -1,4 +1,4 @@
-package main
+package heal
 
 import (
 	"bufio"
@@ -21,40 +21,38 @@ const (
 	checkTime      = 20 * time.Second // two rounds
 )
 
-// checkFigures are what active health checks cost.
-type checkFigures struct {
+// Checks are what active health checks cost.
+type Checks struct {
 	PerSecond float64 `json:"checks_per_second"`
 	Percent   float64 `json:"control_percent_of_a_core"`
 }
 
 // measureChecks has many backends checked, all of them in another process.
-func (b *bench) measureChecks(ctx context.Context, p proxy) (checkFigures, error) {
-	var f checkFigures
-	ports := make([]int, checkBackends)
-	addrs := make([]string, checkBackends)
-	for i := range ports {
-		var err error
-		if ports[i], err = freePort(); err != nil {
-			return f, err
-		}
-		addrs[i] = "127.0.0.1:" + strconv.Itoa(ports[i])
+func (t Tools) measureChecks(ctx context.Context) (Checks, error) {
+	var f Checks
+	ports, err := t.ports(checkBackends)
+	if err != nil {
+		return f, err
 	}
-	dir := filepath.Join(b.dir, "sink")
+	var addrs []string
+	for _, port := range ports {
+		addrs = append(addrs, "127.0.0.1:"+strconv.Itoa(port))
+	}
+	dir := filepath.Join(t.Dir, "sink")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return f, err
 	}
-	sink, err := start(ctx, proxy{name: "sink", binary: b.peerPath, command: func(setup) ([]string, []string, error) {
-		return []string{"sink", "-addr", strings.Join(addrs, ",")}, nil, nil
-	}}, setup{dir: dir, port: ports[len(ports)-1]}, strconv.Itoa(b.genCore))
+	sink, err := t.Start(ctx, Program{Name: "sink", Binary: t.Peer, Args: []string{"sink", "-addr", strings.Join(addrs, ",")}, Dir: dir,
+		Port: ports[len(ports)-1], Core: t.LoadCore})
 	if err != nil {
 		return f, err
 	}
-	defer sink.stop()
-	in, err := b.startHeal(ctx, p, "heal-checks", strconv.Itoa(b.genCore+1), func(s setup) string { return checksConfig(s, addrs) })
+	defer sink.Stop()
+	in, err := t.start(ctx, "checks", func(port int, _ string) string { return checksConfig(port, addrs) })
 	if err != nil {
 		return f, err
 	}
-	defer in.stop()
+	defer in.Stop()
 	if err := rest(ctx, checkSettle); err != nil {
 		return f, err
 	}
@@ -62,8 +60,8 @@ func (b *bench) measureChecks(ctx context.Context, p proxy) (checkFigures, error
 }
 
 // countChecks looks at control for a while.
-func countChecks(ctx context.Context, in *instance, sink string) (checkFigures, error) {
-	var f checkFigures
+func countChecks(ctx context.Context, in instance, sink string) (Checks, error) {
+	var f Checks
 	pid := kindOf(in, "control")
 	if pid == 0 {
 		return f, errors.New("there is no control")
@@ -77,7 +75,7 @@ func countChecks(ctx context.Context, in *instance, sink string) (checkFigures, 
 	cpuNow, err1 := cpuTime(pid)
 	checksNow, err2 := sinkCount(sink)
 	took := time.Since(began).Seconds()
-	f = checkFigures{PerSecond: float64(checksNow-checks) / took, Percent: (cpuNow - cpu).Seconds() / took * 100}
+	f = Checks{PerSecond: float64(checksNow-checks) / took, Percent: (cpuNow - cpu).Seconds() / took * 100}
 	if f.PerSecond == 0 {
 		err1 = errors.Join(err1, errors.New("no check has come"))
 	}
@@ -85,7 +83,7 @@ func countChecks(ctx context.Context, in *instance, sink string) (checkFigures, 
 }
 
 // checksConfig is many upstreams, and a location for each.
-func checksConfig(s setup, addrs []string) string {
+func checksConfig(port int, addrs []string) string {
 	var b strings.Builder
 	var names []string
 	for n := range checkUpstreams {
@@ -94,13 +92,13 @@ func checksConfig(s setup, addrs []string) string {
 		fmt.Fprintf(&b, "[upstreams.%s]\naddrs = [\"%s\"]\nhealth_check = \"tcp://bench.local?check_frequency=10s\"\n\n[locations.%s]\npath = \"/%s\"\nupstream = %q\n\n",
 			name, strings.Join(addrs, `", "`), name, name, name)
 	}
-	fmt.Fprintf(&b, "[servers.web]\naddr = \"127.0.0.1:%d\"\nlocations = [%s]\n", s.port, strings.Join(names, ", "))
+	fmt.Fprintf(&b, "[servers.web]\naddr = \"127.0.0.1:%d\"\nlocations = [%s]\n", port, strings.Join(names, ", "))
 	return b.String()
 }
 
 // kindOf is the process of an instance that has a name, 0 if there is none.
-func kindOf(in *instance, name string) int {
-	for _, pid := range processTree(in.cmd.Process.Pid) {
+func kindOf(in instance, name string) int {
+	for _, pid := range in.PIDs {
 		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)) // it may have ended
 		if strings.HasPrefix(string(text), "pingap: "+name) {
 			return pid
