@@ -32,7 +32,6 @@ func (b *bench) healLoad(ctx context.Context, l heal.Load) (heal.Answers, error)
 	o := b.o
 	o.seconds = l.Time
 	r := row{Conns: 64, Path: "/small", Length: smallAnswer, Cookie: l.Cookie, Rate: l.Rate}
-	args := genArgs(r, o, l.Port, b.upstream, b.genCore, l.PIDs, false)
-	g, err := runGen(ctx, b.gen, append(args, "--upstream", join(l.Backends)))
+	g, err := runGen(ctx, b.gen, genArgs(r, o, l.Port, b.upstream, b.genCore, l.PIDs, false))
 	return heal.Answers{Errors: g.Errors, CPU: g.CPU, RPS: g.RPS}, err
 }

@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 #define MAX_PIDS 64
-#define MAX_PORTS 16
+#define MAX_PORTS 64
 #define READ_SIZE 32768
 #define SMALL_ANSWER 200
 #define MEDIUM_ANSWER 16384

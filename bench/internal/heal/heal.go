@@ -48,14 +48,13 @@ type Running struct {
 	EmptyLogs func()
 }
 
-// Load is requests for /small over 64 connections, to an instance and its backends.
+// Load is requests for /small over 64 connections to an instance.
 type Load struct {
-	Port     int
-	PIDs     []int
-	Backends []int // ports
-	Cookie   string
-	Rate     int // requests a second, 0 as fast as answers come
-	Time     time.Duration
+	Port   int
+	PIDs   []int
+	Cookie string
+	Rate   int // requests a second, 0 as fast as answers come
+	Time   time.Duration
 }
 
 // Answers are what came of it. CPU is µs of a request.
@@ -113,7 +112,7 @@ type instance struct {
 }
 
 // start runs pingap with a configuration, which is told the port.
-func (t Tools) start(ctx context.Context, name string, config func(port int, log string) string) (instance, error) {
+func (t Tools) start(ctx context.Context, name string, config func(port int, log string) string, env ...string) (instance, error) {
 	port, err := t.FreePort()
 	if err != nil {
 		return instance{}, err
@@ -129,7 +128,7 @@ func (t Tools) start(ctx context.Context, name string, config func(port int, log
 	if err := os.WriteFile(path, []byte(config(port, filepath.Join(in.dir, "access.log"))), 0o644); err != nil {
 		return in, err
 	}
-	in.Running, err = t.Start(ctx, Program{Name: "pingap", Binary: t.Pingap, Dir: in.dir, Port: port, Core: t.LoadCore + 1,
+	in.Running, err = t.Start(ctx, Program{Name: "pingap", Binary: t.Pingap, Dir: in.dir, Port: port, Core: t.LoadCore + 1, Env: env,
 		Args: []string{"-c", path, "--run-dir", in.runDir(), "--state-dir", filepath.Join(in.dir, "state"), "--workers", "1", "--threads", "1"}})
 	return in, err
 }

@@ -2,8 +2,9 @@ package heal
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -40,6 +41,11 @@ func (t Tools) measureRules(ctx context.Context) (Rules, error) {
 	if err != nil {
 		return Rules{}, err
 	}
+	up, err := t.backends(ctx, ports)
+	if err != nil {
+		return Rules{}, err
+	}
+	defer up.Stop()
 	plain, err := t.start(ctx, "plain", func(port int, log string) string { return config(port, log, ports, "", "") })
 	if err != nil {
 		return Rules{}, err
@@ -50,23 +56,23 @@ func (t Tools) measureRules(ctx context.Context) (Rules, error) {
 		return Rules{}, err
 	}
 	defer rules.Stop()
-	cookie, err := t.cookie(ctx, rules, ports)
+	cookie, err := cookieOf(ctx, rules)
 	if err != nil {
 		return Rules{}, err
 	}
-	return t.compare(ctx, plain, rules, ports, cookie)
+	return t.compare(ctx, plain, rules, cookie)
 }
 
-func (t Tools) compare(ctx context.Context, plain, rules instance, ports []int, cookie string) (Rules, error) {
+func (t Tools) compare(ctx context.Context, plain, rules instance, cookie string) (Rules, error) {
 	var without, with, fresh, ratio, freshRatio []float64
-	for round := range max(ruleRounds, t.Rounds) + 1 {
+	for range max(ruleRounds, t.Rounds) {
 		var cpu [3]float64
 		for i, m := range []struct {
 			in     instance
 			cookie string
 		}{{plain, cookie}, {rules, cookie}, {rules, ""}} {
-			a, err := t.Load(ctx, Load{Port: m.in.port, PIDs: m.in.PIDs, Backends: ports, Cookie: m.cookie, Time: ruleLoad})
-			if err == nil && (a.Errors > 0 && round > 0 || a.CPU == 0) {
+			a, err := t.Load(ctx, Load{Port: m.in.port, PIDs: m.in.PIDs, Cookie: m.cookie, Time: ruleLoad})
+			if err == nil && (a.Errors > 0 || a.CPU == 0) {
 				err = fmt.Errorf("%d errors, %.1f µs a request", a.Errors, a.CPU)
 			}
 			if err != nil {
@@ -75,42 +81,33 @@ func (t Tools) compare(ctx context.Context, plain, rules instance, ports []int, 
 			cpu[i] = a.CPU
 			m.in.EmptyLogs()
 		}
-		if round == 0 {
-			continue // backends only answer while there is load: their checks find them now
-		}
 		without, with, fresh = append(without, cpu[0]), append(with, cpu[1]), append(fresh, cpu[2])
 		ratio, freshRatio = append(ratio, cpu[1]/cpu[0]), append(freshRatio, cpu[2]/cpu[0])
 	}
 	return Rules{Without: t.Median(without), With: t.Median(with), Ratio: t.Median(ratio), NewCookie: t.Median(freshRatio)}, nil
 }
 
-// cookie is the one that the instance gives a client.
-func (t Tools) cookie(ctx context.Context, in instance, ports []int) (string, error) {
-	up, err := t.backends(ctx, in.dir, ports)
+// cookieOf is the cookie that the instance gives a client.
+func cookieOf(ctx context.Context, in instance) (string, error) {
+	r, err := in.get(ctx, "/small")
 	if err != nil {
 		return "", err
 	}
-	defer up.Stop()
-	for range 20 { // a check may have found the backends missing
-		r, err := in.get(ctx, "/small")
-		if err != nil {
-			return "", err
-		}
-		for _, c := range r.Cookies() {
-			if c.Name == stickyCookie {
-				return c.Name + "=" + c.Value, nil
-			}
-		}
-		if err := rest(ctx, time.Second); err != nil {
-			return "", err
+	for _, c := range r.Cookies() {
+		if c.Name == stickyCookie {
+			return c.Name + "=" + c.Value, nil
 		}
 	}
-	return "", errors.New("no cookie was set")
+	return "", fmt.Errorf("no cookie was set, status %d", r.StatusCode)
 }
 
-// backends are gen without load.
-func (t Tools) backends(ctx context.Context, dir string, ports []int) (Running, error) {
-	return t.Start(ctx, Program{Name: "gen as upstream", Binary: t.Gen, Dir: dir, Port: ports[0], Core: t.LoadCore,
+// backends are gen without load, as health checks need them: there all the time.
+func (t Tools) backends(ctx context.Context, ports []int) (Running, error) {
+	dir := filepath.Join(t.Dir, "backends")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return Running{}, err
+	}
+	return t.Start(ctx, Program{Name: "gen as upstream", Binary: t.Gen, Dir: dir, Port: ports[len(ports)-1], Core: t.LoadCore,
 		Args: []string{"--upstream", join(ports), "--seconds", "600"}})
 }
 
