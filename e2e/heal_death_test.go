@@ -1,8 +1,8 @@
 package e2e
 
 import (
+	"fmt"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 )
@@ -14,61 +14,78 @@ eject_duration = "2s"
 connection_timeout = "500ms"
 read_timeout = "500ms"`
 
-const (
-	noticeTime = 100 * time.Millisecond // in which every worker knows
-	deathLoad  = 6                      // clients of each kind
-)
+// noticeTime is how long it may take until every worker knows.
+const noticeTime = 100 * time.Millisecond
 
-// dying is a pool of 4 under load. Something is in front of the last one.
+// dying is a route to a pool of 4 under load, whose last backend has a fault.
 type dying struct {
-	t     *testing.T
-	i     *instance
-	f     fleet // all four
-	get   *traffic
-	post  *traffic
-	lost  int // failures of GET that were looked at
-	lostP int // of POST
+	t         *testing.T
+	fault     fault
+	f         fleet // all four
+	get, post *traffic
+	lost      [2]int // failures of GET and POST that were looked at
 }
 
-// startDying begins with load on an instance whose last backend is reached at via.
-func startDying(t *testing.T, f fleet, via, upstream, location string) *dying {
+// startDying begins with load on an instance with a pool for each kind of fault.
+func startDying(t *testing.T, upstream, location string) []*dying {
 	t.Helper()
-	addr := freePort(t)
-	conf := healConf(addr, f, dyingKeys+"\n"+upstream, location)
-	conf = strings.Replace(conf, f[len(f)-1].addr, via, 1)
-	d := &dying{t: t, f: f, i: start(t, conf)}
-	d.get = runLoad(t, addr, gets(deathLoad)...)
-	d.post = runLoad(t, addr, mix{clients: 2, pause: 2 * time.Millisecond, request: numbered("POST", "/post")})
-	d.goesOn()
-	return d
+	x, well, addr := newToxiproxy(t), newFleet(t, 3), freePort(t)
+	var all []*dying
+	var routes []route
+	for n := range toxicFaults(link{}) {
+		victim := newFleet(t, 1)[0]
+		l := x.link(victim.addr)
+		d := &dying{t: t, fault: toxicFaults(l)[n], f: append(well[:3:3], victim)}
+		all = append(all, d)
+		routes = append(routes, route{name: fmt.Sprintf("fault%d", n), addrs: well.addrs() + "," + l.addr, upstream: dyingKeys + "\n" + upstream, location: location})
+	}
+	start(t, routesConf(addr, routes...))
+	for n, d := range all {
+		d.get = runLoad(t, addr, getsOf(routes[n].name, 3, 10*time.Millisecond)...)
+		d.post = runLoad(t, addr, mix{clients: 2, pause: 10 * time.Millisecond, request: numbered("POST", "/"+routes[n].name)})
+	}
+	for _, d := range all {
+		d.goesOn()
+	}
+	return all
 }
 
 func (d *dying) goesOn() {
 	d.t.Helper()
-	d.get.progress(d.t, 100)
+	d.get.progress(d.t, 50)
 	d.post.progress(d.t, 20)
 }
 
-// happens lets a fault begin, waits until the load goes on without failures, lets it end, and waits for the backend to be used again. It
-// returns the requests lost.
-func (d *dying) happens(f fault) (get, post []failure) {
-	d.t.Helper()
-	victim := d.f[len(d.f)-1]
-	f.begin()
-	d.goesOn()
+// happen lets all faults begin, waits until every load goes on, lets them end, and waits until the backends are used again.
+func happen(all []*dying) {
+	for _, d := range all {
+		d.fault.begin()
+	}
+	for _, d := range all {
+		d.goesOn()
+	}
 	time.Sleep(2 * deadTime) // for those that wait for an answer
-	d.goesOn()
-	f.end()
-	fleet{victim}.all(d.t, 20)
-	get, post = d.get.failuresSoFar()[d.lost:], d.post.failuresSoFar()[d.lostP:]
-	d.lost, d.lostP = d.lost+len(get), d.lostP+len(post)
-	d.t.Logf("%s: %d GET and %d POST lost", f.name, len(get), len(post))
+	for _, d := range all {
+		d.goesOn()
+		d.fault.end()
+	}
+	for _, d := range all {
+		d.f[3:].all(d.t, 10)
+	}
+}
+
+// losses are the GET and POST that were lost since it was asked.
+func (d *dying) losses() (get, post []failure) {
+	get, post = d.get.failuresSoFar()[d.lost[0]:], d.post.failuresSoFar()[d.lost[1]:]
+	d.lost[0], d.lost[1] = d.lost[0]+len(get), d.lost[1]+len(post)
+	d.t.Logf("%s: %d GET and %d POST lost", d.fault.name, len(get), len(post))
 	return get, post
 }
 
 // atMostInFlight fails when more was lost than was in flight when the first request failed: one of each client.
-func (d *dying) atMostInFlight(name string, lost []failure) {
+func (d *dying) atMostInFlight(lost []failure) {
 	d.t.Helper()
+	name := d.fault.name
 	if len(lost) == 0 {
 		return
 	}
@@ -87,56 +104,57 @@ func (d *dying) atMostInFlight(name string, lost []failure) {
 	}
 }
 
-// Load: GET and POST. Fault: one backend of 4 is cut off, resets, hangs, is too slow, or cuts answers. Without retries. Expected: of each
-// client at most the request that was in flight on it when it was noticed; POST arrive once.
+// Load: GET and POST, to a pool for each fault. Fault: one backend of 4 is cut off, resets, hangs, is too slow, or cuts answers. Without retries. Expected: of
+// each client at most the request that was in flight on it when it was noticed; POST arrive once.
 func TestFaultABackendOfFourDiesWithoutRetries(t *testing.T) {
 	count := faultTest(t, 1, 10)
-	f := newFleet(t, 4)
-	l := newToxiproxy(t).link(f[3].addr)
-	d := startDying(t, f, l.addr, "", "max_retries = 0")
+	all := startDying(t, "", "max_retries = 0")
 	for range count {
-		for _, fault := range l.faults() {
-			get, post := d.happens(fault)
-			d.atMostInFlight(fault.name, get)
-			d.atMostInFlight(fault.name, post)
-			if fault.harmless && len(get)+len(post) > 0 {
-				t.Errorf("%s: %d requests were lost: %s", fault.name, len(get)+len(post), d.get.report())
+		happen(all)
+		for _, d := range all {
+			get, post := d.losses()
+			d.atMostInFlight(get)
+			d.atMostInFlight(post)
+			if d.fault.harmless && len(get)+len(post) > 0 {
+				t.Errorf("%s: %d requests were lost: %s", d.fault.name, len(get)+len(post), d.get.report())
 			}
 		}
 	}
-	f.mustArriveOnce(t, "POST")
+	for _, d := range all {
+		d.f.mustArriveOnce(t, "POST")
+	}
 }
 
 // The same with retries. Expected: no GET fails but one whose answer had begun; POST are lost as above and arrive once.
 func TestFaultABackendOfFourDiesWithRetries(t *testing.T) {
 	count := faultTest(t, 1, 10)
-	f := newFleet(t, 4)
-	l := newToxiproxy(t).link(f[3].addr)
-	d := startDying(t, f, l.addr, "", "max_retries = 3")
+	all := startDying(t, "", "max_retries = 3")
 	for range count {
-		for _, fault := range l.faults() {
-			get, post := d.happens(fault)
-			if len(get) > 0 && !fault.cuts {
-				t.Errorf("%s: %d GET were lost, the first: %v", fault.name, len(get), get[0].err)
+		happen(all)
+		for _, d := range all {
+			get, post := d.losses()
+			if len(get) > 0 && !d.fault.cuts {
+				t.Errorf("%s: %d GET were lost, the first: %v", d.fault.name, len(get), get[0].err)
 			}
-			d.atMostInFlight(fault.name, get)
-			d.atMostInFlight(fault.name, post)
+			d.atMostInFlight(get)
+			d.atMostInFlight(post)
 		}
 	}
-	f.mustArriveOnce(t, "POST")
+	for _, d := range all {
+		d.f.mustArriveOnce(t, "POST")
+	}
 }
 
 // The same with retries of all requests. Expected: no POST fails either; it may arrive twice.
 func TestFaultABackendOfFourDiesWithRetriesOfAll(t *testing.T) {
 	count := faultTest(t, 1, 10)
-	f := newFleet(t, 4)
-	l := newToxiproxy(t).link(f[3].addr)
-	d := startDying(t, f, l.addr, "retry_non_idempotent = true", "max_retries = 3")
+	all := startDying(t, "retry_non_idempotent = true", "max_retries = 3")
 	for range count {
-		for _, fault := range l.faults() {
-			get, post := d.happens(fault)
-			if lost := slices.Concat(get, post); len(lost) > 0 && !fault.cuts {
-				t.Errorf("%s: %d requests were lost, the first: %v", fault.name, len(lost), lost[0].err)
+		happen(all)
+		for _, d := range all {
+			get, post := d.losses()
+			if lost := slices.Concat(get, post); len(lost) > 0 && !d.fault.cuts {
+				t.Errorf("%s: %d requests were lost, the first: %v", d.fault.name, len(lost), lost[0].err)
 			}
 		}
 	}

@@ -357,3 +357,29 @@ func asked(t *testing.T, addr, target string, n int, fields ...string) map[strin
 	}
 	return by
 }
+
+// route is a location /name to an upstream of its own.
+type route struct {
+	name, addrs        string
+	upstream, location string // further keys
+}
+
+// routesConf is a proxy with routes.
+func routesConf(addr string, routes ...route) string {
+	var names []string
+	var b strings.Builder
+	for _, r := range routes {
+		names = append(names, fmt.Sprintf("%q", r.name))
+		fmt.Fprintf(&b, "\n[locations.%s]\npath = \"/%s\"\nupstream = %q\n%s\n\n[upstreams.%s]\naddrs = [\"%s\"]\n%s\n",
+			r.name, r.name, r.name, r.location, r.name, strings.ReplaceAll(r.addrs, ",", `", "`), r.upstream)
+	}
+	return fmt.Sprintf("[servers.web]\naddr = %q\nlocations = [%s]\n", addr, strings.Join(names, ", ")) + b.String()
+}
+
+// getsOf is gets for a route.
+func getsOf(name string, n int, pause time.Duration) []mix {
+	return []mix{
+		{clients: n, pause: pause, request: numbered("GET", "/"+name+"/kept")},
+		{clients: n, fresh: true, pause: pause, request: numbered("GET", "/"+name+"/fresh")},
+	}
+}

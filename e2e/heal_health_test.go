@@ -10,22 +10,27 @@ import (
 	"time"
 )
 
-// sickness is a way of failing a health check.
-type sickness struct {
-	name string
-	fall func(m *member)
-}
-
-func sicknesses() map[string]sickness {
-	return map[string]sickness{
-		"503":     {"503", func(m *member) { m.has(trouble{sick: 503}) }},
-		"silence": {"silence", func(m *member) { m.has(trouble{mute: true}) }},
-		"refused": {"refused", func(m *member) { m.die() }},
+// ways of failing a health check.
+func sicken(m *member, way string) {
+	switch way {
+	case "503":
+		m.has(trouble{sick: 503})
+	case "silence":
+		m.has(trouble{mute: true})
+	case "refused":
+		m.die()
 	}
 }
 
-// Load: GET in both workers. Fault: one of 3 backends falls ill in all ways that its check can see. Expected: 0 failed; within 100 ms
-// of control's knowing no worker asks it any more; it is asked again once it is well.
+// checked is a route whose backends are checked in a way of its own. The first of them fall ill, each in its way; two stay well.
+type checked struct {
+	route
+	ways       []string
+	sick, well fleet
+}
+
+// Load: GET in both workers, to pools that are checked over tcp, http, https and grpc. Fault: backends fall ill in all ways that their check can see. Expected: 0
+// failed; within 100 ms of control's knowing no worker asks them any more; they are asked again once they are well.
 func TestFaultAnUnhealthyBackendGetsNothing(t *testing.T) {
 	count := faultTest(t, 1, 20)
 	const params = "?check_frequency=1s&failure=1&connection_timeout=400ms&read_timeout=400ms"
@@ -34,57 +39,81 @@ func TestFaultAnUnhealthyBackendGetsNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range []struct {
-		name, check, more string
-		tls               *tls.Config
-		ways              []string
-	}{
-		{name: "tcp", check: "tcp://backend" + params, ways: []string{"refused"}},
-		{name: "http", check: "http://backend/health" + params, ways: []string{"503", "silence", "refused"}},
-		{name: "https", check: "https://backend/health" + params, more: "sni = \"backend\"\nverify_cert = false",
-			tls: &tls.Config{Certificates: []tls.Certificate{pair}}, ways: []string{"503", "silence", "refused"}},
-		{name: "grpc", check: "grpc://backend" + params + "&service=shop", ways: []string{"503", "silence", "refused"}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			if soakMinutes(t) == 0 {
-				t.Parallel()
-			}
-			f := newFleetTLS(t, 3, c.tls)
-			addr := freePort(t)
-			i := start(t, healConf(addr, f, fmt.Sprintf("health_check = %q\nread_timeout = \"400ms\"\n%s", c.check, c.more), "max_retries = 3"))
-			l := runLoad(t, addr, gets(2)...)
-			f.all(t, 20)
-			for range count {
-				for _, way := range c.ways {
-					i.fallsIll(f, sicknesses()[way])
-				}
-			}
-			l.mustBeClean(t)
-		})
+	all := []string{"503", "silence", "refused"}
+	pools := []checked{
+		{route: route{name: "tcp", upstream: "tcp://backend" + params}, ways: all[2:]},
+		{route: route{name: "http", upstream: "http://backend/health" + params}, ways: all},
+		{route: route{name: "https", upstream: "https://backend/health" + params}, ways: all},
+		{route: route{name: "grpc", upstream: "grpc://backend" + params + "&service=shop"}, ways: all},
+	}
+	addr := freePort(t)
+	var routes []route
+	for n := range pools {
+		p := &pools[n]
+		p.upstream = fmt.Sprintf("health_check = %q\nread_timeout = \"400ms\"", p.upstream)
+		var cfg *tls.Config
+		if p.name == "https" {
+			cfg = &tls.Config{Certificates: []tls.Certificate{pair}}
+			p.upstream += "\nsni = \"backend\"\nverify_cert = false"
+		}
+		f := newFleetTLS(t, len(p.ways)+2, cfg)
+		p.sick, p.well, p.addrs, p.location = f[:len(p.ways)], f[len(p.ways):], f.addrs(), "max_retries = 4"
+		routes = append(routes, p.route)
+	}
+	i := start(t, routesConf(addr, routes...))
+	var loads []*traffic
+	for _, p := range pools {
+		loads = append(loads, runLoad(t, addr, getsOf(p.name, 2, 5*time.Millisecond)...))
+		p.sick.all(t, 10)
+	}
+	for range count {
+		i.fallIll(pools)
+	}
+	for _, l := range loads {
+		l.mustBeClean(t)
 	}
 }
 
-// fallsIll lets the first of some backends be ill for a while.
-func (i *instance) fallsIll(f fleet, s sickness) {
+// fallIll lets backends be ill for a while.
+func (i *instance) fallIll(pools []checked) {
 	i.t.Helper()
-	sick, well := f[:1], f[1:]
 	from := i.logged()
-	s.fall(sick[0])
-	at := i.becomes(from, sick[0].addr, "unhealthy")
-	i.inBoth(func() { well.all(i.t, 50) })
-	late := sick[0].lastArrival().Sub(at)
-	i.t.Logf("%s: the last request came %v after control knew", s.name, late.Round(time.Millisecond))
-	if late > time.Second { // on a machine that is busy; the goal is noticeTime
-		i.t.Errorf("%s: a request came %v after control knew", s.name, late)
+	for _, p := range pools {
+		for n, m := range p.sick {
+			sicken(m, p.ways[n])
+		}
 	}
-	i.inBoth(func() { sick.quiet(i.t, well, 100) })
+	for _, p := range pools {
+		for n, m := range p.sick {
+			at := i.becomes(from, m.addr, "unhealthy")
+			p.well.all(i.t, 20)
+			late := m.lastArrival().Sub(at)
+			i.t.Logf("%s, %s: the last request came %v after control knew", p.name, p.ways[n], late.Round(time.Millisecond))
+			if late > time.Second { // on a machine that is busy; the goal is noticeTime
+				i.t.Errorf("%s, %s: a request came %v after control knew", p.name, p.ways[n], late)
+			}
+		}
+	}
+	i.inBoth(func() {
+		for _, p := range pools {
+			p.sick.quiet(i.t, p.well, 50)
+		}
+	})
 	from = i.logged()
-	if sick[0].isDead() {
-		sick[0].back()
+	for _, p := range pools {
+		for _, m := range p.sick {
+			if m.isDead() {
+				m.back()
+			}
+			m.has(trouble{})
+		}
 	}
-	sick[0].has(trouble{})
-	i.becomes(from, sick[0].addr, "healthy")
-	sick.all(i.t, 20)
+	for _, p := range pools {
+		for _, m := range p.sick {
+			i.becomes(from, m.addr, "healthy")
+		}
+		p.sick.all(i.t, 10)
+	}
 }
 
 func (m *member) isDead() bool {

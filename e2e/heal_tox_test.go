@@ -130,8 +130,8 @@ type fault struct {
 // deadTime is the read_timeout of tests, and half of what is too slow for it.
 const deadTime = 500 * time.Millisecond
 
-// faults are the ones of a link.
-func (l link) faults() []fault {
+// toxicFaults are those of a link.
+func toxicFaults(l link) []fault {
 	toxic := func(name, kind string, attributes map[string]int) fault {
 		return fault{name: name, begin: func() { l.add(kind, attributes) }, end: l.remove}
 	}
