@@ -128,7 +128,7 @@ type fault struct {
 }
 
 // deadTime is the read_timeout of tests, and half of what is too slow for it.
-const deadTime = 500 * time.Millisecond
+const deadTime = 1500 * time.Millisecond
 
 // toxicFaults are those of a link.
 func toxicFaults(l link) []fault {
