@@ -73,30 +73,35 @@ const backupWord = "backup"
 // ParseBackend reads "host[:port]", "[v6][:port]" or "unix:/path", with a weight and the word backup behind it, in this order, where
 // wanted.
 func ParseBackend(text string, defaultPort int) (Backend, error) {
-	words := strings.Fields(text)
-	b := Backend{Weight: 1}
-	if n := len(words); n > 1 && words[n-1] == backupWord {
-		b.Backup, words = true, words[:n-1]
+	addr, weight, backup, err := cutWeight(text)
+	if err != nil {
+		return Backend{}, err
 	}
-	if len(words) > 2 {
-		return Backend{}, fmt.Errorf("backend %q: expected an address, then a weight, then %q", clip(text), backupWord)
-	}
-	if len(words) == 2 {
-		n, err := strconv.Atoi(words[1])
-		if err != nil || n < 1 || n > maxWeight {
-			return Backend{}, fmt.Errorf("backend %q: expected a weight of 1 to %d after the blank", clip(text), maxWeight)
-		}
-		b.Weight = n
-	}
-	addr := ""
-	if len(words) > 0 {
-		addr = words[0]
-	}
-	var err error
+	b := Backend{Weight: weight, Backup: backup}
 	if b.Address, err = backendAddress(addr, defaultPort); err != nil {
 		return Backend{}, err
 	}
 	return b, nil
+}
+
+// cutWeight takes weight and backup off an entry of addrs.
+func cutWeight(text string) (addr string, weight int, backup bool, err error) {
+	words, weight := strings.Fields(text), 1
+	if n := len(words); n > 1 && words[n-1] == backupWord {
+		backup, words = true, words[:n-1]
+	}
+	if len(words) > 2 {
+		return "", 0, false, fmt.Errorf("backend %q: expected an address, then a weight, then %q", clip(text), backupWord)
+	}
+	if len(words) == 2 {
+		if weight, err = strconv.Atoi(words[1]); err != nil || weight < 1 || weight > maxWeight {
+			return "", 0, false, fmt.Errorf("backend %q: expected a weight of 1 to %d after the blank", clip(text), maxWeight)
+		}
+	}
+	if len(words) > 0 {
+		addr = words[0]
+	}
+	return addr, weight, backup, nil
 }
 
 // maxWeight bounds the weight of a backend, so that sums of weights cannot overflow.

@@ -16,19 +16,21 @@ func (l *loader) checkUpstream(e *entry, u *Upstream, hosts map[string]error) {
 		l.fail(e.problem("expected at least one backend", "addrs"))
 	}
 	l.checkDiscovery(e, u)
-	if u.Discovery != "docker" { // addrs are labels there
-		for i, text := range u.Addrs {
+	for i, text := range u.Addrs {
+		if u.Discovery != "docker" {
 			l.checkBackend(e, u, i, text, hosts)
+			continue
+		}
+		if _, err := ParseDockerLabel(text); err != nil {
+			l.fail(e.problem(err.Error(), "addrs", places.Element(i)))
 		}
 	}
 	l.checkAlgo(e, u)
 	l.checkHealth(e, u)
 	l.checkFailures(e, u)
 	l.checkUpstreamTLS(e, u)
-	for _, server := range splitList(u.DNSServer) {
-		if _, err := netip.ParseAddr(server); err != nil {
-			l.fail(e.problem(fmt.Sprintf("expected IP addresses with commas between, found %q", clip(server)), "dns_server"))
-		}
+	if _, err := NameServers(u.DNSServer); err != nil {
+		l.fail(e.problem(err.Error(), "dns_server"))
 	}
 	breaker := u.CircuitBreakMaxConsecutiveFailures > 0 || u.CircuitBreakMaxFailurePercent > 0
 	if breaker && !u.EnableBackendStats {
@@ -76,9 +78,7 @@ func splitList(text string) []string {
 
 func (l *loader) checkDiscovery(e *entry, u *Upstream) {
 	switch u.Discovery {
-	case "", "static", "dns", "transparent":
-	case "docker":
-		l.warnOnce(e, "discovery", "accepted, but not yet in effect: docker discovery; the upstream has no backends")
+	case "", "static", "dns", "docker", "transparent":
 	default:
 		l.warn(e.problem(fmt.Sprintf("unknown discovery %q, static is used; expected static, dns, docker or transparent", clip(u.Discovery)), "discovery"))
 	}
@@ -115,11 +115,11 @@ func (l *loader) checkBackend(e *entry, u *Upstream, i int, text string, hosts m
 		l.fail(e.problem(err.Error(), "addrs", places.Element(i)))
 		return
 	}
-	if ip, err := netip.ParseAddr(b.Host); err == nil && u.Discovery != "transparent" && !reachable(ip) {
+	if ip, err := netip.ParseAddr(b.Host); err == nil && u.Discovery != "transparent" && !Reachable(ip) {
 		l.fail(e.problem(fmt.Sprintf("address %s: expected a host, found an unspecified, broadcast, multicast or link-local address", b.Host), "addrs", places.Element(i)))
 		return
 	}
-	if l.opt.Resolve == nil || !isName(b.Host) || u.Discovery == "transparent" {
+	if l.opt.Resolve == nil || !isName(b.Host) || u.Discovery == "transparent" || IsService(b.Host) {
 		return
 	}
 	failure, seen := hosts[b.Host]
@@ -132,8 +132,8 @@ func (l *loader) checkBackend(e *entry, u *Upstream, i int, text string, hosts m
 	}
 }
 
-// reachable refuses addresses that no backend can have.
-func reachable(ip netip.Addr) bool {
+// Reachable refuses addresses that no backend can have.
+func Reachable(ip netip.Addr) bool {
 	ip = ip.Unmap()
 	broadcast := ip == netip.AddrFrom4([4]byte{255, 255, 255, 255})
 	return !ip.IsUnspecified() && !broadcast && !ip.IsMulticast() && !ip.IsLinkLocalUnicast()

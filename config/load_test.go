@@ -234,7 +234,6 @@ func TestWarnings(t *testing.T) {
 		{"other hash", "[upstreams.a]\naddrs=['127.0.0.1']\nalgo='hash:moon'", "unknown type of hash"},
 		{"other algo", "[upstreams.a]\naddrs=['127.0.0.1']\nalgo='least_con'", `did you mean "least_conn"?`},
 		{"other discovery", "[upstreams.a]\naddrs=['127.0.0.1']\ndiscovery='moon'", `unknown discovery "moon"`},
-		{"docker", "[upstreams.a]\naddrs=['app=web:80']\ndiscovery='docker'", "not yet in effect: docker"},
 		{"breaker without data", "[upstreams.a]\naddrs=['127.0.0.1']\ncircuit_break_max_failure_percent=5", "gets no data"},
 		{"key without effect", "[servers.a]\naddr='127.0.0.1:1'\nthreads=4", "without effect: all servers share"},
 	}

@@ -4,7 +4,7 @@ package config
 type Upstream struct {
 	Name                                            string   `toml:"-"`
 	Files                                           Files    `toml:"-"` // that keys name
-	Addrs                                           []string `toml:"addrs" class:"hot" required:"true" help:"Backends: host[:port], [v6][:port] or unix:/path, then a weight and the word backup where wanted: '10.0.0.1:80 5 backup'. The port is 443 with sni, else 80; the weight 1. A backup gets requests only while no other backend can. A name such as _http._tcp.example.com is looked up as SRV with discovery dns. With docker discovery: label[=value][:port][ weight]."`
+	Addrs                                           []string `toml:"addrs" class:"hot" required:"true" help:"Backends: host[:port], [v6][:port] or unix:/path, then a weight and the word backup where wanted: '10.0.0.1:80 5 backup'. The port is 443 with sni, else 80; the weight 1. A backup gets requests only while no other backend can. A name such as _http._tcp.example.com is looked up as SRV with discovery dns. With docker discovery: label[=value][:port][ weight][ backup], the containers that run and have the label."`
 	Discovery                                       string   `toml:"discovery" class:"hot" help:"How addrs become backends: static, dns, docker or transparent. Empty is static when all are IP addresses, else dns."`
 	Algo                                            string   `toml:"algo" class:"hot" default:"round_robin" help:"Choice of a backend: round_robin, least_conn, random2, or hash:url, hash:path, hash:ip, hash:header:name, hash:cookie:name, hash:query:name."`
 	ConnectionTimeout                               Duration `toml:"connection_timeout" class:"hot" default:"10s" help:"How long connecting may take; 0s is no limit."`
@@ -20,10 +20,10 @@ type Upstream struct {
 	TCPRecvBuf                                      Size     `toml:"tcp_recv_buf" class:"hot" help:"Receive buffer of the socket; 0 leaves it to the kernel."`
 	TCPFastOpen                                     bool     `toml:"tcp_fast_open" class:"hot" help:"Send data with the first packet of a connection."`
 	IPv4Only                                        bool     `toml:"ipv4_only" class:"hot" help:"Use only the IPv4 addresses of a name."`
-	UpdateFrequency                                 Duration `toml:"update_frequency" class:"hot" help:"How often names are resolved again; 0s is 60s. Static upstreams are not."`
-	DNSServer                                       string   `toml:"dns_server" class:"hot" help:"Comma list of addresses of name servers; empty are those of the system."`
-	DNSDomain                                       string   `toml:"dns_domain" class:"hot" help:"Domain of the host for the resolver."`
-	DNSSearch                                       string   `toml:"dns_search" class:"hot" help:"Comma list of search domains for the resolver."`
+	UpdateFrequency                                 Duration `toml:"update_frequency" class:"hot" help:"Longest time between two look-ups of a name, 5s to 5m; they are made by the TTL of the answers, within the same bounds. How often the docker engine is asked, besides its events: 0s is 60s. Static upstreams are not looked up again."`
+	DNSServer                                       string   `toml:"dns_server" class:"hot" help:"Comma list of IP addresses of name servers, each with a port where it is not 53; empty are those of the system, and its hosts file."`
+	DNSDomain                                       string   `toml:"dns_domain" class:"hot" help:"Domain that is tried behind names, after those of dns_search."`
+	DNSSearch                                       string   `toml:"dns_search" class:"hot" help:"Comma list of domains that are tried behind names; a name with a dot is tried alone first. Empty are those of the system where dns_server is empty too."`
 	SNI                                             string   `toml:"sni" class:"hot" help:"Name sent in TLS; not empty switches TLS to the backends on, $host is the host of the request."`
 	VerifyCert                                      bool     `toml:"verify_cert" class:"hot" default:"true" help:"Verify chain and name of the backend's certificate."`
 	CA                                              string   `toml:"ca" class:"hot" file:"pem" help:"Certificates of the CAs that the backend's certificate must come from: PEM text, a file, or base64 of PEM. Empty are those of the system."`
