@@ -27,14 +27,12 @@ type member struct {
 	probes   atomic.Int64 // requests of health checks
 	now, max atomic.Int64 // in process: at present, and the most at once
 
-	mu        sync.Mutex // guards all below
-	server    *http.Server
-	trouble   trouble
-	released  chan struct{} // closed when the present trouble is over
-	ids       map[string]int
-	last      time.Time // when the last request arrived
-	following bool      // the next ones are noted in times
-	times     []time.Time
+	mu       sync.Mutex // guards all below
+	server   *http.Server
+	trouble  trouble
+	released chan struct{} // closed when the present trouble is over
+	ids      map[string]int
+	last     time.Time // when the last request arrived
 }
 
 // trouble is what a backend does wrong; the zero value is nothing.
@@ -187,9 +185,6 @@ func (m *member) arrive(r *http.Request) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.last = time.Now()
-	if m.following && len(m.times) < 100_000 {
-		m.times = append(m.times, m.last)
-	}
 	if id := r.Header.Get(idField); id != "" {
 		m.ids[id]++
 	}
@@ -200,20 +195,6 @@ func (m *member) lastArrival() time.Time {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.last
-}
-
-// follow begins to note when requests arrive.
-func (m *member) follow() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.following, m.times = true, nil
-}
-
-// arrivals are the moments noted since follow.
-func (m *member) arrivals() []time.Time {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return append([]time.Time(nil), m.times...)
 }
 
 // addrs are the addresses, as proxyConf takes them.

@@ -64,7 +64,7 @@ func (t Tools) measureRules(ctx context.Context) (Rules, error) {
 }
 
 func (t Tools) compare(ctx context.Context, plain, rules instance, cookie string) (Rules, error) {
-	var without, with, fresh, ratio, freshRatio []float64
+	var without, with, ratio, freshRatio []float64
 	for range max(ruleRounds, t.Rounds) {
 		var cpu [3]float64
 		for i, m := range []struct {
@@ -81,7 +81,7 @@ func (t Tools) compare(ctx context.Context, plain, rules instance, cookie string
 			cpu[i] = a.CPU
 			m.in.EmptyLogs()
 		}
-		without, with, fresh = append(without, cpu[0]), append(with, cpu[1]), append(fresh, cpu[2])
+		without, with = append(without, cpu[0]), append(with, cpu[1])
 		ratio, freshRatio = append(ratio, cpu[1]/cpu[0]), append(freshRatio, cpu[2]/cpu[0])
 	}
 	return Rules{Without: t.Median(without), With: t.Median(with), Ratio: t.Median(ratio), NewCookie: t.Median(freshRatio)}, nil
