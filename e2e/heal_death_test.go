@@ -196,7 +196,7 @@ func killProcesses(t *testing.T, count int, location string, retries bool) {
 	}
 	addr := freePort(t)
 	const clients = 16
-	i := start(t, insert(insert(proxyConf(addr, f.addrs()+","+victim.addr), "upstreams.app", dyingKeys), "locations.all", location))
+	i := start(t, insert(insert(proxyConf(addr, f.addrs()+","+victim.addr), "upstreams.app", strings.Replace(dyingKeys, "40s", "3s", 1)), "locations.all", location))
 	l := runLoad(t, addr, mix{clients: clients, request: numbered("GET", "/slow")})
 	l.progress(t, 100)
 	lost := 0

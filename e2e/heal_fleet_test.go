@@ -138,6 +138,9 @@ func (m *member) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if tr.mute || tr.hang {
 		waitFor(r.Context(), released)
+		m.mu.Lock()
+		tr = m.trouble // what came after it
+		m.mu.Unlock()
 	}
 	if tr.cut {
 		panic(http.ErrAbortHandler)
