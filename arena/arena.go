@@ -1,44 +1,43 @@
 package arena
 
 import (
-	"crypto/sha256"
+	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/bits"
-	"os"
+	"sync"
 	"sync/atomic"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// ErrFull is the error of naming one counter more than the arena has rows. It comes up when a site is built.
-var ErrFull = errors.New("arena: no free row")
-
-// ErrReadOnly is the error of naming a counter that nobody has claimed yet, in a process that only reads.
-var ErrReadOnly = errors.New("arena: no such counter, and this process only reads")
+// Errors of an arena.
+var (
+	// ErrFull is the error of naming one counter more than the arena has room for. It comes up when a site is built.
+	ErrFull = errors.New("arena: no free row")
+	// ErrReadOnly is the error of naming a counter that nobody has claimed yet, in a process that only reads.
+	ErrReadOnly = errors.New("arena: no such counter, and this process only reads")
+	// ErrParts is the error of growing beyond MaxParts.
+	ErrParts = errors.New("arena: it has all the parts it may have")
+)
 
 // ReadOnly is the column of a process that counts nothing itself.
 const ReadOnly = -1
-
-// sizeSeals keep anyone from making an access fault.
-const sizeSeals = unix.F_SEAL_SHRINK | unix.F_SEAL_GROW
 
 // Options of Create; the zero value works.
 type Options struct {
 	Columns int // processes at a time, 1 to MaxColumns, 0 = DefaultColumns
 	Rows    int // counters, rounded up to a power of two, at most MaxRows, 0 = DefaultRows
+	Records int // likewise, at most MaxRecords, 0 = DefaultRecords
 }
 
 // Arena is one mapping of the shared memory. It may be used by many goroutines.
 type Arena struct {
-	fd      int
-	mem     []byte
-	seg     segment
-	column  int
-	ids     []uint64
-	columns [][]int64
+	column   int
+	writable bool
+	growing  sync.Mutex              // held while a part is added
+	mapped   atomic.Pointer[[]*part] // never changed, only replaced
 }
 
 // Create makes an arena. The creator belongs to no column; its descriptor (CLOEXEC) is FD.
@@ -49,144 +48,148 @@ func Create(o Options) (*Arena, error) {
 	if o.Rows == 0 {
 		o.Rows = DefaultRows
 	}
-	if o.Columns < 1 || o.Columns > MaxColumns || o.Rows < 1 || o.Rows > MaxRows {
-		return nil, fmt.Errorf("arena: %d columns, %d rows: out of range", o.Columns, o.Rows)
+	if o.Records == 0 {
+		o.Records = DefaultRecords
 	}
-	rows := 1 << bits.Len(uint(o.Rows-1))
-	seg := counters(o.Columns, rows)
-	total := seg.offset + seg.size
-	fd, err := unix.MemfdCreate("pingap-arena", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	if o.Columns < 1 || o.Columns > MaxColumns || o.Rows < 1 || o.Rows > MaxRows || o.Records < 1 || o.Records > MaxRecords {
+		return nil, fmt.Errorf("arena: %d columns, %d counters, %d records: out of range", o.Columns, o.Rows, o.Records)
+	}
+	var id [8]byte
+	rand.Read(id[:])
+	fd, err := createPart(newHeader(binary.LittleEndian.Uint64(id[:]), 0, o.Columns, power(o.Rows), power(o.Records)))
 	if err != nil {
-		return nil, fmt.Errorf("arena: memfd_create: %w", err)
+		return nil, err
 	}
-	err = write(fd, encodeHeader(total, seg), total)
-	if err != nil {
-		unix.Close(fd)
-		return nil, fmt.Errorf("arena: %w", err)
-	}
-	return mapArena(fd, ReadOnly, unix.PROT_READ|unix.PROT_WRITE)
+	return Open(fd)
 }
 
-func write(fd int, header []byte, total int) error {
-	if err := unix.Ftruncate(fd, int64(total)); err != nil {
-		return os.NewSyscallError("ftruncate", err)
-	}
-	if _, err := unix.Pwrite(fd, header, 0); err != nil {
-		return os.NewSyscallError("pwrite", err)
-	}
-	_, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, sizeSeals|unix.F_SEAL_SEAL)
-	return os.NewSyscallError("seal", err)
-}
+// power rounds up to a power of two.
+func power(n int) int { return 1 << bits.Len(uint(n-1)) }
 
-// Open maps the arena behind fd, which it takes over (closed on error), for a supervisor that goes on with it.
-func Open(fd int) (*Arena, error) { return mapArena(fd, ReadOnly, unix.PROT_READ|unix.PROT_WRITE) }
+// Open maps the arena behind fd, which it takes over (closed on error), for a process that counts nothing itself but may write:
+// a supervisor that goes on with it, and control, which gives records away.
+func Open(fd int) (*Arena, error) { return mapArena(fd, ReadOnly, true) }
 
 // Map maps the arena behind fd, which it takes over (closed on error), for the process of this column; with
 // ReadOnly the memory cannot be written.
-func Map(fd, column int) (*Arena, error) {
-	prot := unix.PROT_READ
-	if column != ReadOnly {
-		prot |= unix.PROT_WRITE
-	}
-	return mapArena(fd, column, prot)
-}
+func Map(fd, column int) (*Arena, error) { return mapArena(fd, column, column != ReadOnly) }
 
-func mapArena(fd, column, prot int) (*Arena, error) {
-	seg, size, err := inspect(fd)
-	if err == nil && (column < ReadOnly || column >= seg.columns) {
-		err = fmt.Errorf("arena: column %d of %d", column, seg.columns)
+func mapArena(fd, column int, writable bool) (*Arena, error) {
+	h, st, err := inspect(fd)
+	if err == nil && (column < ReadOnly || column >= h.columns) {
+		err = fmt.Errorf("arena: column %d of %d", column, h.columns)
 	}
-	var mem []byte
+	if err == nil && h.part != 0 {
+		err = fmt.Errorf("%w: part %d alone", ErrLayout, h.part)
+	}
+	a := &Arena{column: column, writable: writable}
+	var first *part
 	if err == nil {
-		mem, err = unix.Mmap(fd, 0, int(size), prot, unix.MAP_SHARED)
+		first, err = mapPart(fd, h, st, a.prot())
 	}
 	if err != nil {
 		unix.Close(fd)
 		return nil, err
 	}
-	a := &Arena{fd: fd, mem: mem, seg: seg, column: column}
-	stride := roundUp(seg.rows * 8)
-	a.ids = unsafe.Slice((*uint64)(unsafe.Pointer(&mem[seg.offset])), seg.rows)
-	for c := range seg.columns {
-		first := unsafe.Pointer(&mem[seg.offset+(c+1)*stride])
-		a.columns = append(a.columns, unsafe.Slice((*int64)(first), seg.rows))
-	}
+	a.mapped.Store(&[]*part{first})
 	return a, nil
 }
 
-// inspect validates the descriptor before anything is mapped.
-func inspect(fd int) (segment, int64, error) {
-	seals, err := unix.FcntlInt(uintptr(fd), unix.F_GET_SEALS, 0)
+func (a *Arena) prot() int {
+	if a.writable {
+		return unix.PROT_READ | unix.PROT_WRITE
+	}
+	return unix.PROT_READ
+}
+
+func (a *Arena) parts() []*part { return *a.mapped.Load() }
+
+// AddPart maps a further part behind fd, which it takes over (closed on error). Parts come in their order; one that is there
+// already is well. It may be called while other goroutines count.
+func (a *Arena) AddPart(fd int) error {
+	a.growing.Lock()
+	defer a.growing.Unlock()
+	parts := a.parts()
+	h, st, err := inspect(fd)
+	switch {
+	case err != nil:
+	case h.id != parts[0].id || h.columns != parts[0].columns:
+		err = fmt.Errorf("%w: part %d of another arena", ErrLayout, h.part)
+	case h.part > len(parts):
+		err = fmt.Errorf("%w: part %d, there are %d", ErrLayout, h.part, len(parts))
+	case h.part < len(parts) && parts[h.part].inode != st.Ino:
+		err = fmt.Errorf("%w: another part %d", ErrLayout, h.part)
+	case h.part < len(parts):
+		return unix.Close(fd)
+	}
+	var p *part
+	if err == nil {
+		p, err = mapPart(fd, h, st, a.prot())
+	}
 	if err != nil {
-		return segment{}, 0, fmt.Errorf("%w: not a memfd: %w", ErrLayout, err)
+		unix.Close(fd)
+		return err
 	}
-	if seals&sizeSeals != sizeSeals {
-		return segment{}, 0, fmt.Errorf("%w: size is not sealed", ErrLayout)
+	next := append(parts[:len(parts):len(parts)], p)
+	a.mapped.Store(&next)
+	return nil
+}
+
+// Grow makes a further part with room for at least that many counters and records more, as far as a part may have them, and adds
+// it here: its descriptor is the last of Parts. Only the supervisor calls it. Parts get larger, so that they last.
+func (a *Arena) Grow(rows, records int) error {
+	parts := a.parts()
+	if len(parts) > MaxParts {
+		return ErrParts
 	}
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
-		return segment{}, 0, fmt.Errorf("arena: fstat: %w", err)
+	haveRows := 0
+	for _, p := range parts {
+		haveRows += p.counters.rows
 	}
-	h := make([]byte, headerSize)
-	n, err := unix.Pread(fd, h, 0)
+	rows, records = min(max(rows, 0), MaxRows), min(max(records, 0), MaxRecords)
+	rows = min(power(max(rows+rows/7+1, haveRows, DefaultRows)), MaxRows)
+	records = min(power(max(records, a.Records(), DefaultRecords)), MaxRecords)
+	fd, err := createPart(newHeader(parts[0].id, len(parts), parts[0].columns, rows, records))
 	if err != nil {
-		return segment{}, 0, fmt.Errorf("arena: read header: %w", err)
+		return err
 	}
-	seg, err := decodeHeader(h[:n], st.Size)
-	return seg, st.Size, err
+	return a.AddPart(fd)
+}
+
+// Mend writes the first pages anew, for processes that map the arena next: any worker may have written rubbish over them.
+func (a *Arena) Mend() {
+	for _, p := range a.parts() {
+		_, _ = unix.Pwrite(p.fd, p.encode(), 0) // who maps it checks everything
+	}
 }
 
 // FD is the arena's descriptor, for passing on; it stays the Arena's.
-func (a *Arena) FD() int { return a.fd }
+func (a *Arena) FD() int { return a.parts()[0].fd }
+
+// Parts are the descriptors of the further parts in their order, likewise.
+func (a *Arena) Parts() (fds []int) {
+	for _, p := range a.parts()[1:] {
+		fds = append(fds, p.fd)
+	}
+	return fds
+}
 
 // Columns is the number of processes that can count at a time.
-func (a *Arena) Columns() int { return a.seg.columns }
+func (a *Arena) Columns() int { return a.parts()[0].columns }
 
-// Close unmaps the memory. No Counter of this Arena may be used any more.
+// Close unmaps the memory. No Counter or Record of this Arena may be used any more.
 func (a *Arena) Close() error {
-	err := unix.Munmap(a.mem)
-	return errors.Join(err, unix.Close(a.fd))
+	var err error
+	for _, p := range a.parts() {
+		err = errors.Join(err, unix.Munmap(p.mem), unix.Close(p.fd))
+	}
+	return err
 }
 
-// ZeroColumn forgets what a dead process had counted. Only the supervisor calls it, after the process has ended.
+// ZeroColumn forgets what a dead process had counted, in all parts. Only the supervisor calls it, after the process has ended.
 func (a *Arena) ZeroColumn(column int) {
-	stride := roundUp(a.seg.rows * 8)
-	offset := a.seg.offset + (column+1)*stride
-	// A hole reads as zeros and gives the pages back. Whole columns are whole pages.
-	err := unix.Fallocate(a.fd, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, int64(offset), int64(stride))
-	if err == nil {
-		return
+	for _, p := range a.parts() {
+		p.zero(&p.counters, p.cells, column)
+		p.zero(&p.records, p.held, column)
 	}
-	for i := range a.columns[column] {
-		atomic.StoreInt64(&a.columns[column][i], 0)
-	}
-}
-
-// Counter returns the counter of this name ("location/api/processing"), the same one in every process and for
-// the arena's whole life. Meant for building a site: it may probe many rows.
-func (a *Arena) Counter(name string) (*Counter, error) {
-	sum := sha256.Sum256([]byte(name))
-	id := binary.LittleEndian.Uint64(sum[:])
-	if id == 0 {
-		id = 1 // 0 marks a free row
-	}
-	mask := uint64(a.seg.rows - 1)
-	for i := range uint64(a.seg.rows) {
-		row := int((id + i) & mask)
-		got := atomic.LoadUint64(&a.ids[row])
-		if got == 0 {
-			if a.column == ReadOnly {
-				return nil, fmt.Errorf("%w: %s", ErrReadOnly, name)
-			}
-			if atomic.CompareAndSwapUint64(&a.ids[row], 0, id) {
-				got = id
-			} else {
-				got = atomic.LoadUint64(&a.ids[row]) // someone was quicker, perhaps with the same name
-			}
-		}
-		if got == id {
-			return &Counter{arena: a, row: row}, nil
-		}
-	}
-	return nil, fmt.Errorf("%w for %s: all %d are taken", ErrFull, name, a.seg.rows)
 }

@@ -43,6 +43,9 @@ func child(mode string) error {
 	if err != nil {
 		return err
 	}
+	if mode == "grow" {
+		return growing(a)
+	}
 	c, err := a.Counter("location/api/processing")
 	if err != nil {
 		return err
@@ -67,7 +70,7 @@ func hammer(a *Arena, c *Counter) error {
 	if err != nil {
 		return err
 	}
-	witness := &a.columns[0][w.row]
+	witness := &w.cells[0][w.row]
 	var above, admitted atomic.Int64
 	var wg sync.WaitGroup
 	for range 4 {
@@ -92,7 +95,7 @@ func hammer(a *Arena, c *Counter) error {
 	return nil
 }
 
-func start(t *testing.T, a *Arena, mode string, column int) (*exec.Cmd, *bufio.Reader) {
+func start(t *testing.T, a *Arena, mode string, column int) (*exec.Cmd, io.WriteCloser, *bufio.Reader) {
 	t.Helper()
 	fd, err := unix.FcntlInt(uintptr(a.FD()), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
@@ -116,7 +119,7 @@ func start(t *testing.T, a *Arena, mode string, column int) (*exec.Cmd, *bufio.R
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { in.Close(); cmd.Process.Kill() })
-	return cmd, bufio.NewReader(out)
+	return cmd, in, bufio.NewReader(out)
 }
 
 func create(t *testing.T, o Options) *Arena {
@@ -129,7 +132,7 @@ func create(t *testing.T, o Options) *Arena {
 	return a
 }
 
-// attach maps the arena as the process of a column would.
+// attach maps the arena with all its parts as the process of a column would.
 func attach(t *testing.T, a *Arena, column int) *Arena {
 	t.Helper()
 	fd, err := unix.FcntlInt(uintptr(a.FD()), unix.F_DUPFD_CLOEXEC, 0)
@@ -141,6 +144,11 @@ func attach(t *testing.T, a *Arena, column int) *Arena {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { b.Close() })
+	for _, fd := range a.Parts() {
+		if err := b.AddPart(dup(t, fd)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	return b
 }
 
@@ -157,7 +165,7 @@ func TestTheLimitHoldsOverProcesses(t *testing.T) {
 	a := create(t, Options{Columns: 4, Rows: 64})
 	var cmds []*exec.Cmd
 	for column := range 4 {
-		cmd, _ := start(t, a, "hammer", column)
+		cmd, _, _ := start(t, a, "hammer", column)
 		cmds = append(cmds, cmd)
 	}
 	for _, cmd := range cmds {
@@ -176,7 +184,7 @@ func TestAKilledProcessLosesItsShareOnly(t *testing.T) {
 	if !c.Acquire(limit) {
 		t.Fatal("refused")
 	}
-	cmd, out := start(t, a, "hold", 0)
+	cmd, _, out := start(t, a, "hold", 0)
 	if line, err := out.ReadString('\n'); err != nil || line != "holding\n" {
 		t.Fatalf("%q, %v", line, err)
 	}
@@ -237,8 +245,9 @@ func TestRubbishCrashesNobody(t *testing.T) {
 	mine := attach(t, a, 0)
 	c := counter(t, mine, "x")
 	for name, fill := range map[string]byte{"ones": 0xff, "high": 0x7f, "zeros": 0} {
-		for i := range a.mem {
-			a.mem[i] = fill
+		mem := a.parts()[0].mem
+		for i := range mem {
+			mem[i] = fill
 		}
 		c.Load()
 		if c.Acquire(10) {
@@ -248,15 +257,15 @@ func TestRubbishCrashesNobody(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, _, err := inspect(a.fd); !errors.Is(err, ErrLayout) {
+	if _, _, err := inspect(a.FD()); !errors.Is(err, ErrLayout) {
 		t.Errorf("rubbish was mapped: %v", err)
 	}
 	a.ZeroColumn(0)
-	a.columns[1][c.row], a.columns[2][c.row] = math.MaxInt64, math.MaxInt64
+	c.cells[1][c.row], c.cells[2][c.row] = math.MaxInt64, math.MaxInt64
 	if c.Load() != math.MaxInt64 || c.Acquire(10) {
 		t.Error("the sum wrapped")
 	}
-	a.columns[1][c.row], a.columns[2][c.row] = math.MinInt64, -1
+	c.cells[1][c.row], c.cells[2][c.row] = math.MinInt64, -1
 	if !c.Acquire(1) {
 		t.Error("a negative cell gave or took room")
 	}
@@ -264,12 +273,13 @@ func TestRubbishCrashesNobody(t *testing.T) {
 
 func TestMapRefusesWhatIsNoArena(t *testing.T) {
 	valid := func() []byte {
-		s := counters(2, 8)
-		return append(encodeHeader(headerSize+s.size, s), make([]byte, s.size)...)
+		h := newHeader(7, 0, 2, 8, 4)
+		return append(h.encode(), make([]byte, h.total()-headerSize)...)
 	}
 	at := func(off int, v uint64) func([]byte) []byte {
 		return func(b []byte) []byte { binary.LittleEndian.PutUint64(b[off:], v); return b }
 	}
+	const secondAt = segmentAt + segmentSize
 	cases := []struct {
 		name   string
 		change func([]byte) []byte
@@ -279,7 +289,9 @@ func TestMapRefusesWhatIsNoArena(t *testing.T) {
 		{"short", func(b []byte) []byte { return b[:100] }, sizeSeals},
 		{"cut", func(b []byte) []byte { return b[:headerSize+8] }, sizeSeals},
 		{"magic", at(0, 1), sizeSeals},
-		{"version", at(8, 2), sizeSeals},
+		{"version", at(8, 1), sizeSeals},
+		{"a later part", at(32, 1), sizeSeals},
+		{"part out of range", at(32, MaxParts+1), sizeSeals},
 		{"size", at(16, 1<<62), sizeSeals},
 		{"kind", at(segmentAt, 99), sizeSeals},
 		{"no rows", at(segmentAt+8, 0), sizeSeals},
@@ -289,6 +301,12 @@ func TestMapRefusesWhatIsNoArena(t *testing.T) {
 		{"offset in the header", at(segmentAt+16, 8), sizeSeals},
 		{"offset not aligned", at(segmentAt+16, headerSize+8), sizeSeals},
 		{"length", at(segmentAt+24, 1<<63), sizeSeals},
+		{"no records", at(secondAt, 99), sizeSeals},
+		{"counters twice", at(secondAt, 2<<32|kindCounters), sizeSeals},
+		{"other columns", at(secondAt, 1<<32|kindRecords), sizeSeals},
+		{"too many records", at(secondAt+8, MaxRecords*2), sizeSeals},
+		{"records outside", at(secondAt+16, 1<<40), sizeSeals},
+		{"length of records", at(secondAt+24, 8), sizeSeals},
 		{"not sealed", func(b []byte) []byte { return b }, unix.F_SEAL_SHRINK},
 	}
 	for _, c := range cases {
@@ -351,7 +369,7 @@ func BenchmarkAcquireRelease(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	a.column = 0
+	a.column = 0 // as a worker
 	c, err := a.Counter("x")
 	if err != nil {
 		b.Fatal(err)

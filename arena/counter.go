@@ -1,14 +1,26 @@
 package arena
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
 	"math"
 	"sync/atomic"
 )
 
 // Counter is one figure over all processes. All methods are safe for many goroutines and allocate nothing.
 type Counter struct {
-	arena *Arena
+	own   *int64    // this process's cell; nil where it only reads
+	cells [][]int64 // by column
 	row   int
+}
+
+func counterOf(cells [][]int64, row, column int) Counter {
+	c := Counter{cells: cells, row: row}
+	if column != ReadOnly {
+		c.own = &cells[column][row]
+	}
+	return c
 }
 
 // Acquire adds one if the sum over all processes stays at most limit, and reports whether it did. It is never above
@@ -16,15 +28,14 @@ type Counter struct {
 //
 // Why it holds: whoever adds last reads every column after all other holders have added, so sees them all.
 func (c *Counter) Acquire(limit int64) bool {
-	if c.arena.column == ReadOnly {
+	if c.own == nil {
 		return false
 	}
-	cell := &c.arena.columns[c.arena.column][c.row]
-	atomic.AddInt64(cell, 1)
+	atomic.AddInt64(c.own, 1)
 	if c.Load() <= limit {
 		return true
 	}
-	atomic.AddInt64(cell, -1)
+	atomic.AddInt64(c.own, -1)
 	return false
 }
 
@@ -33,8 +44,8 @@ func (c *Counter) Release() { c.Add(-1) }
 
 // Add changes this process's share without a limit, for figures such as requests in flight to a backend.
 func (c *Counter) Add(delta int64) {
-	if c.arena.column != ReadOnly {
-		atomic.AddInt64(&c.arena.columns[c.arena.column][c.row], delta)
+	if c.own != nil {
+		atomic.AddInt64(c.own, delta)
 	}
 }
 
@@ -42,7 +53,7 @@ func (c *Counter) Add(delta int64) {
 // A negative cell can only be rubbish and counts as zero; the sum saturates.
 func (c *Counter) Load() int64 {
 	var sum int64
-	for _, cells := range c.arena.columns {
+	for _, cells := range c.cells {
 		v := atomic.LoadInt64(&cells[c.row])
 		if v <= 0 {
 			continue
@@ -53,4 +64,83 @@ func (c *Counter) Load() int64 {
 		sum += v
 	}
 	return sum
+}
+
+// reach is how far from the row that its hash says a name is looked for. It bounds what a name costs that is in a part behind; up
+// to the load that FreeCounters lets come, all names find a place.
+const reach = 1024
+
+// Counter returns the counter of this name ("location/api/processing"), the same one in every process and for
+// the arena's whole life. Meant for building a site: it may probe many rows.
+//
+// Why it is the same one: rows are never freed, so whoever comes later finds taken what was taken, passes the same rows and parts, and
+// ends at the row that was claimed.
+func (a *Arena) Counter(name string) (*Counter, error) {
+	sum := sha256.Sum256([]byte(name))
+	id := binary.LittleEndian.Uint64(sum[:])
+	if id == 0 {
+		id = 1 // 0 marks a free row
+	}
+	parts := a.parts()
+	for _, p := range parts {
+		if row := p.find(id, a.column != ReadOnly); row >= 0 {
+			c := counterOf(p.cells, row, a.column)
+			return &c, nil
+		}
+	}
+	if a.column == ReadOnly {
+		return nil, fmt.Errorf("%w: %s", ErrReadOnly, name)
+	}
+	return nil, fmt.Errorf("%w for %s in %d parts", ErrFull, name, len(parts))
+}
+
+// find returns the row of an id, -1 for none. Where it is to claim, a free one on the way is taken.
+func (p *part) find(id uint64, claim bool) int {
+	mask := uint64(len(p.ids) - 1)
+	for i := range uint64(min(len(p.ids), reach)) {
+		row := int((id + i) & mask)
+		got := atomic.LoadUint64(&p.ids[row])
+		if got == 0 {
+			if !claim {
+				return -1
+			}
+			if atomic.CompareAndSwapUint64(&p.ids[row], 0, id) {
+				return row
+			}
+			got = atomic.LoadUint64(&p.ids[row]) // someone was quicker, perhaps with the same name
+		}
+		if got == id {
+			return row
+		}
+	}
+	return -1
+}
+
+// FreeCounters is how many names more find room for certain. Only one goroutine may call it. It reads what is taken, half a
+// megabyte for each part that is not full: nothing is counted in shared memory that a worker could falsify for good.
+func (a *Arena) FreeCounters() int {
+	free := 0
+	for _, p := range a.parts() {
+		free += p.free()
+	}
+	return free
+}
+
+func (p *part) free() int {
+	room := p.counters.rows
+	if room > reach {
+		room -= room / 8 // fuller, and some names would be too far off
+	}
+	if p.crowded {
+		return 0
+	}
+	p.scan(&p.counters, func(_ int, data []byte) {
+		for ; len(data) >= counterSize; data = data[counterSize:] {
+			if binary.LittleEndian.Uint64(data) != 0 {
+				room--
+			}
+		}
+	})
+	p.crowded = room <= 0
+	return max(room, 0)
 }

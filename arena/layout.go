@@ -9,14 +9,19 @@ import (
 // Limits of an arena.
 const (
 	MaxColumns     = 32      // processes at a time
-	MaxRows        = 1 << 20 // counters
+	MaxRows        = 1 << 20 // counters of a part
+	MaxRecords     = 1 << 18 // records of a part
+	MaxParts       = 16      // beside the first
 	DefaultRows    = 1 << 16
+	DefaultRecords = 1 << 14
 	DefaultColumns = 32
+
+	Words = 15 // of a record, beside its id
 )
 
 const (
 	magic       = 0x616e6572612d6770 // "pg-arena"
-	version     = 1
+	version     = 2                  // 1 had neither records nor parts
 	headerSize  = 4096
 	segments    = 16
 	segmentAt   = 64 // offset of the segment table
@@ -24,69 +29,134 @@ const (
 	pageSize    = 4096
 
 	kindCounters = 1
+	kindRecords  = 2
 )
 
-// ErrLayout is the error of a descriptor that does not hold an arena of this version.
+// Bytes of a row, ahead of the cells.
+const (
+	counterSize = 8
+	recordSize  = (1 + Words) * 8 // two lines of the cache, of which adjacent ones are fetched together
+)
+
+// stagger is how much further in its pages each column begins than the one before. All cells of a row would compete for the same few
+// places of the cache otherwise, and reading them takes three times as long.
+const stagger = 64
+
+// ErrLayout is the error of a descriptor that does not hold an arena of this version, or not the part that is wanted.
 var ErrLayout = errors.New("arena: not an arena of this version")
 
-// segment is an entry of the header's table: kind u32, columns u32, rows u64, offset u64, size u64.
+// segment is an entry of the header's table: kind u32, columns u32, rows u64, offset u64, size u64. Rows come first, then for each
+// column a cell for each row; both begin on a page.
 type segment struct {
-	kind    uint32
-	columns int
-	rows    int
-	offset  int
-	size    int
+	kind   uint32
+	rows   int
+	offset int
 }
 
-// counters returns the segment for the options, placed right behind the header.
-func counters(columns, rows int) segment {
-	size := roundUp(rows*8) * (columns + 1)
-	return segment{kind: kindCounters, columns: columns, rows: rows, offset: headerSize, size: size}
+// header is what the first page of a part says.
+type header struct {
+	id       uint64 // of the arena: its parts have the same
+	part     int    // 0 is the first
+	columns  int
+	counters segment
+	records  segment
 }
 
-func roundUp(n int) int { return (n + pageSize - 1) &^ (pageSize - 1) }
-
-func encodeHeader(total int, s segment) []byte {
-	h := make([]byte, headerSize)
-	le := binary.LittleEndian
-	le.PutUint64(h, magic)
-	le.PutUint32(h[8:], version)
-	le.PutUint32(h[12:], headerSize)
-	le.PutUint64(h[16:], uint64(total))
-	e := h[segmentAt:]
-	le.PutUint32(e, s.kind)
-	le.PutUint32(e[4:], uint32(s.columns))
-	le.PutUint64(e[8:], uint64(s.rows))
-	le.PutUint64(e[16:], uint64(s.offset))
-	le.PutUint64(e[24:], uint64(s.size))
+// newHeader places the segments one behind the other.
+func newHeader(id uint64, part, columns, rows, records int) header {
+	h := header{id: id, part: part, columns: columns, counters: segment{kindCounters, rows, headerSize}}
+	h.records = segment{kindRecords, records, headerSize + h.counters.size(columns)}
 	return h
 }
 
-// decodeHeader checks everything that later accesses rely on. h is a private copy: the shared one may change.
-func decodeHeader(h []byte, size int64) (segment, error) {
+func (h *header) total() int { return h.records.offset + h.records.size(h.columns) }
+
+func (s *segment) width() int {
+	if s.kind == kindRecords {
+		return recordSize
+	}
+	return counterSize
+}
+
+// stride is the size of a column.
+func (s *segment) stride() int { return roundUp(s.rows*8 + MaxColumns*stagger) }
+
+// column is where the pages of one begin, its cells some way behind.
+func (s *segment) column(c int) int { return s.offset + roundUp(s.rows*s.width()) + c*s.stride() }
+
+func (s *segment) size(columns int) int { return s.column(columns) - s.offset }
+
+func roundUp(n int) int { return (n + pageSize - 1) &^ (pageSize - 1) }
+
+func (h *header) encode() []byte {
+	b := make([]byte, headerSize)
 	le := binary.LittleEndian
-	if len(h) < headerSize || le.Uint64(h) != magic || le.Uint32(h[8:]) != version || le.Uint32(h[12:]) != headerSize {
-		return segment{}, fmt.Errorf("%w: header", ErrLayout)
+	le.PutUint64(b, magic)
+	le.PutUint32(b[8:], version)
+	le.PutUint32(b[12:], headerSize)
+	le.PutUint64(b[16:], uint64(h.total()))
+	le.PutUint64(b[24:], h.id)
+	le.PutUint32(b[32:], uint32(h.part))
+	for i, s := range []*segment{&h.counters, &h.records} {
+		e := b[segmentAt+i*segmentSize:]
+		le.PutUint32(e, s.kind)
+		le.PutUint32(e[4:], uint32(h.columns))
+		le.PutUint64(e[8:], uint64(s.rows))
+		le.PutUint64(e[16:], uint64(s.offset))
+		le.PutUint64(e[24:], uint64(s.size(h.columns)))
 	}
-	if le.Uint64(h[16:]) != uint64(size) {
-		return segment{}, fmt.Errorf("%w: header says %d bytes, there are %d", ErrLayout, le.Uint64(h[16:]), size)
+	return b
+}
+
+// decodeHeader checks everything that later accesses rely on. b is a private copy: the shared one may change.
+func decodeHeader(b []byte, size int64) (header, error) {
+	le := binary.LittleEndian
+	if len(b) < headerSize || le.Uint64(b) != magic || le.Uint32(b[8:]) != version || le.Uint32(b[12:]) != headerSize {
+		return header{}, fmt.Errorf("%w: header", ErrLayout)
 	}
+	if le.Uint64(b[16:]) != uint64(size) {
+		return header{}, fmt.Errorf("%w: header says %d bytes, there are %d", ErrLayout, le.Uint64(b[16:]), size)
+	}
+	part := le.Uint32(b[32:])
+	if part > MaxParts {
+		return header{}, fmt.Errorf("%w: part %d", ErrLayout, part)
+	}
+	h := header{id: le.Uint64(b[24:]), part: int(part), columns: int(le.Uint32(b[segmentAt+4:]))}
 	for i := range segments {
-		e := h[segmentAt+i*segmentSize:]
-		if le.Uint32(e) != kindCounters {
-			continue
+		if err := h.take(b[segmentAt+i*segmentSize:], uint64(size)); err != nil {
+			return header{}, err
 		}
-		columns, rows := le.Uint32(e[4:]), le.Uint64(e[8:])
-		if columns < 1 || columns > MaxColumns || rows < 1 || rows > MaxRows || rows&(rows-1) != 0 {
-			return segment{}, fmt.Errorf("%w: %d columns, %d rows", ErrLayout, columns, rows)
-		}
-		want := counters(int(columns), int(rows))
-		offset, length := le.Uint64(e[16:]), le.Uint64(e[24:])
-		if length != uint64(want.size) || offset < headerSize || offset%pageSize != 0 || offset > uint64(size)-length {
-			return segment{}, fmt.Errorf("%w: counters at %d, %d bytes, outside %d", ErrLayout, offset, length, size)
-		}
-		want.offset = int(offset)
-		return want, nil
 	}
-	return segment{}, fmt.Errorf("%w: no counters", ErrLayout)
+	if h.counters.kind == 0 || h.records.kind == 0 {
+		return header{}, fmt.Errorf("%w: no counters or no records", ErrLayout)
+	}
+	return h, nil
+}
+
+// take reads an entry of the segment table; of kinds that are not known nothing is wanted.
+func (h *header) take(e []byte, size uint64) error {
+	le := binary.LittleEndian
+	into, most := &h.counters, uint64(MaxRows)
+	switch le.Uint32(e) {
+	case kindCounters:
+	case kindRecords:
+		into, most = &h.records, MaxRecords
+	default:
+		return nil
+	}
+	columns, rows := le.Uint32(e[4:]), le.Uint64(e[8:])
+	if columns < 1 || columns > MaxColumns || int(columns) != h.columns || rows < 1 || rows > most || rows&(rows-1) != 0 {
+		return fmt.Errorf("%w: %d columns, %d rows", ErrLayout, columns, rows)
+	}
+	s := segment{kind: le.Uint32(e), rows: int(rows)}
+	offset, length := le.Uint64(e[16:]), le.Uint64(e[24:])
+	if length != uint64(s.size(h.columns)) || length > size || offset < headerSize || offset%pageSize != 0 || offset > size-length {
+		return fmt.Errorf("%w: segment at %d, %d bytes, outside %d", ErrLayout, offset, length, size)
+	}
+	if into.kind != 0 {
+		return fmt.Errorf("%w: two segments of kind %d", ErrLayout, s.kind)
+	}
+	s.offset = int(offset)
+	*into = s
+	return nil
 }

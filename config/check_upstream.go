@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"net/netip"
-	"net/url"
 	"strings"
 
 	"pingap/config/internal/places"
@@ -166,17 +165,17 @@ func (l *loader) checkAlgo(e *entry, u *Upstream) {
 	l.warn(e.problem(fmt.Sprintf("unknown algo %q, round_robin is used%s", clip(u.Algo), l.suggest(u.Algo, []string{"round_robin", "least_conn", "random2"})), "algo"))
 }
 
+// checkHealth judges health_check. Messages leave the URL out, which may hold a token.
 func (l *loader) checkHealth(e *entry, u *Upstream) {
-	if u.HealthCheck == "" {
+	check, err := u.Health()
+	if err != nil {
+		l.fail(e.problem(err.Error(), "health_check"))
 		return
 	}
-	const form = "expected a URL such as http://name/path?check_frequency=10s with tcp, http, https or grpc"
-	parsed, err := url.Parse(u.HealthCheck)
-	if err != nil || parsed.Host == "" {
-		l.fail(e.problem(form, "health_check"))
-		return
+	for _, odd := range check.Odd {
+		l.warn(e.problem(odd, "health_check"))
 	}
-	if !contains([]string{"tcp", "http", "https", "grpc"}, parsed.Scheme) {
-		l.fail(e.problem(fmt.Sprintf("%s, found %q", form, clip(parsed.Scheme)), "health_check"))
+	if u.Discovery == "transparent" && u.HealthCheck != "" {
+		l.warn(e.problem("without effect: transparent discovery has no set of backends", "health_check"))
 	}
 }

@@ -210,8 +210,7 @@ addrs = ["127.0.0.1"]
 health_check = "http://b/"
 backend_stats_interval = "1s"
 `, testOptions())
-	want := "pingap.toml:4: upstreams.a.health_check: accepted, but not yet in effect: health checks\n" +
-		"pingap.toml:5: upstreams.a.enable_backend_stats: accepted, but not yet in effect: backend statistics\n" +
+	want := "pingap.toml:5: upstreams.a.enable_backend_stats: accepted, but not yet in effect: backend statistics\n" +
 		"pingap.toml:9: upstreams.b.backend_stats_interval: accepted, but not yet in effect: backend statistics\n"
 	if got := lines(report.Warnings); got != want {
 		t.Errorf("got:\n%swant:\n%s", got, want)
@@ -235,6 +234,8 @@ func TestWarnings(t *testing.T) {
 		{"other algo", "[upstreams.a]\naddrs=['127.0.0.1']\nalgo='least_con'", `did you mean "least_conn"?`},
 		{"other discovery", "[upstreams.a]\naddrs=['127.0.0.1']\ndiscovery='moon'", `unknown discovery "moon"`},
 		{"breaker without data", "[upstreams.a]\naddrs=['127.0.0.1']\ncircuit_break_max_failure_percent=5", "gets no data"},
+		{"duration of a health check", "[upstreams.a]\naddrs=['127.0.0.1']\nhealth_check='http://a/?check_frequency=10'", "pingap.toml:3: upstreams.a.health_check: check_frequency: number 10 needs a unit such as ms, s, m, h or days; 10s is used"},
+		{"health check of what has no backends", "[upstreams.a]\naddrs=['a.test']\ndiscovery='transparent'\nhealth_check='tcp://a'", "upstreams.a.health_check: without effect: transparent"},
 		{"key without effect", "[servers.a]\naddr='127.0.0.1:1'\nthreads=4", "without effect: all servers share"},
 	}
 	for _, tt := range tests {

@@ -232,6 +232,11 @@ func (c *checker) settings(cfg *config.Config) {
 			IdleGrace: b.DrainIdleGrace.Std(), Spread: b.DrainSpread.Std(), LongTimeout: b.DrainLongTimeout.Std(),
 			MaxGenerations: b.MaxDrainingGenerations, MaxMemory: int64(b.MaxDrainingMemory), Orphan: b.OrphanGrace.Std(),
 			Longest: longestDrain(cfg)}}
+	for _, l := range cfg.Locations {
+		if l.MaxProcessing > 0 {
+			s.Counters++
+		}
+	}
 	if c.job.Threads >= 0 {
 		s.Threads = c.job.Threads
 	}

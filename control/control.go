@@ -99,6 +99,7 @@ func Run(ctx context.Context, opt Options) error {
 	defer p.kept.close()
 	defer p.issuing.close()
 	defer p.acceptor.Close()
+	defer p.closeArena()
 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -172,6 +173,7 @@ func newProcess(opt Options, m *ipc.Message, given *ipc.ControlStart) (*process,
 		p.acceptor.Close()
 		return nil, err
 	}
+	p.takeArena(m, given)
 	p.live = live{version: given.Version, sha: given.SHA}
 	p.load = given.Load
 	p.root.as = given.RunAs

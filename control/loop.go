@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"pingap/arena"
 	"pingap/control/source"
 	"pingap/ipc"
 )
@@ -26,6 +27,7 @@ type process struct {
 	recalled chan struct{} // closed when it is known what versions are kept
 	replaced func()        // ends Run: another supervisor has taken over
 	stateDir string        // empty: nothing is kept
+	arena    *arena.Arena  // shared with all workers; nil where the supervisor gave none
 	given    [2]*os.File   // the folder in it and its key, opened by the supervisor; nil where this process may do so itself
 
 	// loop
@@ -113,6 +115,8 @@ func (p *process) message(ctx context.Context, m *ipc.Message) {
 			taken.Errors = []string{err.Error()}
 		}
 		p.logSend(p.send(ctx, m.Txn, taken))
+	case *ipc.ArenaPart:
+		p.takePart(m, b)
 	default:
 		if a, ok := p.answers[m.Txn]; ok && m.Txn != 0 {
 			a.timer.Stop()

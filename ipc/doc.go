@@ -30,6 +30,7 @@
 //	Stop                            -                  exit 0 at once
 //	TicketKeys                      -                  for TLS session tickets; also to draining workers
 //	State {items}                   StateTaken         certificates and answers to challenges; also to draining workers
+//	ArenaPart {index}               -                  more shared memory; also to draining workers
 //	StatusRequest                   Status             the heartbeat, now
 //	Resync {epoch}                  Status             a new supervisor owns you
 //	MetricsPull                     Metrics            (sent once control merges metrics)
@@ -45,6 +46,7 @@
 //	ControlStart                    Ready              answers Hello; control loads and proposes only if sha is empty
 //	Reload                          -                  SIGHUP: load, then Propose
 //	LogFDs                          LogsTaken          the application log
+//	ArenaPart {index}               -                  as to workers
 //	Stop                            -                  exit
 //
 //	control -> supervisor
@@ -58,6 +60,7 @@
 //	Roll                            Applied | Refused  fresh workers for what is live
 //	Upgrade                         Upgraded | Refused a new supervisor takes over
 //	HistoryRequest                  History            the ledger
+//	ArenaGrow {records, counters}   ArenaGrown | Refused  after ArenaPart to all workers
 //	State {items}                   StateTaken | Refused  once all active workers have it, or were too slow
 //
 //	new supervisor -> old supervisor (over the socket that tableflip carries)
@@ -109,7 +112,11 @@
 //	                            ControlStart
 //	LogTarget.FD   supervisor   Start, ControlStart,         whole lines in one write (O_APPEND), or entries; closes the old
 //	                            Prepare, LogFDs
-//	Start.Arena    supervisor   Start, Orphan                arena.Map; writes its own column only
+//	Start.Arena    supervisor   Start, Orphan                arena.Map; writes its own column and what is in records only
+//	ControlStart.  supervisor   ControlStart                 arena.Open; gives records away
+//	Arena
+//	Parts,         supervisor   Start, ControlStart,         Arena.AddPart
+//	ArenaPart.FD                ArenaPart, Orphan, Handover
 //	Handover.      supervisor   Handover                     ReadMemfd; holds ticket keys and items
 //	Secrets
 //	Start.Rescue   supervisor   Start                        accepts on it while there is no supervisor; checks the peer's user

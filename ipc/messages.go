@@ -103,9 +103,10 @@ type Start struct {
 	Listeners  []Listener  `json:"listeners"`
 	Logs       []LogTarget `json:"logs"`
 	Arena      Slot        `json:"arena"`
-	Column     int         `json:"column"`  // this process's column of the arena
-	Threads    int         `json:"threads"` // GOMAXPROCS of this worker, 0 = default
-	Build      string      `json:"build"`   // of the supervisor
+	Parts      []Slot      `json:"parts,omitempty"` // further parts of the arena, in their order
+	Column     int         `json:"column"`          // this process's column of the arena
+	Threads    int         `json:"threads"`         // GOMAXPROCS of this worker, 0 = default
+	Build      string      `json:"build"`           // of the supervisor
 
 	// Rescue is a listening SEQPACKET socket in the run directory. Without a supervisor the worker accepts on it: who
 	// holds the run directory by then asks for everything back (Orphan).
@@ -281,7 +282,8 @@ type Orphan struct {
 	Status    Status     `json:"status"`
 	Listeners []Listener `json:"listeners"` // with their sockets; none from a draining worker
 	Arena     Slot       `json:"arena"`
-	Snapshot  Slot       `json:"snapshot"` // of the configuration it runs
+	Parts     []Slot     `json:"parts,omitempty"` // of the arena, as in Start
+	Snapshot  Slot       `json:"snapshot"`        // of the configuration it runs
 	Column    int        `json:"column"`
 
 	Tickets TicketKeys `json:"tickets,omitzero"` // that it was given last

@@ -28,6 +28,9 @@ type ControlStart struct {
 	Versions []Slot `json:"versions,omitempty"`
 	ACME     Slot   `json:"acme,omitempty"` // likewise the folder of certificates that CAs have issued
 
+	Arena Slot   `json:"arena,omitempty"` // whose records control gives away
+	Parts []Slot `json:"parts,omitempty"` // of it, as in Start
+
 	Items int `json:"items,omitempty"` // that the supervisor has of a control process before (State)
 }
 
@@ -56,6 +59,8 @@ type Settings struct {
 	LogJSON     bool          `json:"log_json,omitempty"`  // likewise
 
 	Drain DrainSettings `json:"drain"`
+
+	Counters int `json:"counters,omitempty"` // of the arena that the configuration names
 }
 
 // DrainSettings are the bounds of draining workers, of the keys of the same names; zero fields have the default.

@@ -16,6 +16,7 @@ type Handover struct {
 	Lock      Slot            `json:"lock"`    // of the run directory
 	Control   Slot            `json:"control"` // the listening control socket
 	Arena     Slot            `json:"arena"`
+	Parts     []Slot          `json:"parts,omitempty"`   // of the arena, as in Start
 	Snapshot  Slot            `json:"snapshot"`          // of the live version; 0 without one
 	Listeners map[string]Slot `json:"listeners"`         // by id
 	Logs      map[string]Slot `json:"logs"`              // by id

@@ -50,3 +50,6 @@ func (Rollback) Type() Type        { return TypeRollback }
 func (State) Type() Type           { return TypeState }
 func (StateTaken) Type() Type      { return TypeStateTaken }
 func (TicketKeys) Type() Type      { return TypeTicketKeys }
+func (ArenaGrow) Type() Type       { return TypeArenaGrow }
+func (ArenaGrown) Type() Type      { return TypeArenaGrown }
+func (ArenaPart) Type() Type       { return TypeArenaPart }

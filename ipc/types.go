@@ -34,6 +34,7 @@ const (
 	TypeLogLevel    Type = 43
 	TypeDump        Type = 44
 	TypeTicketKeys  Type = 45
+	TypeArenaPart   Type = 46
 
 	TypeActive    Type = 96
 	TypePrepared  Type = 97
@@ -60,6 +61,8 @@ const (
 	TypeUpgraded       Type = 171
 	TypeHistoryRequest Type = 172
 	TypeHistory        Type = 173
+	TypeArenaGrow      Type = 174
+	TypeArenaGrown     Type = 175
 
 	TypeConfigRead Type = 224
 	TypeConfigPart Type = 225
@@ -80,7 +83,8 @@ var known = index(Unknown{}, Hello{}, Ready{}, Stop{}, StatusRequest{}, LogFDs{}
 	Active{}, Prepared{}, Nack{}, Committed{}, Aborted{}, Status{}, Draining{}, Gone{}, Metrics{}, Orphan{},
 	ControlStart{}, Propose{}, Applied{}, Refused{}, StatusAll{}, Reload{}, Reopen{}, Reopened{}, Stopping{},
 	Roll{}, Upgrade{}, Upgraded{}, HistoryRequest{}, History{}, HandoverRequest{}, Handover{},
-	ConfigRead{}, ConfigPart{}, Rollback{}, State{}, StateTaken{}, TicketKeys{})
+	ConfigRead{}, ConfigPart{}, Rollback{}, State{}, StateTaken{}, TicketKeys{},
+	ArenaGrow{}, ArenaGrown{}, ArenaPart{})
 
 func index(all ...Body) map[Type]reflect.Type {
 	m := make(map[Type]reflect.Type, len(all))

@@ -84,6 +84,7 @@ func (s *supervisor) begin(p *proposal) {
 		s.refuse(p, ipc.Refused{Code: ipc.CodeStale, Reason: "the live configuration changed meanwhile; load again"})
 		return
 	}
+	s.makeRoom(p.Settings.Counters)
 	op := &apply{proposal: p, txn: s.nextTxn(), began: time.Now(), waiting: map[*child]struct{}{}}
 	if refused := s.stage(op); refused != nil {
 		s.refuse(p, *refused)
@@ -266,6 +267,7 @@ func (s *supervisor) commit() {
 	op.phase = committing
 	s.adopt(op.next)
 	s.persist() // from here on a successor rolls forward
+	s.quietUnwanted()
 	for _, c := range op.members {
 		op.waiting[c] = struct{}{}
 	}

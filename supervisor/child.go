@@ -184,7 +184,7 @@ func (s *supervisor) workerHello(c *child, b *ipc.Hello) error {
 		start.Rescue = fds.Add(c.rescue)
 	}
 	start.Snapshot = fds.Add(v.snapshot)
-	start.Arena = fds.Add(s.arena.FD())
+	start.Arena, start.Parts = s.giveArena(&fds)
 	for _, l := range v.listeners {
 		l.FD = fds.Add(s.listeners[l.ID].fd)
 		start.Listeners = append(start.Listeners, l)

@@ -52,6 +52,8 @@ func (s *supervisor) controlMessage(c *child, m *ipc.Message) error {
 		s.logsTaken(c, m.Txn, b.Errors...)
 	case *ipc.State:
 		s.tell(asks, b)
+	case *ipc.ArenaGrow:
+		s.askGrow(asks, b)
 	case *ipc.Unknown:
 		s.unknown(c, m.Txn, b.Of)
 	default:
@@ -71,6 +73,7 @@ func (s *supervisor) controlHello(c *child, b *ipc.Hello) error {
 	if f := s.logs[ipc.IDAppLog]; f != nil {
 		start.Logs = logTargets([]*logFile{f}, &fds)
 	}
+	start.Arena, start.Parts = s.giveArena(&fds)
 	start.Load, start.Items = s.load, s.vault.Len()
 	if s.live != nil && !s.foreign {
 		start.Version, start.SHA = s.live.number, s.live.sha

@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap/zaptest"
 	"golang.org/x/sys/unix"
 
+	"pingap/arena"
 	"pingap/ipc"
 )
 
@@ -40,6 +41,7 @@ type instance struct {
 	txn     uint32
 	address string
 	seen    map[ipc.Type]int // messages received so far
+	arena   *arena.Arena     // as control has it
 }
 
 func launch(t *testing.T, change func(*Options)) *instance {
@@ -134,6 +136,7 @@ func (i *instance) greet() {
 	i.send(ipc.Hello{PID: i.pid, ProtoMin: 1, ProtoMax: 1, Role: ipc.RoleControl})
 	m := i.receive(ipc.TypeControlStart)
 	i.start = m.Body.(*ipc.ControlStart)
+	i.mapArena(m)
 	m.Close()
 	i.send(ipc.Ready{})
 }
@@ -156,6 +159,9 @@ func (i *instance) receive(types ...ipc.Type) *ipc.Message {
 			i.t.Fatalf("waiting for %v: %v", types, err)
 		}
 		i.seen[m.Body.Type()]++
+		if part, ok := m.Body.(*ipc.ArenaPart); ok {
+			i.addPart(m, part.FD)
+		}
 		for _, typ := range types {
 			if m.Body.Type() == typ {
 				return m

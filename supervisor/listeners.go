@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"os"
+	"slices"
 
 	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
@@ -73,6 +74,16 @@ func (s *supervisor) keepListeners(v *version) {
 		if !wanted[id] {
 			s.dropListener(l)
 			delete(s.listeners, id)
+		}
+	}
+}
+
+// quietUnwanted lets no connection begin any more on listeners that the version which becomes live does not have: what waits in their
+// queues the workers accept before they close them.
+func (s *supervisor) quietUnwanted() {
+	for id, l := range s.listeners {
+		if !slices.ContainsFunc(s.live.listeners, func(w ipc.Listener) bool { return w.ID == id || socket.SameAddress(w, l.Listener) }) {
+			s.quiet(l)
 		}
 	}
 }

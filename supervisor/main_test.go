@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -64,7 +65,7 @@ func fakeControl() error {
 type worker struct {
 	dir   string
 	slot  int
-	mu    sync.Mutex // guards conn, state, sha, env, keys and items
+	mu    sync.Mutex // guards conn, state, sha, env, keys, items, had and holds
 	conn  *ipc.Conn
 	state string
 	sha   string
@@ -76,12 +77,17 @@ type worker struct {
 	keep  map[string]bool   // after it
 	stops map[string]func() // end accepting
 	hello ipc.Hello
+	arena *arena.Arena
 	held  *arena.Counter
-	keys  ipc.TicketKeys
-	start *ipc.Start
-	snap  int               // snapshot of start
-	await *ipc.Acceptor     // rescue socket
-	items map[string]string // bodies by kind and key
+	had   int          // parts, at the last Start or Prepare
+	holds map[int]bool // rows of records
+
+	ignored int // messages
+	keys    ipc.TicketKeys
+	start   *ipc.Start
+	snap    int               // snapshot of start
+	await   *ipc.Acceptor     // rescue socket
+	items   map[string]string // bodies by kind and key
 }
 
 // behaviour returns what the file for this slot and message says, "" for well-behaved.
@@ -99,7 +105,7 @@ func fakeWorker() error {
 	if err != nil {
 		return err
 	}
-	w := &worker{conn: conn, dir: os.Getenv("FAKE_DIR"), state: ipc.StateStarting, logs: map[string]*os.File{},
+	w := &worker{conn: conn, dir: os.Getenv("FAKE_DIR"), state: ipc.StateStarting, logs: map[string]*os.File{}, holds: map[int]bool{},
 		lns: map[string]int{}, stops: map[string]func(){}}
 	if _, err := fmt.Sscanf(os.Args[0], "pingap: worker %d", &w.slot); err != nil {
 		return err
@@ -127,7 +133,7 @@ func fakeWorker() error {
 	go w.beat()
 	for {
 		m, err := conn.Receive(ctx)
-		if err == io.EOF {
+		if err == io.EOF || errors.Is(err, unix.ECONNRESET) { // with something unread
 			if conn, err = w.rescued(ctx); err != nil {
 				return nil
 			}
@@ -161,6 +167,10 @@ func (w *worker) rescued(ctx context.Context) (*ipc.Conn, error) {
 	var fds ipc.FDs
 	o := ipc.Orphan{Hello: w.hello, Status: ipc.Status{State: w.state, SHA: w.sha}, Column: w.start.Column, Tickets: w.keys}
 	o.Hello.SHA, o.Snapshot = w.sha, fds.Add(w.snap)
+	o.Arena = fds.Add(w.arena.FD())
+	for _, fd := range w.arena.Parts() {
+		o.Parts = append(o.Parts, fds.Add(fd))
+	}
 	for _, l := range w.start.Listeners {
 		l.FD = fds.Add(w.lns[l.ID])
 		o.Listeners = append(o.Listeners, l)
@@ -224,7 +234,8 @@ func (w *worker) handle(ctx context.Context, m *ipc.Message) error {
 	case "nack":
 		return reply(ipc.Nack{Code: ipc.CodeInvalid, Path: "upstreams.api", Message: "no\nway"})
 	case "ignore":
-		return nil
+		w.ignored++
+		return os.WriteFile(filepath.Join(w.dir, fmt.Sprintf("worker%d.ignored", w.slot)), make([]byte, w.ignored), 0o644)
 	}
 	switch b := m.Body.(type) {
 	case *ipc.Start:
@@ -235,8 +246,11 @@ func (w *worker) handle(ctx context.Context, m *ipc.Message) error {
 		}
 		w.set(ipc.StateActive, w.sha)
 		return reply(ipc.Active{})
+	case *ipc.ArenaPart:
+		return w.addPart(m, b.FD)
 	case *ipc.Prepare:
 		w.next = b.SHA
+		w.countParts()
 		w.tell(b.Env)
 		w.takeLogs(m, b.Logs)
 		w.fresh, w.keep = map[string]int{}, map[string]bool{}
@@ -322,6 +336,13 @@ func (w *worker) begin(m *ipc.Message, b *ipc.Start, reply func(ipc.Body) error)
 	if err != nil {
 		return err
 	}
+	w.arena = a
+	for _, slot := range b.Parts {
+		if err := w.addPart(m, slot); err != nil {
+			return err
+		}
+	}
+	w.countParts()
 	held, err := a.Counter("held")
 	if err != nil {
 		return err
@@ -345,6 +366,40 @@ func (w *worker) begin(m *ipc.Message, b *ipc.Start, reply func(ipc.Body) error)
 		return nil
 	}
 	return reply(ipc.Ready{SHA: b.SHA})
+}
+
+func (w *worker) addPart(m *ipc.Message, slot ipc.Slot) error {
+	fd, err := m.Take(slot)
+	if err == nil {
+		err = w.arena.AddPart(fd)
+	}
+	return err
+}
+
+func (w *worker) countParts() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.had = len(w.arena.Parts())
+}
+
+// recordID is whom the record that tests use belongs to.
+const recordID = 7
+
+// hold has this worker hold one of a record, once, and tells of it.
+func (w *worker) hold(a *answer) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	a.Parts, a.Had, a.Record = len(w.arena.Parts()), w.had, -1
+	row, _ := strconv.Atoi(w.behaviour("record"))
+	r := w.arena.Record(row, recordID)
+	if r == nil {
+		return
+	}
+	if !w.holds[row] {
+		w.holds[row] = true
+		r.Held().Add(1)
+	}
+	a.Record, a.Word = r.Held().Load(), r.Word(0).Load()
 }
 
 func (w *worker) tell(env map[string]string) {
@@ -404,6 +459,9 @@ type answer struct {
 	Told           map[string]string // by Start or Prepare
 	Keys           []string          // digests of the ticket keys
 	Items          map[string]string // by State
+	Parts, Had     int               // of the arena: now, and when a configuration was built
+	Record         int64             // held of the record in file "worker.record" by all workers, -1 where there is none
+	Word           uint64            // its first word
 }
 
 // listen accepts on a socket until stopped.
@@ -430,6 +488,7 @@ func (w *worker) accept(l net.Listener, fd int) {
 		w.mu.Unlock()
 		a := answer{Slot: w.slot, PID: os.Getpid(), UID: os.Getuid(), Held: w.held.Load(), SHA: sha,
 			Nonblock: flags&unix.O_NONBLOCK != 0, FDs: links(), Env: os.Environ(), Told: told, Keys: keys, Items: items}
+		w.hold(&a)
 		nnp, _ := unix.PrctlRetInt(unix.PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)
 		a.NoNewPrivs = nnp == 1
 		json.NewEncoder(c).Encode(a)

@@ -49,7 +49,7 @@ func (s *supervisor) storeChild(c *child) {
 // storeAll stores what was taken over; what the manager has already it keeps once.
 func (s *supervisor) storeAll() {
 	s.store(inherit.NameControl, s.runDir.Control)
-	s.store(inherit.NameArena, s.arena.FD())
+	s.storeArena()
 	if s.vault.serial == 0 {
 		s.storeVault()
 	} else {

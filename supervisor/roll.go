@@ -111,6 +111,7 @@ func (s *supervisor) workerIsActive(c *child) {
 	s.adopt(op.next)
 	s.workers, s.generation, s.foreign = op.slots, s.last, false
 	s.persist() // a successor drains the old as well
+	s.quietUnwanted()
 	s.replace(old, op.record)
 	if boot {
 		s.ready()

@@ -104,6 +104,24 @@ func TestListenersComeAndGoWithoutFreshWorkers(t *testing.T) {
 	}
 }
 
+// Between the worker that closes a dropped listener last and the supervisor nobody may come: that connection would be reset.
+func TestADroppedListenerTakesNobodyWhileWorkersEmptyIt(t *testing.T) {
+	i := boot(t, func(o *Options) { o.Timings.Commit = patience })
+	more := freeAddress(t)
+	p := i.proposal("one", "two")
+	p.Class = ipc.ClassListeners
+	p.Listeners = append(p.Listeners, ipc.Listener{Network: "tcp4", Address: more, Server: "more"})
+	i.mustApply(p)
+	i.behave("worker.commit", "ignore")
+	p = i.proposal("two", "three")
+	p.Class = ipc.ClassListeners
+	i.sendProposal(p)
+	i.addressIs(more, false)
+	if w := workersIn(i.status(), ipc.StateActive); len(w) != 2 {
+		t.Errorf("%d workers: the socket may have been closed", len(w))
+	}
+}
+
 // addressIs waits until connections to an address are taken, or refused.
 func (i *instance) addressIs(address string, taken bool) {
 	i.t.Helper()

@@ -88,6 +88,7 @@ func (s *supervisor) tellAll(c *child) {
 func (s *supervisor) vaultAdopted() {
 	for c := range s.children {
 		if c.takesState() {
+			s.tellParts(c)
 			s.tellAll(c)
 		}
 	}

@@ -59,11 +59,12 @@ type supervisor struct {
 	wg     sync.WaitGroup
 	waits  sync.WaitGroup // for the ends of processes: not waited for when they are left to a successor
 
-	spawner *spawner
-	runDir  *rundir.Dir
-	in      *inherit.Set // what was found at the start; its strangers are used up later
-	arena   *arena.Arena
-	started time.Time
+	spawner  *spawner
+	runDir   *rundir.Dir
+	in       *inherit.Set // what was found at the start; its strangers are used up later
+	arena    *arena.Arena
+	newArena bool // the arena is new, and what the service manager may have is not
+	started  time.Time
 
 	live      *version // nil until the first proposal is applied
 	applies   uint64   // number of the last version
@@ -159,7 +160,7 @@ func (s *supervisor) open() error {
 	for _, name := range in.Useless() {
 		s.unstore(name)
 	}
-	if err := s.openArena(in.Arena); err != nil {
+	if err := s.openArena(in); err != nil {
 		return err
 	}
 	s.columns = make([]*child, s.arena.Columns())
@@ -180,18 +181,6 @@ func (s *supervisor) open() error {
 	}
 	s.storeAll() // listeners that are there without a state are for the first configuration to take
 	return nil
-}
-
-// openArena goes on with the arena of the supervisor before, if this build understands it: limits and counts stay exact.
-func (s *supervisor) openArena(fd int) (err error) {
-	if fd >= 0 {
-		if s.arena, err = arena.Open(fd); err == nil {
-			return nil
-		}
-		s.log.Warn("a new arena is begun", zap.Error(err))
-	}
-	s.arena, err = arena.Create(arena.Options{})
-	return err
 }
 
 func (s *supervisor) loop(ctx context.Context) {

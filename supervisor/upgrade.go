@@ -186,9 +186,10 @@ func (s *supervisor) handover(secrets int) (ipc.Handover, ipc.FDs, error) {
 	if err != nil {
 		return ipc.Handover{}, nil, err
 	}
-	b := ipc.Handover{State: data, Lock: fds.Add(s.runDir.LockFD()), Control: fds.Add(s.runDir.Control), Arena: fds.Add(s.arena.FD()),
+	b := ipc.Handover{State: data, Lock: fds.Add(s.runDir.LockFD()), Control: fds.Add(s.runDir.Control),
 		Snapshot: fds.Add(s.live.snapshot), Listeners: map[string]ipc.Slot{}, Logs: map[string]ipc.Slot{},
 		Workers: map[int]ipc.Slot{}, Rescues: map[int]ipc.Slot{}}
+	b.Arena, b.Parts = s.giveArena(&fds)
 	b.Secrets, b.SecretsSerial = fds.Add(secrets), s.vault.serial
 	for id, l := range s.listeners {
 		b.Listeners[id] = fds.Add(l.fd)

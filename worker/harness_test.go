@@ -206,6 +206,9 @@ func (b *boss) sendStart(cfg *config.Config, logs map[string]*os.File) {
 	s := ipc.Start{Slot: 1, Slots: 2, Version: 1, SHA: sha, Column: 1}
 	s.Snapshot = fds.Add(memfd)
 	s.Arena = fds.Add(b.arena.FD())
+	for _, fd := range b.arena.Parts() {
+		s.Parts = append(s.Parts, fds.Add(fd))
+	}
 	front := socketFile(b.t, b.front)
 	defer front.Close()
 	for _, server := range cfg.Servers {

@@ -63,6 +63,8 @@ func (w *worker) message(conn *ipc.Conn, m *ipc.Message) {
 		w.takeTickets(b)
 	case *ipc.State:
 		answer = w.takeState(b)
+	case *ipc.ArenaPart:
+		w.takePart(m, b)
 	case *ipc.StatusRequest:
 		answer = w.status("")
 	case *ipc.Resync:

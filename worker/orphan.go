@@ -174,6 +174,9 @@ func (w *worker) sendOrphan() error {
 	var fds ipc.FDs
 	o := ipc.Orphan{Hello: w.hello(), Status: w.status(""), Column: w.column, Tickets: w.beside.tickets}
 	o.Arena, o.Snapshot = fds.Add(w.arena.FD()), fds.Add(int(w.live.memfd.Fd()))
+	for _, fd := range w.arena.Parts() {
+		o.Parts = append(o.Parts, fds.Add(fd))
+	}
 	var sockets []int
 	defer func() {
 		for _, fd := range sockets {

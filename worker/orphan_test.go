@@ -19,6 +19,15 @@ import (
 // rescued is a worker with a rescue socket, and the path to that.
 func rescued(t *testing.T, cfg string, change func(*Options)) (*boss, string) {
 	t.Helper()
+	b, path := rescuable(t, change)
+	b.start(cfg, nil)
+	b.activate()
+	return b, path
+}
+
+// rescuable is one that was not started yet.
+func rescuable(t *testing.T, change func(*Options)) (*boss, string) {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "rescue")
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
@@ -30,8 +39,6 @@ func rescued(t *testing.T, cfg string, change func(*Options)) (*boss, string) {
 	}
 	b := newBoss(t, change)
 	b.rescue = fd
-	b.start(cfg, nil)
-	b.activate()
 	return b, path
 }
 

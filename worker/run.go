@@ -191,7 +191,28 @@ func (w *worker) takeArena(m *ipc.Message, s *ipc.Start) error {
 	if w.arena, err = arena.Map(fd, s.Column); err != nil {
 		return refuse(ipc.CodeResources, "", err)
 	}
+	for i, slot := range s.Parts {
+		if err := w.addPart(m, slot); err != nil {
+			return refuse(ipc.CodeResources, "", fmt.Errorf("part %d: %w", i+1, err))
+		}
+	}
 	return nil
+}
+
+func (w *worker) addPart(m *ipc.Message, slot ipc.Slot) error {
+	fd, err := m.Take(slot)
+	if err != nil {
+		return err
+	}
+	return w.arena.AddPart(fd)
+}
+
+// takePart takes more shared memory, in whatever state. Without it this worker has no records there, and refuses sites that would name
+// counters there.
+func (w *worker) takePart(m *ipc.Message, b *ipc.ArenaPart) {
+	if err := w.addPart(m, b.FD); err != nil {
+		w.log.Error("part of the arena not taken", zap.Int("part", b.Index), zap.Error(err))
+	}
 }
 
 // loop acts on one event after the other until the worker is to end.

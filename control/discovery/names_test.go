@@ -340,7 +340,7 @@ func TestMemoryIsBoundedByWhatLeavesFirst(t *testing.T) {
 	}
 }
 
-func TestAThousandUpstreamsOfNamesEndTogether(t *testing.T) {
+func TestManyUpstreamsOfNamesEndTogether(t *testing.T) {
 	z := newZone(30 * time.Second)
 	for i := range 10 {
 		z.set(fmt.Sprintf("h%d", i), fmt.Sprintf("10.0.0.%d", i+1))
@@ -349,7 +349,7 @@ func TestAThousandUpstreamsOfNamesEndTogether(t *testing.T) {
 		f := New(Options{})
 		f.names = z
 		var all []*watch
-		for range 1000 {
+		for range 300 {
 			u := &config.Upstream{}
 			for i := range 10 {
 				u.Addrs = append(u.Addrs, fmt.Sprintf("h%d", i))

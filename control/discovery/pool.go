@@ -25,6 +25,7 @@ type entry struct {
 	list     []Endpoint
 	tried    bool
 	answered bool
+	failing  bool // the last look-up failed; problem says how the first one did
 	problem  string
 }
 
@@ -33,46 +34,54 @@ func newPool(n int) *pool {
 }
 
 // set says where the backends of an entry are.
-func (p *pool) set(i int, list []Endpoint) {
-	p.change(func() { p.entries[i] = entry{list: list, tried: true, answered: true} })
-}
+func (p *pool) set(i int, list []Endpoint) { p.setWith(i, list, "") }
 
-// setWith does so where something is wrong nevertheless.
+// setWith does so where something is wrong nevertheless. What is as before wakes nobody: most look-ups find nothing new.
 func (p *pool) setWith(i int, list []Endpoint, problem string) {
-	p.change(func() { p.entries[i] = entry{list: list, tried: true, answered: true, problem: problem} })
+	p.change(func() bool {
+		e := &p.entries[i]
+		same := e.answered && !e.failing && e.problem == problem && slices.Equal(e.list, list)
+		*e = entry{list: list, tried: true, answered: true, problem: problem}
+		return !same
+	})
 }
 
 // fail says that an entry could not be found out about. What was known of it stays; the first problem is told until it is over.
 func (p *pool) fail(i int, problem string) {
-	p.change(func() {
+	p.change(func() bool {
 		e := &p.entries[i]
-		e.tried = true
+		if e.failing {
+			return false
+		}
 		if n := len(e.list); n > 0 {
 			problem += fmt.Sprintf("; what is known is kept (%d)", n)
 		}
-		if e.problem == "" {
-			e.problem = problem
-		}
+		e.tried, e.failing, e.problem = true, true, problem
+		return true
 	})
 }
 
 // drop takes the backends of an entry away, unless no others are left.
 func (p *pool) drop(i int) (dropped bool) {
-	p.change(func() {
+	p.change(func() bool {
 		dropped = slices.ContainsFunc(p.entries[:i], entry.has) || slices.ContainsFunc(p.entries[i+1:], entry.has)
 		if dropped {
 			p.entries[i].list, p.entries[i].answered = nil, true
 		}
+		return dropped
 	})
 	return dropped
 }
 
 func (e entry) has() bool { return len(e.list) > 0 }
 
-func (p *pool) change(fn func()) {
+// change runs fn, and wakes tell if it says that something is different.
+func (p *pool) change(fn func() bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	fn()
+	if !fn() {
+		return
+	}
 	select {
 	case p.changed <- struct{}{}:
 	default:
@@ -169,5 +178,8 @@ func sleep(ctx context.Context, d time.Duration) bool {
 
 // shrink takes some of an entry's backends away. What is wrong with it stays so.
 func (p *pool) shrink(i int, list []Endpoint) {
-	p.change(func() { p.entries[i].list = list })
+	p.change(func() bool {
+		p.entries[i].list = list
+		return true
+	})
 }

@@ -141,6 +141,14 @@ func TestAnEngineThatIsDownKeepsWhatWasKnown(t *testing.T) {
 	w.becomes(t, "10.0.0.1:80")
 }
 
+func TestAnEngineThatIsDownIsToldWhereNoContainerWasFound(t *testing.T) {
+	t.Parallel()
+	e, w := engine(t, "app=none:80")
+	w.until(t, "a problem", func(u Update) bool { return u.Complete && len(u.Problems) == 1 })
+	e.Down()
+	w.until(t, "another", func(u Update) bool { return len(u.Problems) == 1 && strings.Contains(u.Problems[0], e.Socket) })
+}
+
 func TestAnEngineThatComesLate(t *testing.T) {
 	t.Parallel()
 	e := backends.StartEngine(t, filepath.Join(t.TempDir(), "docker.sock"))

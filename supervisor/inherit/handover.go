@@ -40,7 +40,10 @@ func unpack(m *ipc.Message, b *ipc.Handover) (*Set, error) {
 		failed = errors.Join(failed, err)
 		return fd
 	}
-	in.Lock, in.Control, in.Arena = take(b.Lock), take(b.Control), take(b.Arena)
+	in.Lock, in.Control, in.Arenas = take(b.Lock), take(b.Control), []int{take(b.Arena)}
+	for _, slot := range b.Parts {
+		in.Parts = append(in.Parts, take(slot))
+	}
 	if b.Snapshot != 0 {
 		in.Snapshot = take(b.Snapshot)
 	}

@@ -3,6 +3,7 @@ package inherit
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"go.uber.org/zap"
@@ -86,8 +87,17 @@ func (in *Set) take(serial int, o *orphan) {
 	if t := o.body.Tickets; t.Valid() && (len(in.Tickets.Keys) == 0 || t.Since.After(in.Tickets.Since)) {
 		in.Tickets = t
 	}
-	if in.Arena < 0 {
-		in.Arena = take(o.body.Arena)
+	if fd := take(o.body.Arena); fd >= 0 {
+		first := len(in.Arenas)
+		if o.body.Status.State == ipc.StateActive { // those that drain may be of an older build, which had another
+			first = 0
+		}
+		in.Arenas = slices.Insert(in.Arenas, first, fd)
+	}
+	for _, slot := range o.body.Parts {
+		if fd := take(slot); fd >= 0 {
+			in.Parts = append(in.Parts, fd)
+		}
 	}
 	if live := in.State.Live; in.Snapshot < 0 && live != nil && o.body.Status.SHA == live.SHA {
 		in.Snapshot = take(o.body.Snapshot)

@@ -1,6 +1,8 @@
 package inherit
 
 import (
+	"cmp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -22,7 +24,11 @@ const (
 	secretsPrefix = "k-" // and a number; the highest is the last
 	shaInName     = 32
 	noDescriptors = -1
+	partPrefix    = NameArena + "-" // and its number, from 1 on
 )
+
+// NamePart names a further part of the arena, counted from 1.
+func NamePart(n int) string { return partPrefix + strconv.Itoa(n) }
 
 // NameWorker names the supervisor's end of a worker's socket.
 func NameWorker(serial int) string { return workerPrefix + strconv.Itoa(serial) }
@@ -35,11 +41,12 @@ func NameSecrets(serial int) string { return secretsPrefix + strconv.Itoa(serial
 
 // Set is what was found. Its descriptors belong to whoever takes them out; -1 is none.
 type Set struct {
-	How       string       // ipc.RecordCrash, RecordRestart or RecordUpgrade; "" for nothing
-	State     *state.State // nil for nothing
-	Lock      int          // of the run directory
-	Control   int          // the listening control socket
-	Arena     int
+	How       string         // ipc.RecordCrash, RecordRestart or RecordUpgrade; "" for nothing
+	State     *state.State   // nil for nothing
+	Lock      int            // of the run directory
+	Control   int            // the listening control socket
+	Arenas    []int          // the first that this build understands counts; workers of several supervisors may be there
+	Parts     []int          // of these, in their order
 	Snapshot  int            // of the live version
 	Listeners map[string]int // by id
 	Logs      map[string]int // by id
@@ -57,13 +64,14 @@ type Set struct {
 
 // Empty returns a set of nothing.
 func Empty() *Set {
-	return &Set{Lock: noDescriptors, Control: noDescriptors, Arena: noDescriptors, Snapshot: noDescriptors, Secrets: noDescriptors, Listeners: map[string]int{},
+	return &Set{Lock: noDescriptors, Control: noDescriptors, Snapshot: noDescriptors, Secrets: noDescriptors, Listeners: map[string]int{},
 		Logs: map[string]int{}, Workers: map[int]*ipc.Conn{}, Rescues: map[int]int{}, snapshots: map[string]int{}}
 }
 
 // Stored sorts the descriptors of the service manager. What cannot be used is closed.
 func Stored(fds []systemd.FD) *Set {
 	in := Empty()
+	var parts []systemd.FD
 	for _, f := range fds {
 		serial, isWorker := strings.CutPrefix(f.Name, workerPrefix)
 		n, err := strconv.Atoi(serial)
@@ -78,8 +86,10 @@ func Stored(fds []systemd.FD) *Set {
 			}
 		case f.Name == NameControl && in.Control < 0:
 			in.Control = f.FD
-		case f.Name == NameArena && in.Arena < 0:
-			in.Arena = f.FD
+		case f.Name == NameArena:
+			in.Arenas = append(in.Arenas, f.FD)
+		case strings.HasPrefix(f.Name, partPrefix):
+			parts = append(parts, f)
 		case strings.HasPrefix(f.Name, snapPrefix) && in.snapshots[f.Name] == 0:
 			in.snapshots[f.Name] = f.FD
 		case strings.HasPrefix(f.Name, listenPrefix) && in.Listeners[f.Name] == 0:
@@ -87,6 +97,12 @@ func Stored(fds []systemd.FD) *Set {
 		default:
 			in.Strangers = append(in.Strangers, f.FD)
 		}
+	}
+	slices.SortStableFunc(parts, func(a, b systemd.FD) int { // 10 comes after 9
+		return cmp.Or(len(a.Name)-len(b.Name), strings.Compare(a.Name, b.Name))
+	})
+	for _, f := range parts {
+		in.Parts = append(in.Parts, f.FD)
 	}
 	return in
 }

@@ -156,6 +156,7 @@ func (c *conn) afterError(err error) bool {
 		if c.s != nil && c.partial {
 			c.timeoutHead()
 		}
+		c.linger = c.linger || c.mux() != nil // it may be sending a window update, for an answer that it has not read yet
 		c.close()
 		return false
 	}
@@ -272,6 +273,10 @@ func (c *conn) close() {
 	if c.p.draining.Load() != nil {
 		c.noteClosed()
 	}
+	if c.linger {
+		c.p.lingering.Add(1)
+		defer c.p.lingered()
+	}
 	c.p.remove(c)
 	if c.linger {
 		c.lingerClose()
@@ -298,13 +303,12 @@ func (c *conn) lingerClose() {
 	if !ok || half.CloseWrite() != nil {
 		return
 	}
-	buf := c.p.pools.bodyBuffer()
-	defer c.p.pools.body.Put(buf)
 	if c.net.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
 		return
 	}
+	buf := make([]byte, 4<<10) // many may be led away at once
 	for total := 0; total < lingerBytes; {
-		n, err := c.net.Read(buf[:])
+		n, err := c.net.Read(buf)
 		if err != nil {
 			return
 		}

@@ -22,9 +22,10 @@ func (p *Proxy) Hurry(d time.Duration) {
 	}
 }
 
-// Drained waits until no connection is left, or stop is closed; what is left then is the caller's to cut.
+// Drained waits until no connection is left, or stop is closed; what is left then is the caller's to cut. The end of the process would reset
+// connections on which a client is sending, so it waits for these as well.
 func (p *Proxy) Drained(stop <-chan struct{}) {
-	for p.connections.Load() > 0 {
+	for p.connections.Load()+p.lingering.Load() > 0 {
 		select {
 		case <-p.wake:
 		case <-stop:

@@ -202,3 +202,40 @@ func TestABreachEndsTheConnectionWithItsReason(t *testing.T) {
 		t.Errorf("GOAWAY %x", payload)
 	}
 }
+
+// A client that was slow to read its last answer may still send window updates for it. A reset would cost it what it has not read.
+func TestAClientThatIsLedAwayIsNotReset(t *testing.T) {
+	up := newBackend(t, func(p *scripted) {
+		for {
+			if _, ok := p.request(); !ok {
+				return
+			}
+			p.reply(ok5)
+		}
+	})
+	r := newRig(t, rigOptions{addrs: []string{up.addr()}, server: speaks(t, "h2c")})
+	c := r.dialFrames()
+	c.get(1, "/")
+	r.until("an answer", func(s Stats) bool { return s.Requests == 1 && s.InFlight == 0 })
+	drained := make(chan struct{})
+	go func() { // ends with the connection
+		defer close(drained)
+		r.p.Drain(drain.Times{Timeout: patience, LongTimeout: patience})
+		r.p.Drained(nil)
+	}()
+	r.until("the end of the connection", func(s Stats) bool { return s.Connections == 0 })
+	for range 3 {
+		c.write(frame.AppendWindowUpdate(nil, 0, 5))
+		time.Sleep(20 * time.Millisecond)
+	}
+	select {
+	case <-drained:
+		t.Error("the worker could end, and the kernel would reset the connection")
+	default:
+	}
+	if _, answer := c.until(frame.Data); string(answer) != "hello" {
+		t.Errorf("answered %q", answer)
+	}
+	c.Conn.Close()
+	<-drained
+}

@@ -152,6 +152,17 @@ func (k *parking) expire(c *conn) {
 			return
 		}
 		c.end = drain.Idle
+		if c.mux() != nil {
+			c.linger = true
+			c.p.routines.Go(closing{c}) // ends with the client, or after lingerTime
+			return
+		}
 		c.close()
 	}
 }
+
+// closing closes a connection that the client has to hear of first.
+type closing struct{ c *conn }
+
+// Run implements routines.Task.
+func (k closing) Run() { k.c.close() }

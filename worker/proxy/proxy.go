@@ -46,6 +46,7 @@ type Proxy struct {
 	ends     drain.Figures              // while draining
 
 	connections atomic.Int64 // open
+	lingering   atomic.Int64 // closed but for what the client is still sending
 	parked      atomic.Int64
 	tunnels     atomic.Int64
 	inFlight    atomic.Int64
@@ -120,10 +121,21 @@ func (p *Proxy) remove(c *conn) {
 		p.connections.Add(-1)
 	}
 	p.mu.Unlock()
+	p.wakeUp()
+}
+
+// wakeUp has Drained and Close look again.
+func (p *Proxy) wakeUp() {
 	select {
 	case p.wake <- struct{}{}:
 	default:
 	}
+}
+
+// lingered notes that the client of a closed connection has heard of it.
+func (p *Proxy) lingered() {
+	p.lingering.Add(-1)
+	p.wakeUp()
 }
 
 // server returns the server of a listener, nil if it has none.

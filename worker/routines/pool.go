@@ -83,4 +83,5 @@ func (p *Pool) endLocked(n int) {
 	left := copy(p.idle, p.idle[n:])
 	clear(p.idle[left:])
 	p.idle = p.idle[:left]
+	p.spare = min(p.spare, left)
 }
