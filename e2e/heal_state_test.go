@@ -72,8 +72,8 @@ func (h *healed) trouble() {
 	from = h.i.logged()
 	h.slow[0].has(trouble{})
 	h.i.becomes(from, h.slow[0].addr, "healthy")
-	h.i.mustVerb("upstream", "drain", "app", h.f[3].addr, "--wait")
-	h.i.mustVerb("upstream", "down", "app", h.f[4].addr, "--wait")
+	h.i.mustVerb("upstream", "drain", "app", h.f[3].addr)
+	h.i.mustVerb("upstream", "down", "app", h.f[4].addr)
 	h.f[5].has(trouble{status: 503})
 	h.broken[0].has(trouble{status: 500})
 	h.i.eventually("an ejection and an open breaker", func() error {
@@ -137,8 +137,8 @@ func (h *healed) heals() {
 	from := h.i.logged()
 	h.f[2].has(trouble{})
 	h.i.becomes(from, h.f[2].addr, "healthy")
-	h.i.mustVerb("upstream", "up", "app", h.f[3].addr, "--wait")
-	h.i.mustVerb("upstream", "up", "app", h.f[4].addr, "--wait")
+	h.i.mustVerb("upstream", "up", "app", h.f[3].addr)
+	h.i.mustVerb("upstream", "up", "app", h.f[4].addr)
 	h.i.eventually("all but the ejected one to serve", func() error {
 		if by := asked(h.t, h.addr, "/", 25); by["b0"] != 5 || by["b1"] != 5 || by["b2"] != 5 || by["b3"] != 5 || by["b4"] != 5 {
 			return fmt.Errorf("%v", by)
@@ -219,7 +219,7 @@ func TestFaultADrainedBackendGetsNothingThroughout(t *testing.T) {
 	i.later = true
 	l := runLoad(t, addr, gets(2)...)
 	f.all(t, 10)
-	i.mustVerb("upstream", "drain", "app", f[0].addr, "--wait")
+	i.mustVerb("upstream", "drain", "app", f[0].addr)
 	before := f[0].total.Load()
 	for n := range count {
 		i.change(changing(base, n+1))
@@ -239,7 +239,7 @@ func TestFaultADrainedBackendGetsNothingThroughout(t *testing.T) {
 	if n := f[0].total.Load() - before; n > 0 {
 		t.Errorf("the drained backend has had %d requests", n)
 	}
-	i.mustVerb("upstream", "up", "app", f[0].addr, "--wait")
+	i.mustVerb("upstream", "up", "app", f[0].addr)
 	f[:1].all(t, 10)
 	l.mustBeClean(t)
 	if r := i.verb("upstream", "drain", "app", "127.0.0.1:1"); r.code == 0 || !strings.Contains(r.stderr, f[0].addr) {

@@ -108,18 +108,18 @@ func TestDrainKeepsStickyClients(t *testing.T) {
 	addr := freePort(t)
 	i := start(t, healConf(addr, f, `sticky = "cookie:where"`, ""))
 	list := newSticking(t, addr, "/", 9)
-	i.mustVerb("upstream", "drain", "app", f[0].addr, "--wait")
+	i.mustVerb("upstream", "drain", "app", f[0].addr)
 	if by := asked(t, addr, "/", 30); by["b0"] != 0 || by["b1"] != 15 {
 		t.Errorf("while it drains: %v", by)
 	}
 	stick(t, "while it drains", addr, "/", list)
-	i.mustVerb("upstream", "down", "app", f[0].addr, "--wait")
+	i.mustVerb("upstream", "down", "app", f[0].addr)
 	for _, s := range list {
 		if got := mustGet(t, addr, "/", 200, s.cookie).header.Get(nameField); got == "b0" || s.backend != "b0" && got != s.backend {
 			t.Errorf("while it is down a client of %s was sent to %s", s.backend, got)
 		}
 	}
-	i.mustVerb("upstream", "up", "app", f[0].addr, "--wait")
+	i.mustVerb("upstream", "up", "app", f[0].addr)
 	stick(t, "when it is up again", addr, "/", list)
 	if by := asked(t, addr, "/", 30); by["b0"] != 10 {
 		t.Errorf("when it is up again: %v", by)

@@ -19,7 +19,7 @@ func (s *service) heals() {
 	list := slices.DeleteFunc(newSticking(s.t, s.addr, "/", 5), func(c sticking) bool { return c.backend != "b0" && c.backend != "b1" })
 	f[2].has(trouble{sick: 500})
 	s.eventually(fmt.Sprintf("pingap upstream list app | grep %s | grep -q unhealthy", f[2].addr))
-	s.run(fmt.Sprintf("pingap upstream drain app %s --wait && pingap upstream down app %s --wait", f[3].addr, f[4].addr))
+	s.run(fmt.Sprintf("pingap upstream drain app %s && pingap upstream down app %s", f[3].addr, f[4].addr))
 	l := runLoad(s.t, s.addr, gets(2)...)
 	f[:2].all(s.t, 20)
 	before := f[2:].totals()
@@ -49,7 +49,7 @@ func (s *service) heals() {
 		holds("after a roll")
 	}
 	f[2].has(trouble{})
-	s.run(fmt.Sprintf("pingap upstream up app %s --wait && pingap upstream up app %s --wait", f[3].addr, f[4].addr))
+	s.run(fmt.Sprintf("pingap upstream up app %s && pingap upstream up app %s", f[3].addr, f[4].addr))
 	f.all(s.t, 5)
 	l.mustBeClean(s.t)
 	s.configure(s.conf)
