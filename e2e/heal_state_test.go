@@ -187,14 +187,14 @@ func TestFaultStateOfBackendsStays(t *testing.T) {
 					return err
 				})
 			}},
-			{"the death of the supervisor", func(i *instance) {
-				i.kill(i.status().supervisor())
-				i.again()
-				i.waitRunning()
-			}},
 			{"an upgrade", func(i *instance) {
 				i.install(two[(n+1)%2])
 				i.mustVerb("upgrade", "--wait")
+				i.waitRunning()
+			}},
+			{"the death of the supervisor", func(i *instance) {
+				i.kill(i.status().supervisor())
+				i.again()
 				i.waitRunning()
 			}},
 		} {
