@@ -182,11 +182,11 @@ func (in instance) memory() map[string]int {
 		}
 		kind := "supervisor"
 		if title, ok := bytes.CutPrefix(name, []byte("pingap: ")); ok {
-			kind, _, _ = strings.Cut(string(title), " ")
+			kind, _, _ = strings.Cut(strings.ReplaceAll(string(title), "\x00", " "), " ")
 		}
 		var kib int
 		_, _ = fmt.Sscan(rest, &kib) // the kernel writes a number there
-		all[strings.TrimRight(kind, "\x00")] += kib
+		all[kind] += kib
 	}
 	return all
 }

@@ -1,23 +1,16 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"strings"
 	"sync"
-	"sync/atomic"
 )
-
-// askCount is what a connection writes to be told how many others there were.
-const askCount = "count\n"
 
 // sink accepts connections at a comma list of addresses and keeps them until the peer closes: what health checks over TCP find.
 func sink(ctx context.Context, o options) error {
-	var count atomic.Int64
 	var accepting sync.WaitGroup
 	var listeners []net.Listener
 	var failed error
@@ -34,7 +27,7 @@ func sink(ctx context.Context, o options) error {
 				if err != nil {
 					return
 				}
-				go swallow(c, &count)
+				go swallow(c)
 			}
 		})
 	}
@@ -48,12 +41,7 @@ func sink(ctx context.Context, o options) error {
 	return failed
 }
 
-func swallow(c net.Conn, count *atomic.Int64) {
-	defer c.Close()
-	line, err := bufio.NewReaderSize(c, 16).ReadString('\n')
-	if err == nil && line == askCount {
-		_, _ = io.WriteString(c, fmt.Sprintln(count.Load())) // who asked notices
-		return
-	}
-	count.Add(1)
+func swallow(c net.Conn) {
+	_, _ = io.Copy(io.Discard, c) // until the peer closes, however it does
+	c.Close()
 }
