@@ -16,7 +16,7 @@ const (
 
 // larger are packages that a decision in docs/decisions lets grow further.
 func larger() map[string]int {
-	return map[string]int{"config": 5200, "supervisor": 4400, "cmd/pingap": 3800, // 0004, 0005, 0006, 0013
+	return map[string]int{"config": 5500, "supervisor": 4400, "cmd/pingap": 3800, // 0004, 0005, 0006, 0013
 		"worker": 2900, "worker/proxy": 5600, "control": 3600} // 0009, 0011, 0012
 }
 
