@@ -60,11 +60,7 @@ type engine struct {
 
 // measureChanges has containers come and go under load.
 func (t Tools) measureChanges(ctx context.Context) (Changes, error) {
-	ports, err := t.ports(changeStay + changeGo)
-	if err != nil {
-		return Changes{}, err
-	}
-	up, err := t.backends(ctx, ports)
+	up, ports, err := t.backends(ctx, changeStay+changeGo)
 	if err != nil {
 		return Changes{}, err
 	}

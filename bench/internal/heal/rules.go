@@ -37,11 +37,7 @@ sticky = "cookie:` + stickyCookie + `"
 
 // measureRules loads two instances by turns.
 func (t Tools) measureRules(ctx context.Context) (Rules, error) {
-	ports, err := t.ports(ruleBackends)
-	if err != nil {
-		return Rules{}, err
-	}
-	up, err := t.backends(ctx, ports)
+	up, ports, err := t.backends(ctx, ruleBackends)
 	if err != nil {
 		return Rules{}, err
 	}
@@ -101,14 +97,23 @@ func cookieOf(ctx context.Context, in instance) (string, error) {
 	return "", fmt.Errorf("no cookie was set, status %d", r.StatusCode)
 }
 
-// backends are gen without load, as health checks need them: there all the time.
-func (t Tools) backends(ctx context.Context, ports []int) (Running, error) {
+// backends are n ports of gen without load, as health checks need them: there all the time.
+func (t Tools) backends(ctx context.Context, n int) (up Running, ports []int, err error) {
 	dir := filepath.Join(t.Dir, "backends")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return Running{}, err
+		return up, nil, err
 	}
-	return t.Start(ctx, Program{Name: "gen as upstream", Binary: t.Gen, Dir: dir, Port: ports[len(ports)-1], Core: t.LoadCore,
-		Args: []string{"--upstream", join(ports), "--seconds", "600"}})
+	for range 5 { // somebody may have taken one of many ports in the meantime
+		if ports, err = t.ports(n); err != nil {
+			return up, nil, err
+		}
+		up, err = t.Start(ctx, Program{Name: "gen as upstream", Binary: t.Gen, Dir: dir, Port: ports[len(ports)-1], Core: t.LoadCore,
+			Args: []string{"--upstream", join(ports), "--seconds", "600"}})
+		if err == nil {
+			return up, ports, nil
+		}
+	}
+	return up, nil, err
 }
 
 func join(numbers []int) string {
