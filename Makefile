@@ -15,7 +15,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Tools and tests of the tree gain nothing from the race detector.
 RACE_SKIP := ^pingap/(bench$$|internal/|e2e)
 
-.PHONY: all build run tools test lint bench bench-quick bench-reload fuzz soak clean packages packages-check install uninstall container
+.PHONY: all build run tools test lint bench bench-quick bench-reload bench-heal fuzz soak clean packages packages-check install uninstall container
 
 all: build
 
@@ -53,6 +53,10 @@ bench-quick:
 # Requests lost by RELOADS reloads of nginx, HAProxy and this build, counted by the same clients; fails if ours are not 0.
 bench-reload:
 	$(GO) run ./bench -reload $(RELOADS) $(BENCH)
+
+# What health checks, rules of retries and changes by discovery cost (bench/README.md).
+bench-heal:
+	$(GO) run ./bench -heal $(BENCH)
 
 # Every fuzz target for FUZZTIME. The Go tool now and then reports its own end as "context deadline exceeded"; a finding names
 # its failing input.

@@ -72,6 +72,9 @@ func genArgs(r row, o options, port, upstream, core int, pids []int, calls bool)
 	if r.Rate > 0 {
 		args = append(args, "--rate", strconv.Itoa(r.Rate))
 	}
+	if r.Cookie != "" {
+		args = append(args, "--cookie", r.Cookie)
+	}
 	if r.Body > 0 {
 		args = append(args, "--body", strconv.Itoa(r.Body))
 	}

@@ -48,6 +48,7 @@ func TestGenAgreesWithItself(t *testing.T) {
 		{"upload", []string{"--body", "65536", "--length", "200"}},
 		{"chunked upload", []string{"--body", "65536", "--chunked"}},
 		{"varied path", []string{"--path", "/l%d/x", "--vary", "100"}},
+		{"one more cookie", []string{"--cookie", "where=there"}},
 		{"fixed rate", []string{"--rate", "2000"}},
 		{"fixed rate, connection per request", []string{"--rate", "1000", "--close"}},
 		{"idle connections", []string{"--idle", "100", "--hold", "0.05"}},

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"pingap/bench/internal/install"
 	"pingap/bench/internal/judge"
 )
 
@@ -86,7 +87,7 @@ func (b *bench) judge(ctx context.Context, r row, in *instance) (genResult, erro
 // tool is a program that make tools installs, in the checkout or as a package.
 func (b *bench) tool(name string) (string, error) {
 	for _, path := range []string{filepath.Join("bin", "tools", name), filepath.Join("..", "bin", "tools", name), name} {
-		if found := lookPath(path); found != "" {
+		if found := install.LookPath(path); found != "" {
 			return found, nil
 		}
 	}

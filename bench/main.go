@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"pingap/bench/internal/heal"
 )
 
 // options are the runner's flags.
@@ -26,6 +28,7 @@ type options struct {
 	original string        // a binary of the Rust original
 	json     string        // file for the figures; "" = none
 	apply    bool          // also measure a change of the configuration under load
+	heal     bool          // instead of the table: what health checks, rules and discovery cost
 	keep     bool          // leave the temporary directory
 	soak     time.Duration // instead of the table: mixed load and reloads on this build for so long
 	reload   int           // instead of the table: what reloads cost nginx, HAProxy and this build, so many each
@@ -61,6 +64,7 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	fs.StringVar(&o.pingap, "pingap", "", "measure this binary instead of building the checkout")
 	fs.StringVar(&o.json, "json", "bench.json", "file for all figures, empty for none")
 	fs.BoolVar(&o.apply, "apply", false, "measure a change among 10,000 locations too (the whole table does)")
+	fs.BoolVar(&o.heal, "heal", false, "no table: what health checks, rules of retries and discovery cost (the whole table has it too)")
 	fs.BoolVar(&o.keep, "keep", false, "keep the configurations and logs")
 	fs.DurationVar(&o.soak, "soak", 0, "no table: mixed load and reloads on this build for so long; fails on errors and leaks")
 	fs.IntVar(&o.reload, "reload", 0, "no table: requests lost by so many reloads of nginx, HAProxy and this build; fails if ours are not 0")
@@ -105,9 +109,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if o.reload > 0 {
 		return compareReloads(ctx, o, dir, stdout, stderr)
 	}
+	if o.heal {
+		o.proxies = []string{"pingap"}
+	}
 	b, err := newBench(ctx, o, dir, stderr)
 	if err != nil {
 		return err
+	}
+	if o.heal {
+		b.printHeal(ctx, stdout)
+		return ctx.Err()
 	}
 	results, err := b.run(ctx, rows)
 	if err != nil {
@@ -117,6 +128,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	var apply *applyFigures
 	if o.apply {
 		apply = b.printApply(ctx, stdout)
+	}
+	var healing *heal.Figures
+	if o.rows == "" {
+		healing = b.printHeal(ctx, stdout)
 	}
 	if o.keep {
 		fmt.Fprintln(stderr, "configurations and logs:", dir)
@@ -129,5 +144,5 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	fmt.Fprintln(stderr, "figures:", path)
-	return writeJSON(path, b.describe(), results, apply)
+	return writeJSON(path, b.describe(), results, apply, healing)
 }

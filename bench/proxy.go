@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"pingap/bench/internal/install"
 )
 
 // proxy is one of the programs compared.
@@ -93,7 +95,7 @@ func chooseProxies(ctx context.Context, o options, dir string, log func(string, 
 				return nil, err
 			}
 		}
-		path, err := findOrInstall(ctx, p.binary, log)
+		path, err := install.Find(ctx, p.binary, log)
 		if err != nil {
 			log("no %s: %v", p.name, err)
 			continue

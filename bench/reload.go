@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"pingap/bench/internal/install"
 	"pingap/e2e/load"
 )
 
@@ -78,7 +79,7 @@ func reloadings(ctx context.Context, o options, dir string, log func(string, ...
 		{proxy{name: "pingap", binary: pingapBinary(o, dir), version: []string{"-V"}, command: pingapReloadCommand}, "pingap reload", pingapApply},
 		{proxy{name: "pingap", binary: pingapBinary(o, dir), version: []string{"-V"}, command: pingapReloadCommand}, "pingap roll", pingapRoll},
 	} {
-		path, err := findOrInstall(ctx, r.binary, log)
+		path, err := install.Find(ctx, r.binary, log)
 		if err != nil {
 			log("no %s: %v", r.name, err)
 			continue

@@ -30,7 +30,8 @@ type row struct {
 	Threads int
 	Conns   int
 	Path    string
-	Vary    int   // numbers for %d in Path
+	Vary    int // numbers for %d in Path
+	Cookie  string
 	Body    int   // bytes of request body
 	Length  int   // bytes of answer to expect
 	Rate    int   // requests per second; 0 = as fast as answers come

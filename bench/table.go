@@ -10,6 +10,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"pingap/bench/internal/heal"
 )
 
 // description is what a reader of the figures must know about the run.
@@ -152,12 +154,13 @@ func printFailures(w io.Writer, results []result) {
 	}
 }
 
-func writeJSON(path string, d description, results []result, apply *applyFigures) error {
+func writeJSON(path string, d description, results []result, apply *applyFigures, healing *heal.Figures) error {
 	text, err := json.MarshalIndent(struct {
 		description
 		Results []result      `json:"results"`
 		Apply   *applyFigures `json:"apply,omitempty"`
-	}{d, results, apply}, "", "  ")
+		Heal    *heal.Figures `json:"heal,omitempty"`
+	}{d, results, apply, healing}, "", "  ")
 	if err != nil {
 		return err
 	}

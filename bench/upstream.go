@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+
+	"pingap/bench/internal/install"
 )
 
 // buildPeer compiles internal/peer.
@@ -29,7 +31,7 @@ func (b *bench) startUpstream(ctx context.Context, r row) (*instance, error) {
 	p, port := proxy{name: "gen as upstream", binary: b.gen, command: genUpstream}, b.upstream
 	switch {
 	case r.Variant == variantH2Up:
-		path, err := findOrInstall(ctx, "nginx", b.log)
+		path, err := install.Find(ctx, "nginx", b.log)
 		if err != nil {
 			return nil, err
 		}

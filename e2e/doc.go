@@ -15,6 +15,10 @@
 // the requests that may be lost. Their load is package load, whose clients account for every request they began. The short forms run
 // with `make test`, the long ones with `make soak`. TestFaultSystemd (systemd_test.go) does it in a real systemd with the unit of the packages.
 //
+// Tests of backends that heal (heal_*_test.go) have backends that die, hang, are slow or ill, and that count what arrives (heal_fleet_test.go): some in the test process,
+// some in processes of their own that are killed, some behind toxiproxy (`make tools`), some of others (go-httpbin, nginx). Where a backend may get nothing, its own count is
+// the witness. Names and containers come from servers of package backends.
+//
 // Environment: E2E_RACE=1 builds with the race detector; SOAK=1 runs the large version of the connection test; SOAK_MINUTES=60
 // runs the long forms of the fault tests, with so long a soak; SOAK_SEED repeats its draw.
 package e2e

@@ -20,6 +20,9 @@ const binaryPath = "E2E_BINARY"
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
+	if os.Getenv(processRole) == backendRole {
+		return serveBackend()
+	}
 	dir, err := os.MkdirTemp("", "pingap-e2e-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

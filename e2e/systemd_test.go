@@ -45,6 +45,7 @@ func TestFaultSystemd(t *testing.T) {
 		{"upgrade", (*service).upgrades},
 		{"systemd itself", (*service).reexec},
 		{"all of it over TLS", (*service).secure},
+		{"backends that heal", (*service).heals},
 		{"stop", (*service).stops},
 		{"stop of one that hangs", (*service).stopsHanging},
 	} {

@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 #define MAX_PIDS 64
-#define MAX_PORTS 16
+#define MAX_PORTS 64
 #define READ_SIZE 32768
 #define SMALL_ANSWER 200
 #define MEDIUM_ANSWER 16384
@@ -37,6 +37,7 @@ struct options {
 	uint64_t requests;         /* stop early after so many; 0 = by time only */
 	const char *path;          /* a %d form is replaced by a number below vary */
 	int vary;
+	const char *cookie;        /* name=value of one more; "" = none */
 	size_t body;               /* request body bytes; 0 = GET */
 	bool chunked_body;
 	bool close_each;           /* one connection per request */

@@ -28,6 +28,7 @@ static const char usage[] =
 	"  --conns N         busy connections (64)\n"
 	"  --path P          request target (/); %d in it counts below --vary\n"
 	"  --vary N          how many different numbers (0)\n"
+	"  --cookie TEXT     name=value of one more cookie\n"
 	"  --body N          POST with so many bytes (0: GET)\n"
 	"  --chunked         send the body chunked\n"
 	"  --close           one connection a request\n"
@@ -52,7 +53,7 @@ static int numbers(char *list, int *out, int max)
 }
 
 enum { O_PORT = 1, O_UPSTREAM, O_CONNS, O_PATH, O_VARY, O_BODY, O_CHUNKED, O_CLOSE, O_IDLE, O_HOLD,
-       O_WARMUP, O_SECONDS, O_REQUESTS, O_STATUS, O_LENGTH, O_CPU, O_PIDS, O_SYSCALLS, O_RATE };
+       O_WARMUP, O_SECONDS, O_REQUESTS, O_STATUS, O_LENGTH, O_CPU, O_PIDS, O_SYSCALLS, O_RATE, O_COOKIE };
 
 static const struct option long_options[] = {
 	{ "port", 1, 0, O_PORT }, { "upstream", 1, 0, O_UPSTREAM }, { "conns", 1, 0, O_CONNS },
@@ -61,7 +62,7 @@ static const struct option long_options[] = {
 	{ "hold", 1, 0, O_HOLD }, { "warmup", 1, 0, O_WARMUP }, { "seconds", 1, 0, O_SECONDS },
 	{ "requests", 1, 0, O_REQUESTS }, { "status", 1, 0, O_STATUS }, { "length", 1, 0, O_LENGTH },
 	{ "cpu", 1, 0, O_CPU }, { "pids", 1, 0, O_PIDS }, { "syscalls", 0, 0, O_SYSCALLS },
-	{ "rate", 1, 0, O_RATE },
+	{ "rate", 1, 0, O_RATE }, { "cookie", 1, 0, O_COOKIE },
 	{ 0, 0, 0, 0 },
 };
 
@@ -72,6 +73,7 @@ static void set_option(struct options *o, int which, char *value)
 	case O_UPSTREAM: o->upstream_count = numbers(value, o->upstream_ports, MAX_PORTS); return;
 	case O_CONNS: o->conns = atoi(value); return;
 	case O_PATH: o->path = value; return;
+	case O_COOKIE: o->cookie = value; return;
 	case O_VARY: o->vary = atoi(value); return;
 	case O_BODY: o->body = strtoul(value, NULL, 10); return;
 	case O_CHUNKED: o->chunked_body = true; return;
@@ -95,14 +97,14 @@ static void set_option(struct options *o, int which, char *value)
 static struct options parse_options(int argc, char **argv)
 {
 	struct options o = {
-		.conns = 64, .hold = 3, .warmup = 0.5, .seconds = 3, .path = "/",
+		.conns = 64, .hold = 3, .warmup = 0.5, .seconds = 3, .path = "/", .cookie = "",
 		.expect_status = 200, .expect_length = -1, .cpu = -1,
 	};
 	int which;
 	while ((which = getopt_long(argc, argv, "", long_options, NULL)) != -1)
 		set_option(&o, which, optarg);
 	if (optind < argc || (o.port == 0 && o.upstream_count == 0) || o.conns < 0 || o.rate < 0 || o.rate > 1000000 || o.vary > 100000 ||
-	    o.seconds > 600 || o.hold > 600 || o.warmup > 60 || strlen(o.path) > 200) {
+	    o.seconds > 600 || o.hold > 600 || o.warmup > 60 || strlen(o.path) > 200 || strlen(o.cookie) > 200) {
 		fputs(usage, stderr);
 		exit(2);
 	}

@@ -85,6 +85,7 @@ func TestALackOfDescriptorsSaysNothing(t *testing.T) {
 	}
 	r := newRig(t)
 	to := newCounting(t)
+	r.checked("nothing") // it runs
 	restore := exhaust(t)
 	r.c.Set("u", target1(to.to, check(t, "tcp://a?failure=1")))
 	for end := time.Now().Add(patient); r.logged.Len() == 0; time.Sleep(5 * time.Millisecond) {

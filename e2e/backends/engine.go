@@ -65,10 +65,15 @@ type message struct {
 	raw      string
 }
 
+// NewEngine makes one that is not up yet, for what is no test.
+func NewEngine(socket string) *Engine {
+	return &Engine{Socket: socket, containers: map[string]*Container{}, watchers: map[chan message]bool{}}
+}
+
 // StartEngine starts one on a socket, which ends with the test.
 func StartEngine(t testing.TB, socket string) *Engine {
 	t.Helper()
-	e := &Engine{Socket: socket, containers: map[string]*Container{}, watchers: map[chan message]bool{}}
+	e := NewEngine(socket)
 	if err := e.Up(); err != nil {
 		t.Fatal(err)
 	}

@@ -46,6 +46,7 @@ referenceserver connectrpc.com/conformance/cmd/referenceserver v1.0.7
 interop-client google.golang.org/grpc/interop/client v1.85.0
 interop-server google.golang.org/grpc/interop/server v1.85.0
 ghz github.com/bojand/ghz/cmd/ghz v0.93.0
+toxiproxy-server github.com/Shopify/toxiproxy/v2/cmd/server v2.12.0
 END
 
 [ -d "$into/node_modules/ws" ] || npm install --silent --no-audit --no-fund --prefix "$into" ws@8.23.0 || echo "not installed: ws"

@@ -47,7 +47,7 @@ func arrows() []arrow {
 		{from: "supervisor", to: []string{"supervisor/*", "ipc", "arena", "telemetry", "config"}},
 		{from: "supervisor/*", to: []string{"supervisor/*", "ipc", "telemetry"}},
 		{from: "cmd/pingap", to: []string{"*"}},
-		{from: "bench", to: []string{"e2e/load"}},
+		{from: "bench", to: []string{"e2e/load", "e2e/backends"}},
 		{from: "e2e", to: []string{"e2e/load", "e2e/backends"}},
 		{from: "e2e/protocols", to: []string{"e2e/pebble"}},
 		{from: "e2e/*"},

@@ -43,7 +43,7 @@ func main() {
 
 func run(ctx context.Context, args []string, out io.Writer) error {
 	if len(args) == 0 {
-		return errors.New("handshakes, idle, grpc or reverse?")
+		return errors.New("handshakes, idle, grpc, sink or reverse?")
 	}
 	if args[0] == "version" {
 		_, err := fmt.Fprintln(out, "net/http of", runtime.Version())
@@ -61,6 +61,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		figures, err = idle(ctx, o)
 	case "grpc":
 		return serveGRPC(ctx, o)
+	case "sink":
+		return sink(ctx, o)
 	case "reverse":
 		return serveReverse(ctx, o)
 	default:

@@ -1,4 +1,4 @@
-package main
+package install
 
 import (
 	"context"
@@ -20,20 +20,20 @@ func packageOf(binary string) string {
 	return ""
 }
 
-// findOrInstall returns the path of a program, installing its package when it is missing and this is root.
-func findOrInstall(ctx context.Context, binary string, log func(string, ...any)) (string, error) {
-	if path := lookPath(binary); path != "" {
+// Find returns the path of a program, installing its package when it is missing and this is root.
+func Find(ctx context.Context, binary string, log func(string, ...any)) (string, error) {
+	if path := LookPath(binary); path != "" {
 		return path, nil
 	}
 	pkg := packageOf(binary)
-	if pkg == "" || os.Getuid() != 0 || lookPath("apt-get") == "" {
+	if pkg == "" || os.Getuid() != 0 || LookPath("apt-get") == "" {
 		return "", fmt.Errorf("%s not found", binary)
 	}
 	log("installing %s", pkg)
 	if err := apt(ctx, pkg); err != nil {
 		return "", err
 	}
-	if path := lookPath(binary); path != "" {
+	if path := LookPath(binary); path != "" {
 		return path, nil
 	}
 	return "", fmt.Errorf("%s not found after installing %s", binary, pkg)
@@ -58,8 +58,8 @@ func apt(ctx context.Context, pkg string) error {
 	return nil
 }
 
-// lookPath also looks where Debian puts daemons, which is not in everyone's PATH.
-func lookPath(binary string) string {
+// LookPath also looks where Debian puts daemons, which is not in everyone's PATH.
+func LookPath(binary string) string {
 	if path, err := exec.LookPath(binary); err == nil {
 		if abs, err := filepath.Abs(path); err == nil {
 			return abs
