@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"runtime"
 	"sync/atomic"
 
 	"pingap/arena"
@@ -48,15 +49,16 @@ func (b *Backend) current() *lease {
 	return b.lease.Load()
 }
 
-// inUse lists the lease and those before it that have requests in flight.
+// inUse lists what comes before the lease that follows: this one, to which a request may be added until the other is there, and those
+// before it that have requests in flight. What is added to one of these takes itself back, as they are no longer the present one.
 func (l *lease) inUse() []*lease {
 	var list []*lease
-	for _, o := range append(l.older[:len(l.older):len(l.older)], l) {
+	for _, o := range l.older {
 		if o.count.Load() > 0 {
 			list = append(list, o)
 		}
 	}
-	return list
+	return append(list, l)
 }
 
 func (l *lease) begin() {
@@ -66,14 +68,7 @@ func (l *lease) begin() {
 	}
 }
 
-func (l *lease) end() {
-	l.count.Add(-1)
-	if l.shared {
-		l.rec.Held().Add(-1)
-	}
-}
-
-// takeBack is end for one request, if there is any.
+// takeBack takes one request off the count, if there is any.
 func (l *lease) takeBack() bool {
 	for {
 		n := l.count.Load()
@@ -144,14 +139,23 @@ func (b *Backend) End() {
 }
 
 func (b *Backend) end() {
-	l := b.lease.Load()
-	for _, o := range l.older {
-		if o.takeBack() {
+	for range endTries {
+		l := b.lease.Load()
+		for _, o := range l.older {
+			if o.takeBack() {
+				return
+			}
+		}
+		if l.takeBack() {
 			return
 		}
+		// The lease became an older one this moment, and others took what it counted: what this request counts for is on the next.
+		runtime.Gosched()
 	}
-	l.end()
 }
+
+// endTries is far more often than a lease is replaced while a request ends.
+const endTries = 1 << 16
 
 // InFlight returns the number of requests in flight in this worker.
 func (b *Backend) InFlight() int64 {
