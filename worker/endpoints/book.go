@@ -96,7 +96,7 @@ func (b *Book) changeLocked(i *ipc.StateItem) error {
 	if _, found := b.lists[i.Key]; !found && len(b.lists) >= maxLists {
 		return fmt.Errorf("endpoints %s: there are %d lists already", i.Key, maxLists)
 	}
-	b.lists[i.Key] = slices.Clone(i.Body)
+	b.lists[i.Key] = i.Body
 	for _, u := range b.users[i.Key] {
 		u.SetEndpoints(l.endpoints, l.own)
 	}

@@ -1,7 +1,6 @@
 package upstream
 
 import (
-	"runtime"
 	"sync/atomic"
 
 	"pingap/arena"
@@ -13,7 +12,7 @@ type lease struct {
 	rec    *arena.Record // nil where nothing looks at it
 	shared bool          // with other processes
 	count  atomic.Int64  // in flight in this process
-	older  []*lease      // with requests in flight
+	older  []*lease      // the one before, and more with requests in flight
 	_      [16]byte      // a line of the cache each: they are written at all times
 }
 
@@ -49,16 +48,15 @@ func (b *Backend) current() *lease {
 	return b.lease.Load()
 }
 
-// inUse lists what comes before the lease that follows: this one, to which a request may be added until the other is there, and those
-// before it that have requests in flight. What is added to one of these takes itself back, as they are no longer the present one.
+// inUse lists the lease, on which a request may begin at this moment, and those before it that have requests in flight.
 func (l *lease) inUse() []*lease {
-	var list []*lease
+	list := []*lease{l}
 	for _, o := range l.older {
 		if o.count.Load() > 0 {
 			list = append(list, o)
 		}
 	}
-	return append(list, l)
+	return list
 }
 
 func (l *lease) begin() {
@@ -68,20 +66,16 @@ func (l *lease) begin() {
 	}
 }
 
-// takeBack takes one request off the count, if there is any.
-func (l *lease) takeBack() bool {
-	for {
-		n := l.count.Load()
-		if n <= 0 {
-			return false
-		}
-		if l.count.CompareAndSwap(n, n-1) {
-			if l.shared {
-				l.rec.Held().Add(-1)
-			}
-			return true
-		}
+// end takes one request off, if there is any.
+func (l *lease) end() bool {
+	if l.count.Add(-1) < 0 {
+		l.count.Add(1)
+		return false
 	}
+	if l.shared {
+		l.rec.Held().Add(-1)
+	}
+	return true
 }
 
 // acquire is begin if there are fewer than limit requests in flight, over all processes that share the record.
@@ -124,7 +118,7 @@ func (b *Backend) begin() {
 	for {
 		l := b.current()
 		l.begin()
-		if b.lease.Load() == l || !l.takeBack() { // in the latter case another request that ended took this for its own
+		if b.lease.Load() == l || !l.end() { // in the latter case another request that ended took this for its own
 			return
 		}
 	}
@@ -138,24 +132,22 @@ func (b *Backend) End() {
 	}
 }
 
+// end finds a count to take off: the backend's lease may change meanwhile, and with it where the counts are. The bound is for an End too many.
 func (b *Backend) end() {
 	for range endTries {
 		l := b.lease.Load()
 		for _, o := range l.older {
-			if o.takeBack() {
+			if o.count.Load() > 0 && o.end() {
 				return
 			}
 		}
-		if l.takeBack() {
+		if l.end() {
 			return
 		}
-		// The lease became an older one this moment, and others took what it counted: what this request counts for is on the next.
-		runtime.Gosched()
 	}
 }
 
-// endTries is far more often than a lease is replaced while a request ends.
-const endTries = 1 << 16
+const endTries = 1000
 
 // InFlight returns the number of requests in flight in this worker.
 func (b *Backend) InFlight() int64 {
