@@ -71,6 +71,7 @@ addrs = [%q]
 read_timeout = "200ms"
 [upstreams.gone]
 addrs = [%q]
+health_check = "tcp://x?failure=1000"
 `, addr, silent(t), freePort(t)), "servers.web", `access_log = "stdout {status} {uri} {:upstream_addr}"`))
 	for target, status := range map[string]int{"/slow": 504, "/gone": 502} {
 		a := mustGet(t, addr, target, status)
