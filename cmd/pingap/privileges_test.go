@@ -326,7 +326,7 @@ func TestAFailedConnectIsTriedOnceOnAnotherBackend(t *testing.T) {
 		failed bool
 	}{{"", false}, {"max_retries = 0", true}} {
 		h := newHome(t)
-		toml := fmt.Sprintf("[servers.web]\naddr = \"unix:%s\"\nlocations = [\"l\"]\n[locations.l]\nupstream = \"u\"\n%s\n[upstreams.u]\naddrs = [%q, %q]\n",
+		toml := fmt.Sprintf("[servers.web]\naddr = \"unix:%s\"\nlocations = [\"l\"]\n[locations.l]\nupstream = \"u\"\n%s\n[upstreams.u]\naddrs = [%q, %q]\nhealth_check = \"tcp://x?failure=1000\"\n", // not taken out meanwhile
 			h.socket, c.key, closed.Listener.Addr(), backend.Listener.Addr())
 		if err := os.WriteFile(h.conf, []byte(toml), 0o600); err != nil {
 			t.Fatal(err)

@@ -101,7 +101,7 @@ func (b *Book) changeLocked(i *ipc.StateItem) error {
 	if count > ipc.MaxStateItems || bytes > ipc.MaxStateBytes {
 		return fmt.Errorf("endpoints %s: %d lists of %d bytes, at most %d of %d", i.Key, count, bytes, ipc.MaxStateItems, ipc.MaxStateBytes)
 	}
-	b.putLocked(i.Key, slices.Clone(i.Body))
+	b.putLocked(i.Key, i.Body)
 	for _, u := range b.users[i.Key] {
 		u.SetEndpoints(l.endpoints, l.own)
 	}

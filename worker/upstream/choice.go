@@ -160,7 +160,7 @@ func (b *Backend) acquire(limit int64) bool {
 		if !l.acquire(limit) {
 			return false
 		}
-		if b.lease.Load() == l || !l.takeBack() {
+		if b.lease.Load() == l || !l.end() {
 			return true
 		}
 	}

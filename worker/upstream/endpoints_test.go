@@ -55,6 +55,9 @@ func TestABackendThatStaysKeepsWhatItHas(t *testing.T) {
 		t.Errorf("%d are leaving", len(u.leaving))
 	}
 	u.Sweep(message.Now())
+	if len(u.leaving) != 1 {
+		t.Error("one with a request in flight is forgotten")
+	}
 	leaves.End()
 	u.Sweep(message.Now())
 	if len(u.leaving) != 0 || leaves.InFlight() != 0 {

@@ -12,7 +12,7 @@ type lease struct {
 	rec    *arena.Record // nil where nothing looks at it
 	shared bool          // with other processes
 	count  atomic.Int64  // in flight in this process
-	older  []*lease      // with requests in flight
+	older  []*lease      // the one before, and more with requests in flight
 	_      [16]byte      // a line of the cache each: they are written at all times
 }
 
@@ -48,10 +48,10 @@ func (b *Backend) current() *lease {
 	return b.lease.Load()
 }
 
-// inUse lists the lease and those before it that have requests in flight.
+// inUse lists the lease, on which a request may begin at this moment, and those before it that have requests in flight.
 func (l *lease) inUse() []*lease {
-	var list []*lease
-	for _, o := range append(l.older[:len(l.older):len(l.older)], l) {
+	list := []*lease{l}
+	for _, o := range l.older {
 		if o.count.Load() > 0 {
 			list = append(list, o)
 		}
@@ -66,27 +66,16 @@ func (l *lease) begin() {
 	}
 }
 
-func (l *lease) end() {
-	l.count.Add(-1)
+// end takes one request off, if there is any.
+func (l *lease) end() bool {
+	if l.count.Add(-1) < 0 {
+		l.count.Add(1)
+		return false
+	}
 	if l.shared {
 		l.rec.Held().Add(-1)
 	}
-}
-
-// takeBack is end for one request, if there is any.
-func (l *lease) takeBack() bool {
-	for {
-		n := l.count.Load()
-		if n <= 0 {
-			return false
-		}
-		if l.count.CompareAndSwap(n, n-1) {
-			if l.shared {
-				l.rec.Held().Add(-1)
-			}
-			return true
-		}
-	}
+	return true
 }
 
 // acquire is begin if there are fewer than limit requests in flight, over all processes that share the record.
@@ -129,7 +118,7 @@ func (b *Backend) begin() {
 	for {
 		l := b.current()
 		l.begin()
-		if b.lease.Load() == l || !l.takeBack() { // in the latter case another request that ended took this for its own
+		if b.lease.Load() == l || !l.end() { // in the latter case another request that ended took this for its own
 			return
 		}
 	}
@@ -143,15 +132,22 @@ func (b *Backend) End() {
 	}
 }
 
+// end finds a count to take off: the backend's lease may change meanwhile, and with it where the counts are. The bound is for an End too many.
 func (b *Backend) end() {
-	l := b.lease.Load()
-	for _, o := range l.older {
-		if o.takeBack() {
+	for range endTries {
+		l := b.lease.Load()
+		for _, o := range l.older {
+			if o.count.Load() > 0 && o.end() {
+				return
+			}
+		}
+		if l.end() {
 			return
 		}
 	}
-	l.end()
 }
+
+const endTries = 1000
 
 // InFlight returns the number of requests in flight in this worker.
 func (b *Backend) InFlight() int64 {

@@ -343,3 +343,25 @@ func TestAConnectionOfItsOwnIsGivenToNobodyElse(t *testing.T) {
 		t.Error("it outlives its request")
 	}
 }
+
+func TestSharedConnectionsOfABackendThatLeavesEndWithTheirRequests(t *testing.T) {
+	r := newShareRig(t, 2, config.Upstream{})
+	used := r.share(t)
+	r.b.Begin()
+	r.SetEndpoints([]Endpoint{{Address: tcp("127.0.0.1", 1), Weight: 1}}, nil)
+	if used.closed || !used.drains {
+		t.Fatalf("closed %v, drains %v", used.closed, used.drains)
+	}
+	r.Sweep(r.now.Load())
+	if used.ticks != 1 || len(r.leaving) != 1 {
+		t.Errorf("%d ticks, %d are leaving", used.ticks, len(r.leaving))
+	}
+	late := r.share(t) // it was chosen before
+	r.release(late)
+	r.release(used)
+	r.b.End()
+	r.Sweep(r.now.Load())
+	if !used.closed || !late.closed || r.OpenConnections() != 0 || len(r.leaving) != 0 {
+		t.Errorf("closed %v and %v, %d open, %d are leaving", used.closed, late.closed, r.OpenConnections(), len(r.leaving))
+	}
+}
