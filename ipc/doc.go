@@ -121,6 +121,7 @@
 //	ArenaPart.FD                ArenaPart, Orphan, Handover
 //	Handover.      supervisor   Handover                     ReadMemfd; holds ticket keys and items
 //	Secrets
+//	Orphan.Items   worker       Orphan                       ReadItems; the lists of backends that it was told
 //	Start.Rescue   supervisor   Start                        accepts on it while there is no supervisor; checks the peer's user
 //	ControlStart.  supervisor   ControlStart                 AcceptorFromFD; Close does not unlink
 //	Listener
@@ -130,7 +131,8 @@
 // # State beside the configuration
 //
 // TicketKeys and State have no version, belong to no apply and are untouched by a rollback. A fresh worker gets all of it between
-// Start and Activate, so it knows it before its first connection. The supervisor keeps items without looking into them.
+// Start and Activate, so it knows it before its first connection. The supervisor keeps items without looking into them. After its
+// crash the next one gets ticket keys and lists of backends back from the orphan that was told last; control publishes the rest again.
 //
 // Everything received is CLOEXEC and belongs to the Message until Message.Take.
 package ipc

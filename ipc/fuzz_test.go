@@ -1,8 +1,10 @@
 package ipc
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -68,4 +70,58 @@ func TestSlotsNeverReachOutsideTheMessage(t *testing.T) {
 		t.Errorf("slot 1 gave %d, %v", got, err)
 	}
 	unix.Close(fd)
+}
+
+// FuzzItems feeds what a worker may bring back: no panic, nothing over the bounds, and what is read is read again from its own file.
+func FuzzItems(f *testing.F) {
+	for _, seed := range []string{"", "{}", `{"kind":"endpoints","key":"u@1","body":"e30="}{"kind":"k"}`, `[]`, `{"body":7}`, "null\nnull", "{"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		items, err := parseItems(data)
+		if err != nil {
+			return
+		}
+		fd, err := SealItems(items)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(fd)
+		if again, err := ReadItems(fd); err != nil || len(again) != len(items) {
+			t.Fatalf("%d items, then %d, %v", len(items), len(again), err)
+		}
+	})
+}
+
+func TestItemsHaveBounds(t *testing.T) {
+	big := StateItem{Kind: "k", Body: make(Secret, MaxStateBody)}
+	for name, data := range map[string][]byte{
+		"many": bytes.Repeat([]byte("{}"), MaxStateItems+1),
+		"long": bytes.Repeat(mustJSON(t, big), MaxStateBytes/MaxStateBody+1),
+		"text": []byte(`{"body":"tellnobody"}x`),
+	} {
+		if _, err := parseItems(data); err == nil || strings.Contains(err.Error(), "tell") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if items, err := parseItems(bytes.Repeat([]byte("{}"), MaxStateItems)); err != nil || len(items) != MaxStateItems {
+		t.Errorf("%d items, %v", len(items), err)
+	}
+	fd, err := unix.MemfdCreate("open", unix.MFD_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if _, err := ReadItems(fd); err == nil {
+		t.Error("a file that can be changed still")
+	}
+}
+
+func mustJSON(t *testing.T, v any) []byte {
+	t.Helper()
+	data, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
 }

@@ -287,4 +287,6 @@ type Orphan struct {
 	Column    int        `json:"column"`
 
 	Tickets TicketKeys `json:"tickets,omitzero"` // that it was given last
+	Items   Slot       `json:"items,omitempty"`  // lists of backends that it was told, see SealItems; 0 for none
+	Number  uint64     `json:"number,omitempty"` // of the last State; the highest is the newest
 }

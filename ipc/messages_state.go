@@ -80,6 +80,8 @@ type State struct {
 	// Kinds are those that All is about; none is every kind. So each part of control replaces what is its own.
 	Kinds []string `json:"kinds,omitempty"`
 	More  bool     `json:"more,omitempty"` // of an answer to StateRequest: there are items after the last
+	// Number is for workers: the supervisor counts changes, and after this one they know everything up to it. 0 while more follows.
+	Number uint64 `json:"number,omitempty"`
 }
 
 // Replaces says whether items of a kind that are not named are to be forgotten.

@@ -186,6 +186,85 @@ func TestARestartKeepsTheWorkers(t *testing.T) {
 	}
 }
 
+// wantKept checks what control is told of its items, by kind.
+func (i *instance) wantKept(wanted map[string]string) {
+	i.t.Helper()
+	for kind, want := range wanted {
+		i.send(ipc.StateRequest{Kind: kind})
+		answer := i.receive(ipc.TypeState)
+		got := ""
+		for _, item := range answer.Body.(*ipc.State).Items {
+			got += item.Key + "=" + string(item.Body)
+		}
+		answer.Close()
+		if got != want {
+			i.t.Errorf("%s: got %q, want %q", kind, got, want)
+		}
+	}
+}
+
+// Two orphans: worker 1 was told last, the other missed that.
+func TestListsOfBackendsComeBackFromTheOrphanThatWasToldLast(t *testing.T) {
+	for name, c := range map[string]struct {
+		one, all string // how orphans behave: worker 1, and both
+		want     string
+	}{
+		"all well":                  {want: "new"},
+		"the newest is of old":      {one: "older build", want: "old"},
+		"the newest brings garbage": {one: "garbage", want: "old"},
+		"the newest forges":         {one: "forger", want: "old"},
+		"the newest exceeds":        {one: "too long", want: "old"},
+		"all are of old":            {all: "older build"},
+		"all bring garbage":         {all: "garbage"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var o Options
+			i := boot(t, func(used *Options) {
+				used.Build, used.Timings.State = "one", 100*time.Millisecond
+				if err := os.WriteFile(filepath.Join(filepath.Dir(used.RunDir), "worker.rescue"), []byte("wait"), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				o = *used
+			})
+			list := func(body string) ipc.StateItem {
+				return ipc.StateItem{Kind: ipc.StateEndpoints, Key: "u@1", Body: ipc.Secret(body)}
+			}
+			i.mustPublish(2, false, token("a", "1"), list("old"))
+			i.behave("worker1.state", "well")
+			i.behave("worker.state", "ignore")
+			i.publish(false, list("new"))
+			i.behave("worker.state", "")
+			before := pids(i.status())
+			i.leave()
+			i.behave("worker1.orphan", c.one)
+			i.behave("worker.orphan", c.all)
+			n := i.successor(o)
+			n.takeControl()
+			n.until("the same workers", func(all *ipc.StatusAll) bool { return slices.Equal(pids(all), before) && all.Settled })
+			if c.want == "" {
+				n.wantKept(map[string]string{ipc.StateEndpoints: ""})
+				if n.start.Items != 0 {
+					t.Errorf("control is told of %d items", n.start.Items)
+				}
+				return
+			}
+			n.wantKept(map[string]string{ipc.StateEndpoints: "u@1=" + c.want, ipc.StateCertificate: "", ipc.StateToken: ""})
+			n.wantItems("endpoints u@1=" + c.want + " token a=1") // what only control knows is not taken away
+			if n.start.Items != 1 {
+				t.Errorf("control is told of %d items", n.start.Items)
+			}
+			unix.Kill(before[0], unix.SIGKILL)
+			n.until("a successor of a worker", twoActive(before[0]))
+			n.mustPublish(2, false, list("later"))
+			n.leave()
+			n.behave("worker1.orphan", "")
+			last := n.successor(o)
+			last.takeControl()
+			last.wantKept(map[string]string{ipc.StateEndpoints: "u@1=later"})
+		})
+	}
+}
+
 func TestAStopLeavesNothingInTheStore(t *testing.T) {
 	i, m, _ := kept(t, nil)
 	i.signals <- unix.SIGTERM

@@ -88,6 +88,7 @@ type worker struct {
 	snap    int               // snapshot of start
 	await   *ipc.Acceptor     // rescue socket
 	items   map[string]string // bodies by kind and key
+	number  uint64            // of the last State
 }
 
 // behaviour returns what the file for this slot and message says, "" for well-behaved.
@@ -175,7 +176,34 @@ func (w *worker) rescued(ctx context.Context) (*ipc.Conn, error) {
 		l.FD = fds.Add(w.lns[l.ID])
 		o.Listeners = append(o.Listeners, l)
 	}
+	if fd, err := w.told(); err != nil {
+		return nil, err
+	} else if fd >= 0 {
+		defer unix.Close(fd)
+		o.Items, o.Number = fds.Add(fd), w.number
+	}
 	return conn, conn.Send(ctx, 0, o, fds...)
+}
+
+// told is the memory file of an orphan with what it was told, -1 for none.
+func (w *worker) told() (int, error) {
+	var items []ipc.StateItem
+	for key, body := range w.items {
+		if kind, key, _ := strings.Cut(key, " "); kind == ipc.StateEndpoints {
+			items = append(items, ipc.StateItem{Kind: kind, Key: key, Body: ipc.Secret(body)})
+		}
+	}
+	switch w.behaviour("orphan") {
+	case "older build":
+		return -1, nil
+	case "garbage":
+		return ipc.SealedMemfd("garbage", []byte("{"))
+	case "forger":
+		items = append(items, ipc.StateItem{Kind: ipc.StateCertificate, Key: "x", Body: ipc.Secret("forged")})
+	case "too long":
+		items = append(items, ipc.StateItem{Kind: ipc.StateEndpoints, Key: strings.Repeat("k", ipc.MaxStateKey+1)})
+	}
+	return ipc.SealItems(items)
 }
 
 func (w *worker) line() *ipc.Conn {
@@ -411,7 +439,7 @@ func (w *worker) tell(env map[string]string) {
 func (w *worker) takeState(b *ipc.State) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.items == nil {
+	if w.number = b.Number; w.items == nil {
 		w.items = map[string]string{}
 	}
 	maps.DeleteFunc(w.items, func(key, _ string) bool {

@@ -18,6 +18,7 @@ type vault struct {
 	saver   *timer
 	rotator *timer
 	telling map[uint32]*telling
+	partial []string  // kinds of items that there are, where orphans brought them; nil for all
 	quiet   time.Time // until then nothing is logged of workers that do not take items
 }
 
@@ -32,8 +33,8 @@ type telling struct {
 	timer   *timer
 }
 
-// openVault goes on with what the supervisor before had: its memory file, or the keys that its orphans hold. Else everything is new:
-// clients make full handshakes once, and control tells its items again.
+// openVault goes on with what the supervisor before had: its memory file, or what its orphans hold, keys and lists of backends. Else
+// everything is new: clients make full handshakes once, and control tells its items again.
 func (s *supervisor) openVault(in *inherit.Set) {
 	s.vault = vault{serial: in.SecretsSerial, telling: map[uint32]*telling{}}
 	if in.Secrets >= 0 {
@@ -45,9 +46,25 @@ func (s *supervisor) openVault(in *inherit.Set) {
 		unix.Close(in.Secrets)
 	}
 	if s.vault.Store == nil {
-		s.vault.Store = secrets.With(in.Tickets, s.o.Now())
+		s.openTold(in)
+	}
+	for _, t := range in.Told {
+		unix.Close(t.FD)
 	}
 	s.awaitRotation()
+}
+
+// openTold goes on with what orphans hold: control finds the lists of backends as after a crash of its own.
+func (s *supervisor) openTold(in *inherit.Set) {
+	s.vault.Store = secrets.With(in.Tickets, s.o.Now())
+	for _, t := range in.Told {
+		err := s.vault.TakeBack(t.FD, t.Number, s.o.Now())
+		if err == nil {
+			s.vault.partial = secrets.TakenBack()
+			return
+		}
+		s.log.Warn("what a worker was told is not taken back from it", zap.Error(err))
+	}
 }
 
 // awaitRotation wakes when the ticket key has had its time.
@@ -83,7 +100,7 @@ func (c *child) takesState() bool {
 // tellAll tells a worker everything. It may know some of it.
 func (s *supervisor) tellAll(c *child) {
 	ok := s.send(c, 0, s.vault.Tickets())
-	for _, m := range s.vault.Messages() {
+	for _, m := range s.vault.Messages(s.vault.partial...) {
 		ok = ok && s.send(c, 0, m)
 	}
 }
@@ -112,7 +129,7 @@ func (s *supervisor) tell(from request, b *ipc.State) {
 	txn := s.nextTxn()
 	t := &telling{request: from, waiting: map[*child]struct{}{}}
 	s.vault.telling[txn] = t
-	told, some := secrets.ForWorkers(b)
+	told, some := s.vault.ForWorkers(b)
 	for c := range s.children {
 		if some && c.takesState() && s.send(c, txn, told) && c.state != ipc.StateDraining {
 			t.waiting[c] = struct{}{}

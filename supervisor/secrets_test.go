@@ -307,18 +307,7 @@ func TestControlIsToldItsItemsAgainAndWorkersNoPrivateOnes(t *testing.T) {
 	i.mustPublish(0, false, wish)
 	check := func(i *instance) {
 		t.Helper()
-		for kind, want := range map[string]string{ipc.StateWishes: "u=w", ipc.StateEndpoints: "u@1=b", "nothing": ""} {
-			i.send(ipc.StateRequest{Kind: kind})
-			answer := i.receive(ipc.TypeState)
-			got := ""
-			for _, item := range answer.Body.(*ipc.State).Items {
-				got += item.Key + "=" + string(item.Body)
-			}
-			answer.Close()
-			if got != want {
-				t.Errorf("%s: got %q, want %q", kind, got, want)
-			}
-		}
+		i.wantKept(map[string]string{ipc.StateWishes: "u=w", ipc.StateEndpoints: "u@1=b", "nothing": ""})
 		i.wantItems("endpoints u@1=b token a=1")
 	}
 	check(i)

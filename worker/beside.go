@@ -13,6 +13,7 @@ import (
 // beside is what this worker is told beside the configuration. It stays as it is whatever is applied.
 type beside struct {
 	tickets ipc.TicketKeys // shown to a supervisor that comes to the rescue
+	number  uint64         // of the last State, likewise; the lists of backends themselves are in site.endpoints
 	book    challenge.Book // read by any goroutine
 
 	// onTickets and onIssued hear of keys for session tickets, the first encrypts, and of issued certificates; nil for nobody.
@@ -42,6 +43,7 @@ func (w *worker) takeState(b *ipc.State) ipc.Body {
 	var items []challenge.Item
 	var lists []ipc.StateItem
 	var failed []error
+	w.beside.number = b.Number
 	for _, i := range b.Items {
 		if i.Kind == ipc.StateEndpoints {
 			lists = append(lists, i)

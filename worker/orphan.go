@@ -172,23 +172,28 @@ func (w *worker) show(conn *ipc.Conn) {
 
 func (w *worker) sendOrphan() error {
 	var fds ipc.FDs
-	o := ipc.Orphan{Hello: w.hello(), Status: w.status(""), Column: w.column, Tickets: w.beside.tickets}
+	o := ipc.Orphan{Hello: w.hello(), Status: w.status(""), Column: w.column, Tickets: w.beside.tickets, Number: w.beside.number}
 	o.Arena, o.Snapshot = fds.Add(w.arena.FD()), fds.Add(int(w.live.memfd.Fd()))
 	for _, fd := range w.arena.Parts() {
 		o.Parts = append(o.Parts, fds.Add(fd))
 	}
-	var sockets []int
+	var opened []int
 	defer func() {
-		for _, fd := range sockets {
+		for _, fd := range opened {
 			unix.Close(fd)
 		}
 	}()
+	if fd, err := w.build.endpoints.Seal(); err != nil {
+		w.log.Error("a new supervisor does not get the lists of backends", zap.Error(err))
+	} else if fd >= 0 {
+		opened, o.Items = append(opened, fd), fds.Add(fd)
+	}
 	for _, a := range w.addresses.list { // none while draining
 		fd, err := a.socket.FD()
 		if err != nil {
 			return err
 		}
-		sockets = append(sockets, fd)
+		opened = append(opened, fd)
 		shown := a.Listener
 		shown.FD = fds.Add(fd)
 		o.Listeners = append(o.Listeners, shown)

@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -225,6 +227,57 @@ func TestADrainingOrphanIsFound(t *testing.T) {
 	}
 	if err := b.outcome(); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestAnOrphanBringsItsListsOfBackendsBack(t *testing.T) {
+	b, path := rescued(t, config1("127.0.0.1:1"), nil)
+	list := func(upstream, body string) ipc.StateItem {
+		return ipc.StateItem{Kind: ipc.StateEndpoints, Key: upstream + "@1", Body: ipc.Secret(body)}
+	}
+	const drained = `{"upstream":"u","source":"1","list":[{"address":"127.0.0.1:1","weight":1,"admin":"drain","reason":"kept as it came"}]}`
+	gone := list("v", "")
+	gone.Gone = true
+	for epoch, step := range []struct {
+		tell []ipc.StateItem
+		want string
+	}{
+		{[]ipc.StateItem{tokenItem("tok", "x")}, ""}, // no list, no file
+		{[]ipc.StateItem{list("u", drained), list("v", `{"upstream":"v","source":"1"}`)}, "u@1=" + drained + ` v@1={"upstream":"v","source":"1"}`},
+		{[]ipc.StateItem{gone, list("u", "{")}, "u@1=" + drained}, // what makes no sense changes nothing
+	} {
+		b.tell(ipc.State{Items: step.tell, Number: uint64(epoch) + 5})
+		next := successor(t, path)
+		b.conn.Close()
+		m, o := orphan(t, next)
+		if o.Number != uint64(epoch)+5 {
+			t.Errorf("number %d", o.Number)
+		}
+		var got []string
+		if step.want != "" {
+			fd, err := m.Take(o.Items)
+			if err != nil {
+				t.Fatal(err)
+			}
+			items, err := ipc.ReadItems(fd)
+			unix.Close(fd)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, i := range items {
+				if i.Kind != ipc.StateEndpoints {
+					t.Errorf("an item of kind %s", i.Kind)
+				}
+				got = append(got, i.Key+"="+string(i.Body))
+			}
+		} else if o.Items != 0 {
+			t.Error("a file of nothing")
+		}
+		slices.Sort(got)
+		if strings.Join(got, " ") != step.want {
+			t.Errorf("brings back %q, want %q", got, step.want)
+		}
+		b.takeOver(next, uint32(epoch)+1)
 	}
 }
 

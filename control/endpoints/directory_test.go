@@ -270,6 +270,50 @@ func TestWishesSurviveAppliesRestartsAndAbsence(t *testing.T) {
 	}
 }
 
+func TestWishesAreKnownByTheListsWhereTheirOwnItemIsLost(t *testing.T) {
+	r := newRig(t)
+	both := "u: addrs = ['127.0.0.1:1', '127.0.0.2:1']"
+	r.apply(both)
+	r.admin("u", one, ipc.AdminDrain)
+	r.admin("u", two, ipc.AdminDown)
+	r.settle()
+	delete(r.items, ipc.StateWishes+" u") // workers never had it
+	r.restart(nil)
+	if err := r.d.Adopt(r.snapshot(both)); err != nil {
+		t.Fatal(err)
+	}
+	r.want("u", one+"/drain "+two+"/down")
+	r.apply("u: addrs = ['127.0.0.2:1']")
+	r.restart(nil)
+	r.apply(both)
+	r.want("u", one+"/drain "+two+"/down")
+	if _, kept := r.items[ipc.StateWishes+" u"]; !kept {
+		t.Error("the item of wishes is not made anew")
+	}
+}
+
+func TestWhatAWorkerHasMadeUpOfABackendIsNotTold(t *testing.T) {
+	r := newRig(t)
+	u := "u: addrs = ['127.0.0.1:1', '127.0.0.2:1']"
+	r.apply(u)
+	r.mu.Lock()
+	for key, i := range r.items {
+		body := strings.Replace(string(i.Body), `"weight":1`, `"weight":1,"admin":"x","health":"x","reason":"`+strings.Repeat("x", 999)+`"`, 1)
+		i.Body = ipc.Secret(body)
+		r.items[key] = i
+	}
+	r.silent = true
+	r.mu.Unlock()
+	r.restart(nil)
+	if err := r.d.Adopt(r.snapshot(u)); err != nil {
+		t.Fatal(err)
+	}
+	r.admin("u", two, ipc.AdminDrain)
+	if e := r.want("u", one+" "+two+"/drain"); len(e.List[0].Reason) > ipc.MaxEndpointReason {
+		t.Errorf("a reason of %d bytes", len(e.List[0].Reason))
+	}
+}
+
 func TestUpForgetsAWishAndStartsSlowly(t *testing.T) {
 	r := newRig(t)
 	r.apply("u: addrs = ['127.0.0.1:1', 'unix:/run/a.sock']")

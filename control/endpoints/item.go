@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -111,6 +112,7 @@ func (d *Directory) resumeFormLocked(f *form, e *ipc.Endpoints) {
 		p.record = d.rows.resume(e.Record)
 	}
 	for _, one := range e.List[:min(len(e.List), ipc.MaxEndpoints)] {
+		makeSane(&one)
 		address := addressOf(one.Network, one.Address)
 		b := p.backends[Text(address)]
 		if b == nil {
@@ -120,10 +122,26 @@ func (d *Directory) resumeFormLocked(f *form, e *ipc.Endpoints) {
 		}
 		b.uses++
 		f.list = append(f.list, entry{backend: b, weight: one.Weight, spare: one.Backup, from: cmp.Or(one.From, b.text)})
-		if one.Admin != ipc.AdminUp && p.wishes[b.text] == nil { // its own item was lost
+		if one.Admin != ipc.AdminUp && p.wishes[b.text] == nil { // its own item was lost, as workers do not know it
 			p.wishes[b.text] = &ipc.Wish{Network: one.Network, Address: one.Address, Admin: one.Admin, At: d.opt.Now()}
+			d.markLocked(p.wishItem())
 		}
 	}
+}
+
+// makeSane drops what this process would never tell: a worker may have brought the item back.
+func makeSane(e *ipc.Endpoint) {
+	switch e.Health {
+	case ipc.Healthy, ipc.Unhealthy, ipc.Unchecked:
+	default:
+		e.Health, e.Checked = ipc.Healthy, time.Time{}
+	}
+	switch e.Admin {
+	case ipc.AdminUp, ipc.AdminDrain, ipc.AdminDown:
+	default:
+		e.Admin = ipc.AdminUp
+	}
+	e.Reason = clip(e.Reason)
 }
 
 // cutLast divides a key at its last @: a name may hold one, a source does not.

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"pingap/ipc"
+	"pingap/supervisor/secrets"
 	"pingap/supervisor/socket"
 )
 
@@ -99,7 +100,19 @@ func (in *Set) take(serial int, o *orphan) {
 			in.Parts = append(in.Parts, fd)
 		}
 	}
+	if fd := take(o.body.Items); fd >= 0 {
+		in.told(Told{fd, min(o.body.Number, secrets.MaxNumber)}, o.body.Status.State == ipc.StateActive)
+	}
 	if live := in.State.Live; in.Snapshot < 0 && live != nil && o.body.Status.SHA == live.SHA {
 		in.Snapshot = take(o.body.Snapshot)
 	}
+}
+
+// told enters what an orphan was told, the newest first. Of equals those that are active come first: they are of the build that was live.
+func (in *Set) told(t Told, active bool) {
+	at := slices.IndexFunc(in.Told, func(o Told) bool { return t.Number > o.Number || active && t.Number == o.Number })
+	if at < 0 {
+		at = len(in.Told)
+	}
+	in.Told = slices.Insert(in.Told, at, t)
 }

@@ -57,9 +57,16 @@ type Set struct {
 	Secrets       int            // the memory file of package secrets
 	SecretsSerial int            // of it
 	Tickets       ipc.TicketKeys // that orphans hold; none where there is the memory file
+	Told          []Told         // likewise; the first that makes sense counts
 
 	snapshots map[string]int // stored ones by name, while it is not known which is live
 	useless   []string       // names in the store of what has been closed
+}
+
+// Told is what an orphan was told beside the configuration.
+type Told struct {
+	FD     int // memory file, see ipc.ReadItems
+	Number uint64
 }
 
 // Empty returns a set of nothing.

@@ -18,11 +18,12 @@ type content struct {
 	Format  int             `json:"format"`
 	Tickets ipc.TicketKeys  `json:"tickets"`
 	Items   []ipc.StateItem `json:"items"`
+	Number  uint64          `json:"number,omitempty"`
 }
 
 // Memfd returns a sealed memory file with everything, which the caller closes.
 func (s *Store) Memfd() (int, error) {
-	c := content{Format: format, Tickets: s.tickets}
+	c := content{Format: format, Tickets: s.tickets, Number: s.number}
 	for _, i := range s.items {
 		c.Items = append(c.Items, i)
 	}
@@ -47,5 +48,6 @@ func Open(fd int, now time.Time) (*Store, error) {
 		return nil, fmt.Errorf("secrets: format %d with %d keys", c.Format, len(c.Tickets.Keys))
 	}
 	s := With(c.Tickets, now)
+	s.number = c.Number
 	return s, s.Change(&ipc.State{Items: c.Items, All: true}, now)
 }

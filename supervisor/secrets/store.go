@@ -23,6 +23,7 @@ type Store struct {
 	tickets ipc.TicketKeys
 	items   map[id]ipc.StateItem
 	bytes   int       // of all items
+	number  uint64    // of the last change; the next supervisor sees by it which of its orphans was told last
 	soonest time.Time // nothing expires before; zero for never
 }
 
@@ -105,6 +106,7 @@ func (s *Store) Change(b *ipc.State, now time.Time) error {
 		s.enter(k, i)
 	}
 	s.bytes = bytes
+	s.number++
 	return nil
 }
 
@@ -144,8 +146,9 @@ func (s *Store) expire(now time.Time) {
 // Len is the number of items.
 func (s *Store) Len() int { return len(s.items) }
 
-// Messages are everything for a worker that knows nothing, or something older. None where there are no items for workers.
-func (s *Store) Messages() []ipc.State {
+// Messages are everything for a worker that knows nothing, or something older of these kinds; none is every kind. None where there are no
+// items for workers. Only the last has a number: before it, a worker knows less than others.
+func (s *Store) Messages(kinds ...string) []ipc.State {
 	items := s.sorted(func(i *ipc.StateItem) bool { return !i.Private })
 	var all []ipc.State
 	for len(items) > 0 {
@@ -154,7 +157,8 @@ func (s *Store) Messages() []ipc.State {
 		items = items[n:]
 	}
 	if len(all) > 0 {
-		all[0].All = true
+		all[0].All, all[0].Kinds = true, kinds
+		all[len(all)-1].Number = s.number
 	}
 	return all
 }
@@ -188,9 +192,10 @@ func first(items []ipc.StateItem) int {
 	return n
 }
 
-// ForWorkers is what workers are told of a change; false for nothing.
-func ForWorkers(b *ipc.State) (ipc.State, bool) {
+// ForWorkers is what workers are told of the change that was entered last; false for nothing.
+func (s *Store) ForWorkers(b *ipc.State) (ipc.State, bool) {
 	told := *b
+	told.Number = s.number
 	told.Items = slices.DeleteFunc(slices.Clone(b.Items), func(i ipc.StateItem) bool { return i.Private })
 	return told, b.All || len(told.Items) > 0
 }

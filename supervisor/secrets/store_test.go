@@ -89,6 +89,9 @@ func TestTheMemoryFileHoldsEverything(t *testing.T) {
 	if fmt.Sprint(again.Messages()[0].Items[0].Key, len(again.items)) != "a1" { // and what has expired is forgotten
 		t.Errorf("got %d items", len(again.items))
 	}
+	if again.number <= s.number {
+		t.Errorf("changes are counted from %d on, before %d", again.number, s.number)
+	}
 	for i, k := range s.Tickets().Keys {
 		if !bytes.Equal(k, again.Tickets().Keys[i]) {
 			t.Errorf("key %d is another", i)
@@ -128,8 +131,8 @@ func TestMessagesStayBelowTheirBoundAndTheFirstReplacesAll(t *testing.T) {
 			size += i.Size()
 		}
 		seen += len(m.Items)
-		if size > ipc.MaxStateMessage || m.All != (n == 0) {
-			t.Errorf("message %d: %d bytes, all %t", n, size, m.All)
+		if size > ipc.MaxStateMessage || m.All != (n == 0) || (m.Number == s.number) != (n == len(all)-1) {
+			t.Errorf("message %d: %d bytes, all %t, number %d", n, size, m.All, m.Number)
 		}
 	}
 	if seen != 20 || len(all) < 5 {

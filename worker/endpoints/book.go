@@ -13,15 +13,13 @@ import (
 	"pingap/worker/upstream"
 )
 
-// maxLists bounds the lists that are kept, as many as the supervisor keeps items.
-const maxLists = 1 << 16
-
 // Book is the lists and the upstreams they are for. Its methods may be called from any goroutine.
 type Book struct {
 	arena *arena.Arena // where the records are
 
-	mu    sync.Mutex // guards all below, and the order in which an upstream gets its lists
-	lists map[string]ipc.Secret
+	mu    sync.Mutex            // guards all below, and the order in which an upstream gets its lists
+	lists map[string]ipc.Secret // as they came, in the bounds of what the supervisor keeps
+	bytes int                   // of them
 	users map[string][]*upstream.Upstream
 }
 
@@ -68,10 +66,10 @@ func (b *Book) Change(items []ipc.StateItem, all bool) error {
 	defer b.mu.Unlock()
 	if all {
 		before := b.lists
-		b.lists = make(map[string]ipc.Secret, len(items))
+		b.lists, b.bytes = make(map[string]ipc.Secret, len(items)), 0
 		for _, i := range items {
 			if body, found := before[i.Key]; found {
-				b.lists[i.Key] = body
+				b.putLocked(i.Key, body)
 			}
 		}
 	}
@@ -86,21 +84,57 @@ func (b *Book) Change(items []ipc.StateItem, all bool) error {
 
 func (b *Book) changeLocked(i *ipc.StateItem) error {
 	if i.Gone {
-		delete(b.lists, i.Key)
+		b.dropLocked(i.Key)
 		return nil
+	}
+	if len(i.Key) > ipc.MaxStateKey || len(i.Body) > ipc.MaxStateBody {
+		return fmt.Errorf("endpoints %.60q: a key of %d and a body of %d bytes", i.Key, len(i.Key), len(i.Body))
 	}
 	l, err := b.read(i.Key, i.Body)
 	if err != nil {
 		return err
 	}
-	if _, found := b.lists[i.Key]; !found && len(b.lists) >= maxLists {
-		return fmt.Errorf("endpoints %s: there are %d lists already", i.Key, maxLists)
+	count, bytes := len(b.lists)+1, b.bytes+len(i.Key)+len(i.Body)
+	if old, found := b.lists[i.Key]; found {
+		count, bytes = count-1, bytes-len(i.Key)-len(old)
 	}
-	b.lists[i.Key] = i.Body
+	if count > ipc.MaxStateItems || bytes > ipc.MaxStateBytes {
+		return fmt.Errorf("endpoints %s: %d lists of %d bytes, at most %d of %d", i.Key, count, bytes, ipc.MaxStateItems, ipc.MaxStateBytes)
+	}
+	b.putLocked(i.Key, i.Body)
 	for _, u := range b.users[i.Key] {
 		u.SetEndpoints(l.endpoints, l.own)
 	}
 	return nil
+}
+
+// putLocked enters a list.
+func (b *Book) putLocked(key string, body ipc.Secret) {
+	b.dropLocked(key)
+	b.lists[key] = body
+	b.bytes += len(key) + len(body)
+}
+
+func (b *Book) dropLocked(key string) {
+	if old, found := b.lists[key]; found {
+		b.bytes -= len(key) + len(old)
+		delete(b.lists, key)
+	}
+}
+
+// Seal returns a memory file with all lists as they came, for a supervisor that knows nothing, or -1 where there are none. The caller
+// closes it.
+func (b *Book) Seal() (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.lists) == 0 {
+		return -1, nil
+	}
+	items := make([]ipc.StateItem, 0, len(b.lists))
+	for key, body := range b.lists {
+		items = append(items, ipc.StateItem{Kind: ipc.StateEndpoints, Key: key, Body: body})
+	}
+	return ipc.SealItems(items)
 }
 
 // list is what an item says.

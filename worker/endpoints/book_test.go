@@ -101,6 +101,43 @@ func TestWhatIsWithdrawnIsForgottenAndWhoHasItKeepsIt(t *testing.T) {
 	}
 }
 
+func TestListsHaveTheBoundsOfTheSupervisor(t *testing.T) {
+	b, big := New(nil), strings.Repeat(" ", ipc.MaxStateBody-100)
+	list := func(n int) ipc.StateItem {
+		i := named(t, ipc.Endpoints{Upstream: fmt.Sprintf("u%d", n), Source: "1"})
+		i.Body = append(i.Body, big...)
+		return i
+	}
+	fit := 0
+	for ; fit < 100 && b.Change([]ipc.StateItem{list(fit)}, false) == nil; fit++ {
+	}
+	if want := ipc.MaxStateBytes / (ipc.MaxStateBody - 100); fit != want {
+		t.Errorf("%d lists fit, want %d", fit, want)
+	}
+	if err := b.Change([]ipc.StateItem{list(0)}, false); err != nil {
+		t.Errorf("another list in the place of one: %v", err)
+	}
+	gone := list(1)
+	gone.Gone = true
+	if err := b.Change([]ipc.StateItem{gone, list(fit)}, false); err != nil {
+		t.Errorf("in the place of one that has gone: %v", err)
+	}
+	long := list(2)
+	long.Body = append(long.Body, big...)
+	if err := b.Change([]ipc.StateItem{long}, true); err == nil || len(b.lists) != 1 {
+		t.Errorf("too long: %v, %d lists", err, len(b.lists))
+	}
+	if want := len(list(2).Key) + len(list(2).Body); b.bytes != want {
+		t.Errorf("%d bytes, want %d", b.bytes, want)
+	}
+	if err := b.Change(nil, true); err != nil || b.bytes != 0 {
+		t.Errorf("%d bytes of nothing, %v", b.bytes, err)
+	}
+	if fd, err := b.Seal(); fd >= 0 || err != nil {
+		t.Errorf("a file of nothing: %d, %v", fd, err)
+	}
+}
+
 func TestAllKeepsWhatItNames(t *testing.T) {
 	b, u := New(nil), build(t, "web.test")
 	gone := named(t, ipc.Endpoints{Upstream: "old", Source: "x"})
