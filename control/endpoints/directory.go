@@ -36,6 +36,8 @@ type Finder interface {
 // Checker checks backends: those of an upstream, in place of those that it had before. Results come to Checked.
 type Checker interface {
 	Set(upstream string, targets []health.Target)
+	// Again has those checked at once that have failed and never passed.
+	Again(upstream string)
 }
 
 // Publisher brings items to all workers.

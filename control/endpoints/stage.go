@@ -92,7 +92,11 @@ func (d *Directory) Applied() {
 		return
 	}
 	for name, p := range d.pools {
-		d.applyLocked(p, d.live[name] == d.next[name] && d.hasLocked(name))
+		same := d.live[name] == d.next[name] && d.hasLocked(name)
+		d.applyLocked(p, same)
+		if !same { // it may lead to a listener of ours, which accepts from now on
+			d.opt.Checker.Again(name)
+		}
 	}
 	d.live, d.next = d.next, nil
 }

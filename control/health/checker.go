@@ -106,6 +106,21 @@ func (c *Checker) Set(upstream string, targets []Target) {
 	c.post(func(now int64) { c.set(upstream, targets, now) })
 }
 
+// Again has those targets of an upstream checked at once that have never passed a check, and failed one.
+func (c *Checker) Again(upstream string) {
+	c.post(func(now int64) {
+		g := c.groups[upstream]
+		if g == nil {
+			return
+		}
+		for _, t := range g.targets {
+			if !t.proven && t.fails > 0 && t.line == nil && t.stage == resting {
+				c.due.set(t, now)
+			}
+		}
+	})
+}
+
 // Checked returns a channel that is closed when all targets that the upstream has, by the Sets up to now, were checked once, with the check they
 // have. It is never closed when Run ends before.
 func (c *Checker) Checked(upstream string) <-chan struct{} {
@@ -189,7 +204,7 @@ func (c *Checker) change(have *target, t Target, now int64, fresh, all int) int 
 	}
 	c.abort(have)
 	have.Check, have.Address, have.to = t.Check, t.Address, nil
-	have.passes, have.fails, have.slow = 0, 0, false
+	have.passes, have.fails, have.early, have.slow = 0, 0, 0, false
 	if have.checked {
 		have.checked = false
 		have.group.unchecked++

@@ -13,6 +13,9 @@ const (
 	tick = 25 * time.Millisecond
 	// mostStarts bounds the checks that one look begins, so that a start is no storm: 20,000 a second.
 	mostStarts = 500
+	// soon is how long after its first check a backend is checked again that has never passed one, then twice as long each time, up to its
+	// frequency: it may be starting together with this process, or be a listener that a configuration which is being applied brings.
+	soon = time.Second
 	// lackPause is how long a check waits that could not be made.
 	lackPause = time.Second
 	// lackSilence is how long nothing is said of more of these.
@@ -171,6 +174,11 @@ func (c *Checker) finish(t *target, o outcome, now int64) {
 	}
 	t.slow = o.verdict == timedOut
 	c.conclude(t, o)
+	if wait := int64(soon) << t.early; !t.proven && wait < int64(t.Check.Frequency) {
+		t.early++
+		c.due.set(t, now+wait)
+		return
+	}
 	c.next(t, now)
 }
 

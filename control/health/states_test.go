@@ -104,6 +104,39 @@ func TestFlipsAreToldAndLogged(t *testing.T) {
 	}
 }
 
+// A backend that starts after us need not wait for its turn.
+func TestWhatHasNeverPassedIsCheckedAgainSoon(t *testing.T) {
+	for name, asked := range map[string]bool{"by itself": false, "when asked for": true} {
+		t.Run(name, func(t *testing.T) {
+			d := newDoor(t)
+			d.shut()
+			r := newRig(t)
+			r.c.Set("api", target1(d.to, check(t, "tcp://a?check_frequency=24h&failure=1")))
+			if first := r.await(0); first.Healthy || !first.First {
+				t.Fatalf("%+v", first)
+			}
+			began := time.Now()
+			d.open()
+			if asked {
+				r.c.Again("api")
+				r.c.Again("another")
+			}
+			if got := r.await(1); !got.Healthy {
+				t.Errorf("%+v", got)
+			}
+			if took := time.Since(began); !asked && took < soon/2 {
+				t.Errorf("after %v already", took)
+			}
+			d.shut() // from now on it has the time of the others
+			r.c.Again("api")
+			time.Sleep(100 * time.Millisecond)
+			if all := r.all(); len(all) != 2 {
+				t.Errorf("then %+v", all)
+			}
+		})
+	}
+}
+
 // counting is a backend that counts its connections and when they came.
 type counting struct {
 	to string

@@ -48,6 +48,8 @@ type target struct {
 	passes  int  // in a row
 	fails   int  // in a row
 	slow    bool // the last check timed out
+	proven  bool // a check has passed, now or before this Checker
+	early   int  // checks that came before their time because none has passed yet
 
 	at      int64 // when something is to be done with it
 	place   int   // in the heap; -1 for none
@@ -90,7 +92,7 @@ func takeUp(t Target, g *group) *target {
 	case t.Known == Unknown:
 		n.healthy, n.open = t.Check.initial != firstSuccess, t.Check.initial == firstResult
 	default:
-		n.healthy = t.Known == KnownHealthy
+		n.healthy, n.proven = t.Known == KnownHealthy, true
 	}
 	return n
 }
@@ -99,7 +101,7 @@ func takeUp(t Target, g *group) *target {
 func (t *target) judge(pass bool) (flipped bool) {
 	before := t.healthy
 	if pass {
-		t.passes, t.fails = t.passes+1, 0
+		t.passes, t.fails, t.proven = t.passes+1, 0, true
 	} else {
 		t.passes, t.fails = 0, t.fails+1
 	}
