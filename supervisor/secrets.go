@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -124,6 +125,9 @@ func (s *supervisor) tell(from request, b *ipc.State) {
 	if err := s.vault.Change(b, s.o.Now()); err != nil {
 		from.answer(s, ipc.Refused{Code: ipc.CodeResources, Reason: err.Error()})
 		return
+	}
+	if slices.ContainsFunc(b.Items, func(i ipc.StateItem) bool { return i.Private }) {
+		s.storeVault() // nobody can tell it again, and who asked for it is told that it is so
 	}
 	s.vaultChanged()
 	txn := s.nextTxn()

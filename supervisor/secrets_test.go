@@ -148,6 +148,13 @@ func TestTicketKeysAndItemsOutliveTheSupervisor(t *testing.T) {
 		n.mustPublish(2, true, token("b", "2")) // control tells again
 		n.wantSame(first, "token b=2")
 	})
+	t.Run("what an operator wants is stored before it is confirmed", func(t *testing.T) {
+		i, m, _ := kept(t, func(o *Options) { o.Timings.SaveState = time.Hour })
+		drained := token("a", "1")
+		drained.Private = true
+		i.mustPublish(0, false, drained)
+		stored(t, m, "k-2")
+	})
 	t.Run("restart without a store", func(t *testing.T) { // orphans show the keys, control tells its items again
 		var o Options
 		i := boot(t, func(used *Options) {
