@@ -136,8 +136,9 @@ func TestFaultAStopUnderSecureLoad(t *testing.T) {
 	r := l.Stop()
 	t.Logf("load:\n%s", r)
 	for _, f := range r.Failures {
-		// A message that a call could not take any more finds no other one.
-		if f.Outcome != load.Refused && !(f.Kind == load.Calls && strings.Contains(f.Err.Error(), "unavailable")) {
+		// A message that a call or a tunnel could not take any more finds no other one.
+		late := f.Kind == load.Calls && strings.Contains(f.Err.Error(), "unavailable") || strings.Contains(f.Err.Error(), "closed instead of an echo")
+		if f.Outcome != load.Refused && !late {
 			t.Errorf("lost: %s", f)
 		}
 	}
@@ -173,7 +174,7 @@ func TestFaultSettingsOfTLSChangeUnderLoad(t *testing.T) {
 		}
 		i.change(base)
 	}
-	r := l.mustLoseNothing()
+	r := l.mustLoseOnly("no application protocol") // of clients of HTTP/2 whose connection ended while it was switched off
 	t.Logf("%d handshakes, %d resumed", r.Total().Handshakes, r.Total().Resumed)
 	if now := i.status().pids(); !slices.Equal(now, pids) {
 		t.Errorf("workers were replaced: %v, then %v", pids, now)

@@ -126,9 +126,20 @@ func (l *faultLoad) stopped() *load.Report {
 // mustLoseNothing ends the load. No request may have failed, and no tunnel or event stream may have been ended.
 func (l *faultLoad) mustLoseNothing() *load.Report {
 	l.t.Helper()
+	return l.mustLoseOnly("")
+}
+
+// mustLoseOnly is mustLoseNothing, but for requests that failed with an error in which these words are; none for no words.
+func (l *faultLoad) mustLoseOnly(words string) *load.Report {
+	l.t.Helper()
 	r := l.stopped()
-	if err := r.Err(); err != nil {
+	if err := r.Err(); err != nil && words == "" {
 		l.t.Error(err)
+	}
+	for _, f := range r.Failures {
+		if words != "" && !strings.Contains(f.Err.Error(), words) {
+			l.t.Errorf("lost: %s", f)
+		}
 	}
 	for _, k := range []load.Kind{load.WebSocket, load.Events, load.SecureWebSocket} {
 		if n := r.Kinds[k].Reopened; n > 0 {

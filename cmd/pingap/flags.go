@@ -27,8 +27,8 @@ type options struct {
 	runDir, stateDir string
 
 	// Of verbs.
-	wait, json, fast, secrets bool
-	timeout                   time.Duration
+	wait, json, metrics, fast, secrets bool
+	timeout                            time.Duration
 
 	later    []string // flags given whose feature is not built yet
 	warnings []string

@@ -23,6 +23,7 @@ of the last change, and every process.
 `,
 		flags: []flagSpec{
 			{long: "json", set: on(func(o *options) *bool { return &o.json }), help: "Print JSON. Times are in seconds, memory in bytes."},
+			{long: "metrics", set: on(func(o *options) *bool { return &o.metrics }), help: "Print metrics of the processes in the text format of Prometheus, as for a textfile collector."},
 		},
 		timeout: 10 * time.Second,
 		run:     runStatus,
@@ -39,6 +40,12 @@ func runStatus(ctx context.Context, c *call) int {
 		return c.unexpected(answer)
 	}
 	st := newStatus(all)
+	if c.metrics {
+		if err := st.writeMetrics(c.stdout); err != nil {
+			return c.failed(err)
+		}
+		return exitDone
+	}
 	if c.json {
 		enc := json.NewEncoder(c.stdout)
 		enc.SetIndent("", "  ")

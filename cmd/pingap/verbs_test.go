@@ -162,7 +162,7 @@ func TestVerbsReportWhatTheInstanceAnswers(t *testing.T) {
 }
 
 func TestStatusShowsConfigurationAndProcesses(t *testing.T) {
-	all := &ipc.StatusAll{State: "running", Version: 2, SHA: "abcdef0123456789", Build: "b", Degraded: []string{"worker 1 is not active"},
+	all := &ipc.StatusAll{State: "running", Version: 2, SHA: "abcdef0123456789", Build: "b", Hurried: 6, Degraded: []string{"worker 1 is not active"},
 		Listeners: []ipc.Listener{{ID: "l-1", Network: "tcp4", Address: "127.0.0.1:80", Server: "web"}},
 		LastApply: &ipc.ApplyResult{RequestedBy: "SIGHUP", Error: "no"},
 		Processes: []ipc.Process{
@@ -198,6 +198,13 @@ func TestStatusShowsConfigurationAndProcesses(t *testing.T) {
 	for key, value := range want {
 		if st.Processes[1][key] != value {
 			t.Errorf("%s = %v, want %v", key, st.Processes[1][key], value)
+		}
+	}
+	metrics := command(t, nil, "status", "--metrics", "--run-dir", dir)
+	for _, line := range []string{"# TYPE pingap_hurried_workers_total counter", "pingap_hurried_workers_total 6", "pingap_config_version 2", "pingap_draining_generations 0",
+		`pingap_process_requests_total{kind="worker",slot="1",generation="4",state="active",pid="12"} 99`} {
+		if metrics.code != 0 || !strings.Contains(metrics.out, line+"\n") {
+			t.Errorf("metrics (%d) %q lack %q", metrics.code, metrics.out, line)
 		}
 	}
 }
