@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -45,6 +46,13 @@ func child(mode string) error {
 	}
 	if mode == "grow" {
 		return growing(a)
+	}
+	if keys, ok := strings.CutPrefix(mode, "rate "); ok {
+		n, err := strconv.Atoi(keys)
+		if err != nil {
+			return err
+		}
+		return rating(a, n)
 	}
 	c, err := a.Counter("location/api/processing")
 	if err != nil {
