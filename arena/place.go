@@ -64,7 +64,6 @@ func (w *place) charge(q *ask) (outcome, time.Duration) {
 		}
 		next := uint64(max(until, q.now)+q.step)<<turnBits | state&turnMask
 		if w.state.CompareAndSwap(state, next) {
-			q.paid = payment{w, state, next}
 			return admitted, 0
 		}
 	}
@@ -78,19 +77,6 @@ func (w *place) cut(q *ask, state uint64) int64 {
 		w.state.CompareAndSwap(state, uint64(most)<<turnBits|state&turnMask)
 	}
 	return q.now + q.span
-}
-
-// payment is the last charge of a call. It is given back when another place of the key refuses, if nobody has charged since: else a key
-// with two places might never get both.
-type payment struct {
-	place       *place
-	before, now uint64
-}
-
-func (p *payment) back() {
-	if p.place != nil {
-		p.place.state.CompareAndSwap(p.now, p.before)
-	}
 }
 
 // left is how much a place holds, 0 for one that may be taken. What no limit could have charged is rubbish.
@@ -121,7 +107,6 @@ func (q *ask) claim(parts []*part) (in, at int) {
 	if !w.owner.CompareAndSwap(owner, q.tag<<turnBits|turn) || w.state.Load()&turnMask != turn {
 		return 0, -1 // taken from us already; what is charged there is nobody's
 	}
-	q.paid = payment{w, uint64(q.now)<<turnBits | turn, next}
 	return in, at
 }
 

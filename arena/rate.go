@@ -27,7 +27,6 @@ type ask struct {
 	now  int64
 	step int64 // what one event costs, in ns
 	span int64 // what all of a burst do
-	paid payment
 }
 
 // Allow admits an event, at most one in each interval, and burst of them at once after a pause: over all processes never more
@@ -72,7 +71,8 @@ func mix(a, b uint64) uint64 {
 // Why it is exact: mostly there is one place, and a charge is one compare-and-swap. Two that look at the same time may each find none, and
 // take one each. So whoever has charged looks at all the window again, and is admitted only when it has charged every place of its key. Then
 // the place that the key has had for longest knows of all that were admitted since: who charged another has seen this one afterwards.
-// When its time has run out, nothing of it counts, and the next one knows of all since.
+// When its time has run out, nothing of it counts, and the next one knows of all since. Who was refused by the second may have been charged in the
+// first: that costs the key an interval once, no more, since from then on both are charged at once.
 func (q *ask) run(parts []*part) (bool, time.Duration) {
 	var charged [MaxParts + 1]uint8 // places, a bit each
 	found := false
@@ -86,7 +86,6 @@ func (q *ask) run(parts []*part) (bool, time.Duration) {
 				}
 				switch done, wait := w[n].charge(q); done {
 				case refused:
-					q.paid.back()
 					return false, wait
 				case admitted:
 					charged[i] |= 1 << n
