@@ -96,18 +96,28 @@ func (q *ask) claim(parts []*part) (in, at int) {
 	in, at, owner, state := q.choose(parts)
 	p := parts[in]
 	w := &p.window(q.hash)[at]
-	turn := (state + 1) & turnMask
-	next := uint64(q.now+q.step)<<turnBits | turn
-	if !w.state.CompareAndSwap(state, next) {
+	turn, ok := w.take(q, state)
+	if !ok {
 		return 0, -1
 	}
 	if left(state, q.now) > 0 {
 		p.evicted.Add(1)
 	}
-	if !w.owner.CompareAndSwap(owner, q.tag<<turnBits|turn) || w.state.Load()&turnMask != turn {
+	if !w.own(q, owner, turn) {
 		return 0, -1 // taken from us already; what is charged there is nobody's
 	}
 	return in, at
+}
+
+// take is the first half of a claim: the place is charged, and nobody's. It returns the number of the turn.
+func (w *place) take(q *ask, state uint64) (turn uint64, ok bool) {
+	turn = (state + 1) & turnMask
+	return turn, w.state.CompareAndSwap(state, uint64(q.now+q.step)<<turnBits|turn)
+}
+
+// own is the second half, the owner being still who it was. The place may have been taken again in between.
+func (w *place) own(q *ask, owner, turn uint64) bool {
+	return w.owner.CompareAndSwap(owner, q.tag<<turnBits|turn) && w.state.Load()&turnMask == turn
 }
 
 // choose finds a place that may be taken, or else the one nearest to it, with its words.

@@ -254,6 +254,34 @@ func TestAPlaceThatIsHalfTakenBelongsToNobody(t *testing.T) {
 	}
 }
 
+// Whoever is stopped between the halves of a claim finds the place taken, however the other goes on.
+func TestHalvesOfTwoClaimsDoNotMix(t *testing.T) {
+	for name, order := range map[string]string{"the first goes on first": "1 2", "the second goes on first": "2 1"} {
+		var w place
+		asks := map[string]*ask{"1": {tag: 1, now: 100, step: 10}, "2": {tag: 2, now: 200, step: 10}}
+		turns := map[string]uint64{}
+		for _, n := range []string{"1", "2"} {
+			turn, ok := w.take(asks[n], w.state.Load())
+			if !ok {
+				t.Fatal("not taken")
+			}
+			turns[n] = turn
+		}
+		if _, ok := w.take(asks["1"], turns["1"]); ok {
+			t.Error("taken by who saw what it was before")
+		}
+		for _, n := range strings.Fields(order) {
+			own := w.own(asks[n], 0, turns[n])
+			if _, mine := w.of(asks[n].tag); mine != own {
+				t.Errorf("%s: %s is told %v, and it is %v", name, n, own, mine)
+			}
+			if own != (n == "2" && order == "2 1") {
+				t.Errorf("%s: %s: %v", name, n, own)
+			}
+		}
+	}
+}
+
 // Goroutines of one process, for the race detector: a burst is admitted once, however many find no place of the key at first.
 func TestNewKeysAreRacedFor(t *testing.T) {
 	a := create(t, Options{Columns: 2, Rates: places})
