@@ -64,6 +64,9 @@ func (w *place) charge(q *ask) (outcome, time.Duration) {
 		}
 		next := uint64(max(until, q.now)+q.step)<<turnBits | state&turnMask
 		if w.state.CompareAndSwap(state, next) {
+			if q.paid.place == nil {
+				q.paid = payment{w, state, next}
+			}
 			return admitted, 0
 		}
 	}
@@ -77,6 +80,19 @@ func (w *place) cut(q *ask, state uint64) int64 {
 		w.state.CompareAndSwap(state, uint64(most)<<turnBits|state&turnMask)
 	}
 	return q.now + q.span
+}
+
+// payment is the first that a call was charged. It goes back when another place of the key refuses, if nobody has charged
+// since. Else two that take a place each at the same moment would both be refused, and pay for it.
+type payment struct {
+	place         *place
+	before, after uint64
+}
+
+func (p *payment) back() bool {
+	w := p.place
+	p.place = nil
+	return w != nil && w.state.CompareAndSwap(p.after, p.before)
 }
 
 // left is how much a place holds, 0 for one that may be taken. What no limit could have charged is rubbish.
@@ -106,6 +122,8 @@ func (q *ask) claim(parts []*part) (in, at int) {
 	if !w.own(q, owner, turn) {
 		return 0, -1 // taken from us already; what is charged there is nobody's
 	}
+	q.took = true
+	q.paid = payment{w, uint64(q.now)<<turnBits | turn, uint64(q.now+q.step)<<turnBits | turn}
 	return in, at
 }
 

@@ -27,6 +27,8 @@ type ask struct {
 	now  int64
 	step int64 // what one event costs, in ns
 	span int64 // what all of a burst do
+	paid payment
+	took bool // a place, in this call
 }
 
 // Allow admits an event, at most one in each interval, and burst of them at once after a pause: over all processes never more
@@ -71,39 +73,52 @@ func mix(a, b uint64) uint64 {
 // Why it is exact: mostly there is one place, and a charge is one compare-and-swap. Two that look at the same time may each find none, and
 // take one each. So whoever has charged looks at all the window again, and is admitted only when it has charged every place of its key. Then
 // the place that the key has had for longest knows of all that were admitted since: who charged another has seen this one afterwards.
-// When its time has run out, nothing of it counts, and the next one knows of all since. Who was refused by the second may have been charged in the
-// first: that costs the key an interval once, no more, since from then on both are charged at once.
+// When its time has run out, nothing of it counts, and the next one knows of all since.
 func (q *ask) run(parts []*part) (bool, time.Duration) {
-	var charged [MaxParts + 1]uint8 // places, a bit each
+	var done charged
 	found := false
 	for range claimTries {
-		more := false
-		for i, p := range parts {
-			w := p.window(q.hash)
-			for n := range w {
-				if charged[i]&(1<<n) != 0 {
-					continue
-				}
-				switch done, wait := w[n].charge(q); done {
-				case refused:
-					return false, wait
-				case admitted:
-					charged[i] |= 1 << n
-					found, more = true, true
-				}
-			}
-		}
+		n, wait := q.pass(parts, &done)
 		switch {
-		case found && !more:
+		case wait > 0 && q.paid.back() && q.took: // two that took a place each refuse each other
+			done, found = charged{}, false
+		case wait > 0:
+			return false, wait
+		case n > 0:
+			found = true
+		case found:
 			return true, 0
-		case !found:
+		default:
 			if i, n := q.claim(parts); n >= 0 {
-				charged[i] |= 1 << n
+				done[i] |= 1 << n
 				found = true
 			}
 		}
 	}
 	return false, time.Duration(q.step)
+}
+
+// charged are places by part, a bit each.
+type charged [MaxParts + 1]uint8
+
+// pass charges the places of the key that are not done, and returns how many they were; or how long to wait, where one refuses.
+func (q *ask) pass(parts []*part, done *charged) (n int, wait time.Duration) {
+	for i, p := range parts {
+		w := p.window(q.hash)
+		for at := range w {
+			if done[i]&(1<<at) != 0 {
+				continue
+			}
+			switch got, wait := w[at].charge(q); got {
+			case refused:
+				return n, wait
+			case admitted:
+				done[i] |= 1 << at
+				n++
+			}
+		}
+	}
+	return n, 0
 }
 
 // peek answers as run does, and changes nothing.
