@@ -300,7 +300,6 @@ func BenchmarkAllow(b *testing.B) {
 	}
 	defer a.Close()
 	a.column = 0 // as a worker
-	start := Now()
 	for name, key := range map[string]func(i uint64) Key{
 		"one":     func(uint64) Key { return Key{1, 1} },
 		"1000":    func(i uint64) Key { return Key{i % 1000, 2} },
@@ -309,16 +308,16 @@ func BenchmarkAllow(b *testing.B) {
 	} {
 		interval := time.Nanosecond
 		if name == "refused" {
-			interval = time.Hour
+			interval = maxSpan // the burst is one
 		}
 		for _, n := range []int{1, 4} {
 			b.Run(fmt.Sprintf("%s/%d", name, n), func(b *testing.B) {
 				b.ReportAllocs()
 				b.SetParallelism(max(1, n/2))
 				loop := func(next func() bool) {
-					for i, now := rand.Uint64N(1e6), start; next(); i++ {
-						now += 50
-						a.Allow(key(i), interval, 1000, now)
+					for i, now := rand.Uint64N(1e6), Now(); next(); i++ {
+						now += 10
+						a.Allow(key(i), interval, 1e9, now)
 					}
 				}
 				if n == 1 {
