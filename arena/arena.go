@@ -8,6 +8,7 @@ import (
 	"math/bits"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -30,6 +31,7 @@ type Options struct {
 	Columns int // processes at a time, 1 to MaxColumns, 0 = DefaultColumns
 	Rows    int // counters, rounded up to a power of two, at most MaxRows, 0 = DefaultRows
 	Records int // likewise, at most MaxRecords, 0 = DefaultRecords
+	Rates   int // keys at a time, likewise, 8 to MaxRates, 0 = DefaultRates
 }
 
 // Arena is one mapping of the shared memory. It may be used by many goroutines.
@@ -51,12 +53,16 @@ func Create(o Options) (*Arena, error) {
 	if o.Records == 0 {
 		o.Records = DefaultRecords
 	}
-	if o.Columns < 1 || o.Columns > MaxColumns || o.Rows < 1 || o.Rows > MaxRows || o.Records < 1 || o.Records > MaxRecords {
-		return nil, fmt.Errorf("arena: %d columns, %d counters, %d records: out of range", o.Columns, o.Rows, o.Records)
+	if o.Rates == 0 {
+		o.Rates = DefaultRates
+	}
+	if o.Columns < 1 || o.Columns > MaxColumns || o.Rows < 1 || o.Rows > MaxRows || o.Records < 1 || o.Records > MaxRecords ||
+		o.Rates < places || o.Rates > MaxRates {
+		return nil, fmt.Errorf("arena: %d columns, %d counters, %d records, %d rates: out of range", o.Columns, o.Rows, o.Records, o.Rates)
 	}
 	var id [8]byte
 	rand.Read(id[:])
-	fd, err := createPart(newHeader(binary.LittleEndian.Uint64(id[:]), 0, o.Columns, power(o.Rows), power(o.Records)))
+	fd, err := createPart(newHeader(binary.LittleEndian.Uint64(id[:]), 0, o.Columns, power(o.Rows), power(o.Records), power(o.Rates)/places))
 	if err != nil {
 		return nil, err
 	}
@@ -135,6 +141,10 @@ func (a *Arena) AddPart(fd int) error {
 	return nil
 }
 
+// opening is how long after its making no key of a rate comes into a part: until then all processes have been told of it, or who knows of it
+// would count there what others cannot see.
+const opening = 10 * time.Second
+
 // Grow makes a further part with room for at least that many counters and records more, as far as a part may have them, and adds
 // it here: its descriptor is the last of Parts. Only the supervisor calls it. Parts get larger, so that they last.
 func (a *Arena) Grow(rows, records int) error {
@@ -149,7 +159,10 @@ func (a *Arena) Grow(rows, records int) error {
 	rows, records = min(max(rows, 0), MaxRows), min(max(records, 0), MaxRecords)
 	rows = min(power(max(rows+rows/7+1, haveRows, DefaultRows)), MaxRows)
 	records = min(power(max(records, a.Records(), DefaultRecords)), MaxRecords)
-	fd, err := createPart(newHeader(parts[0].id, len(parts), parts[0].columns, rows, records))
+	rates := min(power(max(a.Rates(), DefaultRates)), MaxRates)
+	h := newHeader(parts[0].id, len(parts), parts[0].columns, rows, records, rates/places)
+	h.opens = Now() + opening.Nanoseconds()
+	fd, err := createPart(h)
 	if err != nil {
 		return err
 	}
@@ -177,7 +190,7 @@ func (a *Arena) Parts() (fds []int) {
 // Columns is the number of processes that can count at a time.
 func (a *Arena) Columns() int { return a.parts()[0].columns }
 
-// Close unmaps the memory. No Counter or Record of this Arena may be used any more.
+// Close unmaps the memory. Nothing of this Arena may be used any more.
 func (a *Arena) Close() error {
 	var err error
 	for _, p := range a.parts() {

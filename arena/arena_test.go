@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -45,6 +46,13 @@ func child(mode string) error {
 	}
 	if mode == "grow" {
 		return growing(a)
+	}
+	if keys, ok := strings.CutPrefix(mode, "rate "); ok {
+		n, err := strconv.Atoi(keys)
+		if err != nil {
+			return err
+		}
+		return rating(a, n)
 	}
 	c, err := a.Counter("location/api/processing")
 	if err != nil {
@@ -273,13 +281,13 @@ func TestRubbishCrashesNobody(t *testing.T) {
 
 func TestMapRefusesWhatIsNoArena(t *testing.T) {
 	valid := func() []byte {
-		h := newHeader(7, 0, 2, 8, 4)
+		h := newHeader(7, 0, 2, 8, 4, 2)
 		return append(h.encode(), make([]byte, h.total()-headerSize)...)
 	}
 	at := func(off int, v uint64) func([]byte) []byte {
 		return func(b []byte) []byte { binary.LittleEndian.PutUint64(b[off:], v); return b }
 	}
-	const secondAt = segmentAt + segmentSize
+	const secondAt, thirdAt = segmentAt + segmentSize, segmentAt + 2*segmentSize
 	cases := []struct {
 		name   string
 		change func([]byte) []byte
@@ -307,6 +315,14 @@ func TestMapRefusesWhatIsNoArena(t *testing.T) {
 		{"too many records", at(secondAt+8, MaxRecords*2), sizeSeals},
 		{"records outside", at(secondAt+16, 1<<40), sizeSeals},
 		{"length of records", at(secondAt+24, 8), sizeSeals},
+		{"no rates", at(thirdAt, 99), sizeSeals},
+		{"records twice", at(thirdAt, 2<<32|kindRecords), sizeSeals},
+		{"rates of other columns", at(thirdAt, 1<<32|kindRates), sizeSeals},
+		{"no windows", at(thirdAt+8, 0), sizeSeals},
+		{"windows no power of two", at(thirdAt+8, 3), sizeSeals},
+		{"too many windows", at(thirdAt+8, MaxRates/places*2), sizeSeals},
+		{"rates outside", at(thirdAt+16, 1<<40), sizeSeals},
+		{"length of rates", at(thirdAt+24, windowSize), sizeSeals},
 		{"not sealed", func(b []byte) []byte { return b }, unix.F_SEAL_SHRINK},
 	}
 	for _, c := range cases {

@@ -11,9 +11,11 @@ const (
 	MaxColumns     = 32      // processes at a time
 	MaxRows        = 1 << 20 // counters of a part
 	MaxRecords     = 1 << 18 // records of a part
+	MaxRates       = 1 << 20 // rates of a part
 	MaxParts       = 16      // beside the first
 	DefaultRows    = 1 << 16
 	DefaultRecords = 1 << 14
+	DefaultRates   = 1 << 16
 	DefaultColumns = 32
 
 	Words = 15 // of a record, beside its id
@@ -21,7 +23,7 @@ const (
 
 const (
 	magic       = 0x616e6572612d6770 // "pg-arena"
-	version     = 2                  // 1 had neither records nor parts
+	version     = 2                  // 1 had counters only
 	headerSize  = 4096
 	segments    = 16
 	segmentAt   = 64 // offset of the segment table
@@ -30,12 +32,14 @@ const (
 
 	kindCounters = 1
 	kindRecords  = 2
+	kindRates    = 3
 )
 
 // Bytes of a row, ahead of the cells.
 const (
 	counterSize = 8
 	recordSize  = (1 + Words) * 8 // two lines of the cache, of which adjacent ones are fetched together
+	windowSize  = places * 16
 )
 
 // stagger is how much further in its pages each column begins than the one before. Else all cells of a row compete for the same few
@@ -47,6 +51,8 @@ var ErrLayout = errors.New("arena: not an arena of this version")
 
 // segment is an entry of the header's table: kind u32, columns u32, rows u64, offset u64, size u64. Rows come first, then for each
 // column a cell for each row; both begin on a page.
+//
+// Rates have no cells, but one page behind the rows, of which the first word counts what was evicted.
 type segment struct {
 	kind   uint32
 	rows   int
@@ -58,22 +64,28 @@ type header struct {
 	id       uint64 // of the arena: its parts have the same
 	part     int    // 0 is the first
 	columns  int
+	opens    int64 // when keys of rates may come into this part, on the clock of Now
 	counters segment
 	records  segment
+	rates    segment // a row is a window
 }
 
 // newHeader places the segments one behind the other.
-func newHeader(id uint64, part, columns, rows, records int) header {
+func newHeader(id uint64, part, columns, rows, records, windows int) header {
 	h := header{id: id, part: part, columns: columns, counters: segment{kindCounters, rows, headerSize}}
 	h.records = segment{kindRecords, records, headerSize + h.counters.size(columns)}
+	h.rates = segment{kindRates, windows, h.records.offset + h.records.size(columns)}
 	return h
 }
 
-func (h *header) total() int { return h.records.offset + h.records.size(h.columns) }
+func (h *header) total() int { return h.rates.offset + h.rates.size(h.columns) }
 
 func (s *segment) width() int {
-	if s.kind == kindRecords {
+	switch s.kind {
+	case kindRecords:
 		return recordSize
+	case kindRates:
+		return windowSize
 	}
 	return counterSize
 }
@@ -84,7 +96,15 @@ func (s *segment) stride() int { return roundUp(s.rows*8 + MaxColumns*stagger) }
 // column is where the pages of one begin, its cells some way behind.
 func (s *segment) column(c int) int { return s.offset + roundUp(s.rows*s.width()) + c*s.stride() }
 
-func (s *segment) size(columns int) int { return s.column(columns) - s.offset }
+// tail is where the page behind the rows of rates is.
+func (s *segment) tail() int { return s.column(0) }
+
+func (s *segment) size(columns int) int {
+	if s.kind == kindRates {
+		return s.tail() + pageSize - s.offset
+	}
+	return s.column(columns) - s.offset
+}
 
 func roundUp(n int) int { return (n + pageSize - 1) &^ (pageSize - 1) }
 
@@ -97,7 +117,8 @@ func (h *header) encode() []byte {
 	le.PutUint64(b[16:], uint64(h.total()))
 	le.PutUint64(b[24:], h.id)
 	le.PutUint32(b[32:], uint32(h.part))
-	for i, s := range []*segment{&h.counters, &h.records} {
+	le.PutUint64(b[40:], uint64(h.opens))
+	for i, s := range []*segment{&h.counters, &h.records, &h.rates} {
 		e := b[segmentAt+i*segmentSize:]
 		le.PutUint32(e, s.kind)
 		le.PutUint32(e[4:], uint32(h.columns))
@@ -121,14 +142,14 @@ func decodeHeader(b []byte, size int64) (header, error) {
 	if part > MaxParts {
 		return header{}, fmt.Errorf("%w: part %d", ErrLayout, part)
 	}
-	h := header{id: le.Uint64(b[24:]), part: int(part), columns: int(le.Uint32(b[segmentAt+4:]))}
+	h := header{id: le.Uint64(b[24:]), part: int(part), columns: int(le.Uint32(b[segmentAt+4:])), opens: int64(le.Uint64(b[40:]))}
 	for i := range segments {
 		if err := h.take(b[segmentAt+i*segmentSize:], uint64(size)); err != nil {
 			return header{}, err
 		}
 	}
-	if h.counters.kind == 0 || h.records.kind == 0 {
-		return header{}, fmt.Errorf("%w: no counters or no records", ErrLayout)
+	if h.counters.kind == 0 || h.records.kind == 0 || h.rates.kind == 0 {
+		return header{}, fmt.Errorf("%w: no counters, no records or no rates", ErrLayout)
 	}
 	return h, nil
 }
@@ -141,6 +162,8 @@ func (h *header) take(e []byte, size uint64) error {
 	case kindCounters:
 	case kindRecords:
 		into, most = &h.records, MaxRecords
+	case kindRates:
+		into, most = &h.rates, MaxRates/places
 	default:
 		return nil
 	}

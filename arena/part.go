@@ -25,7 +25,9 @@ type part struct {
 	cells   [][]int64 // of counters, by column
 	rows    []row     // records
 	held    [][]int64 // of records, by column
-	crowded bool      // counters: it was found without room, which does not change
+	windows []window  // of rates
+	evicted *atomic.Uint64
+	crowded bool // counters: it was found without room, which does not change
 }
 
 // createPart returns the descriptor (CLOEXEC) of a new memfd, all zeros but the header.
@@ -83,6 +85,8 @@ func mapPart(fd int, h header, st unix.Stat_t, prot int) (*part, error) {
 	p := &part{header: h, fd: fd, inode: st.Ino, mem: mem}
 	p.ids = unsafe.Slice((*uint64)(unsafe.Pointer(&mem[h.counters.offset])), h.counters.rows)
 	p.rows = unsafe.Slice((*row)(unsafe.Pointer(&mem[h.records.offset])), h.records.rows)
+	p.windows = unsafe.Slice((*window)(unsafe.Pointer(&mem[h.rates.offset])), h.rates.rows)
+	p.evicted = (*atomic.Uint64)(unsafe.Pointer(&mem[h.rates.tail()]))
 	p.cells, p.held = p.columnsOf(&h.counters), p.columnsOf(&h.records)
 	return p, nil
 }

@@ -1,0 +1,172 @@
+package arena
+
+import (
+	"math/bits"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Key is what a rate is kept for: the limiter together with, say, the address of a client. All processes must make it alike, by a hash
+// over all of both that fills it. Where its place is cannot be foretold from it: it is mixed with the id of the arena.
+type Key [2]uint64
+
+// maxSpan bounds burst*interval, in ns: a year and some weeks. What is longer is cut to it, and so is the burst.
+const maxSpan = 1 << 55
+
+// Tries that one call has, against many that change the same words at the same time, or one that does nothing else. Who loses is refused.
+const (
+	chargeTries = 256
+	claimTries  = 64
+)
+
+// ask is one call of Allow, as all places see it.
+type ask struct {
+	hash uint64 // which window
+	tag  uint64 // whose place
+	now  int64
+	step int64 // what one event costs, in ns
+	span int64 // what all of a burst do
+	paid payment
+	took bool // a place, in this call
+}
+
+// Allow admits an event, at most one in each interval, and burst of them at once after a pause: over all processes never more
+// than burst + elapsed/interval for a key. Else wait is how long it takes until one could be admitted. now is that of Now, asked for
+// this call. An interval of 0 or less limits nothing, a burst below 1 admits nothing.
+//
+// A process that only reads is told what a worker would be told, and counts nothing.
+//
+// It is exact as long as the key keeps its place, see Evicted. It never blocks, and costs two lines of memory in each part.
+func (a *Arena) Allow(key Key, interval time.Duration, burst int, now int64) (ok bool, wait time.Duration) {
+	switch {
+	case interval <= 0 || now > maxTime-maxSpan: // a host that is up for eight years
+		return true, 0
+	case burst < 1:
+		return false, interval
+	}
+	q := ask{now: max(now, 0), step: min(int64(interval), maxSpan)}
+	q.span = q.step * min(int64(burst), maxSpan/q.step)
+	parts := a.parts()
+	q.hash, q.tag = key.place(parts[0].id)
+	if a.column == ReadOnly {
+		return q.peek(parts)
+	}
+	return q.run(parts)
+}
+
+// place mixes a key with the id of the arena, which no client knows: nobody can pick keys that crowd out another.
+func (k Key) place(id uint64) (hash, tag uint64) {
+	hash = mix(k[0]^id, k[1]^0x9e3779b97f4a7c15)
+	tag = mix(k[1]^bits.RotateLeft64(id, 32), hash^k[0]^0xd1b54a32d192ed03) >> turnBits
+	return hash, max(tag, 1) // 0 is nobody
+}
+
+func mix(a, b uint64) uint64 {
+	high, low := bits.Mul64(a, b)
+	high, low = bits.Mul64(high^low^0x8bb84b93962eacc9, 0x2d358dccaa6c78a5)
+	return high ^ low
+}
+
+// run charges every place that the key has, and takes one where it has none.
+//
+// Why it is exact: mostly there is one place, and a charge is one compare-and-swap. Two that look at the same time may each find none, and
+// take one each. So whoever has charged looks at all the window again, and is admitted only when it has charged every place of its key. Then
+// the place that the key has had for longest knows of all that were admitted since: who charged another has seen this one afterwards.
+// When its time has run out, nothing of it counts, and the next one knows of all since.
+func (q *ask) run(parts []*part) (bool, time.Duration) {
+	var done charged
+	found := false
+	for range claimTries {
+		n, wait := q.pass(parts, &done)
+		switch {
+		case wait > 0 && q.paid.back() && q.took: // two that took a place each refuse each other
+			done, found = charged{}, false
+		case wait > 0:
+			return false, wait
+		case n > 0:
+			found = true
+		case found:
+			return true, 0
+		default:
+			if i, n := q.claim(parts); n >= 0 {
+				done[i] |= 1 << n
+				found = true
+			}
+		}
+	}
+	return false, time.Duration(q.step)
+}
+
+// charged are places by part, a bit each.
+type charged [MaxParts + 1]uint8
+
+// pass charges the places of the key that are not done, and returns how many they were; or how long to wait, where one refuses.
+func (q *ask) pass(parts []*part, done *charged) (n int, wait time.Duration) {
+	for i, p := range parts {
+		w := p.window(q.hash)
+		for at := range w {
+			if done[i]&(1<<at) != 0 {
+				continue
+			}
+			switch got, wait := w[at].charge(q); got {
+			case refused:
+				return n, wait
+			case admitted:
+				done[i] |= 1 << at
+				n++
+			}
+		}
+	}
+	return n, 0
+}
+
+// peek answers as run does, and changes nothing.
+func (q *ask) peek(parts []*part) (bool, time.Duration) {
+	for _, p := range parts {
+		w := p.window(q.hash)
+		for n := range w {
+			state, mine := w[n].of(q.tag)
+			if !mine {
+				continue
+			}
+			if wait := q.wait(min(timeOf(state), q.now+q.span)); wait > 0 {
+				return false, wait
+			}
+		}
+	}
+	return true, 0
+}
+
+// wait is how long an event has to, with what is charged up to a time; 0 or less is not at all.
+func (q *ask) wait(until int64) time.Duration {
+	return time.Duration(max(until, q.now) + q.step - q.span - q.now)
+}
+
+// Rates is the number of keys that there is room for at a time, over all parts.
+func (a *Arena) Rates() int {
+	n := 0
+	for _, p := range a.parts() {
+		n += len(p.windows) * places
+	}
+	return n
+}
+
+// Evicted is how many keys lost their place to another before their time had run out, because all that they might have had were in use.
+// Each may have been admitted a burst too much. Those that had least left go first.
+func (a *Arena) Evicted() uint64 {
+	var n uint64
+	for _, p := range a.parts() {
+		n += p.evicted.Load()
+	}
+	return n
+}
+
+// Now is the clock of Allow, CLOCK_MONOTONIC of the host: one for all processes, which does not jump.
+func Now() int64 {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
+		panic(err) // the kernel always has it
+	}
+	return ts.Nano()
+}
