@@ -149,6 +149,10 @@ func packageSocketUnit(t *testing.T, dir string) {
 	socket := "ss -Hltn 'sport = :80' | wc -l; ss -Hltne 'sport = :80' | grep -o 'ino:[0-9]*'"
 	before := b.run(socket)
 	b.underLoad("systemctl stop pingap.service; systemctl start pingap.service")
+	b.answers(welcome)
+	b.run("systemctl restart pingap.service; pingap upgrade --wait") // its successors know whose socket it is
+	b.underLoad("systemctl stop pingap.service; systemctl start pingap.service")
+	b.answers(welcome)
 	if now := b.run(socket); now != before {
 		t.Errorf("the socket is %q, it was %q", now, before)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -112,7 +113,7 @@ func (s *supervisor) adoptVersion(in *inherit.Set) error {
 		fd, ok := in.Listeners[l.ID]
 		delete(in.Listeners, l.ID)
 		if ok {
-			s.listeners[l.ID] = &listener{Listener: l, fd: fd}
+			s.listeners[l.ID] = &listener{Listener: l, fd: fd, foreign: slices.Contains(in.State.Foreign, l.ID)}
 			continue
 		}
 		bound, err := s.bind(l)

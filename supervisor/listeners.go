@@ -14,21 +14,25 @@ import (
 // listener is a bound socket. Its descriptor is shared by all workers: nothing here or there may change its flags.
 type listener struct {
 	ipc.Listener
-	fd int
+	fd      int
+	foreign bool // a socket unit has it too, and clients may wait in its queue while we are away
 }
 
 // bind makes the socket of a wanted listener, or takes the one that was found for it.
 func (s *supervisor) bind(l ipc.Listener) (*listener, error) {
 	l.ID, l.FD = ipc.ListenerID(l), 0
-	fd := s.in.Listener(l)
+	fd, foreign := s.in.Listener(l)
 	if fd < 0 {
 		var err error
 		if fd, err = s.listen(l); err != nil {
 			return nil, err
 		}
+		for _, old := range s.listeners {
+			foreign = foreign || old.foreign && socket.SameAddress(old.Listener, l)
+		}
 	}
 	s.store(l.ID, fd)
-	return &listener{Listener: l, fd: fd}, nil
+	return &listener{Listener: l, fd: fd, foreign: foreign}, nil
 }
 
 // listen makes a socket, beside those that are to go when this one has become live.
@@ -99,6 +103,9 @@ func (s *supervisor) quietListeners() {
 }
 
 func (s *supervisor) quiet(l *listener) {
+	if l.foreign {
+		return // whoever comes now is for whoever is started next
+	}
 	if l.Network == "unix" {
 		os.Remove(l.Address)
 		return
@@ -130,7 +137,7 @@ func (s *supervisor) dropListener(l *listener) {
 			return
 		}
 	}
-	if l.Network == "unix" {
+	if l.Network == "unix" && !l.foreign {
 		os.Remove(l.Address)
 	}
 }

@@ -40,6 +40,12 @@ func (s *supervisor) stateNow() *state.State {
 		st.Live = &state.Version{Number: v.number, SHA: v.sha, Settings: v.settings, RunAs: v.runAs, Listeners: v.listeners, Logs: v.logs,
 			EnvNames: v.names, EnvHash: hashOf(v.env)}
 	}
+	for id, l := range s.listeners {
+		if l.foreign {
+			st.Foreign = append(st.Foreign, id)
+		}
+	}
+	slices.Sort(st.Foreign)
 	for c := range s.children {
 		if c.role() != ipc.RoleWorker || c.dying != "" {
 			continue

@@ -174,16 +174,17 @@ func (in *Set) Useless() (names []string) {
 }
 
 // Listener takes out the socket for l: one that was stored under its id, or one at its address that a socket unit has given; -1 for none.
-func (in *Set) Listener(l ipc.Listener) int {
+// foreign says that it is the socket of such a unit, which goes on listening whatever becomes of this instance.
+func (in *Set) Listener(l ipc.Listener) (fd int, foreign bool) {
 	if fd, ok := in.Listeners[l.ID]; ok {
 		delete(in.Listeners, l.ID)
-		return fd
+		return fd, in.State != nil && slices.Contains(in.State.Foreign, l.ID)
 	}
 	for i, fd := range in.Strangers {
 		if socket.Bound(fd, l) {
 			in.Strangers = append(in.Strangers[:i:i], in.Strangers[i+1:]...)
-			return fd
+			return fd, true
 		}
 	}
-	return noDescriptors
+	return noDescriptors, false
 }

@@ -42,6 +42,7 @@ type State struct {
 	Live       *Version `json:"live,omitempty"`
 	Workers    []Worker `json:"workers,omitempty"`
 
+	Foreign []string        `json:"foreign,omitempty"` // ids of listeners that are a socket unit's
 	Control *ipc.Credential `json:"control,omitempty"` // whom control runs as
 	Ledger  []ipc.Record    `json:"ledger,omitempty"`
 	Record  uint64          `json:"record"` // number of the last
