@@ -9,9 +9,12 @@ import (
 )
 
 const (
-	// tick is the least time between two looks at sockets and heap: with a thousand checks a second each look finds 25.
-	tick = 25 * time.Millisecond
-	// mostStarts bounds the checks that one look begins, so that a start is no storm: 20,000 a second.
+	// tick is the least time between two looks at sockets and heap: with a thousand checks a second each look finds a hundred. Looks are
+	// much of what a check costs, and nobody misses a tenth of a second of a check's interval.
+	tick = 100 * time.Millisecond
+	// briskTick is that while there are backends of which nothing is known yet, or more checks are due than one look may begin.
+	briskTick = 20 * time.Millisecond
+	// mostStarts bounds the checks that one look begins, so that a start is no storm: 25,000 a second.
 	mostStarts = 500
 	// soon is how long after its first check a backend is checked again that has never passed one, then twice as long each time, up to its
 	// frequency: it may be starting together with this process, or be a listener that a configuration which is being applied brings.
@@ -90,12 +93,24 @@ func (c *Checker) pass(now int64) time.Duration {
 		c.enter(t, now)
 	}
 	switch {
-	case c.sockets.busy > 0 || starts == mostStarts:
+	case starts == mostStarts, c.sockets.busy > 0 && c.hasUnchecked():
+		return briskTick
+	case c.sockets.busy > 0:
 		return tick
 	case len(c.due) == 0:
 		return time.Hour // until something is posted
 	}
 	return max(tick, time.Duration(c.due[0].at-now))
+}
+
+// hasUnchecked says whether any target waits for its first result.
+func (c *Checker) hasUnchecked() bool {
+	for _, g := range c.groups {
+		if g.unchecked > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // start begins the check of a target that is due, when there is a place for it.
@@ -132,7 +147,7 @@ func (c *Checker) first(t *target, now int64, i, n int) {
 	}
 	at := now
 	if !t.Check.Parallel {
-		at += int64(i) * int64(min(tick, 200*time.Millisecond/time.Duration(n)))
+		at += int64(i) * int64(min(briskTick, 200*time.Millisecond/time.Duration(n)))
 	}
 	c.due.set(t, at)
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // mostSpares bounds the sockets of a family that wait to be used again: as many as one tick needs.
-const mostSpares = 64
+const mostSpares = 256
 
 // spares are TCP sockets that have connected and were dissolved from their connection. To make and to close a socket is a third of what
 // it costs to connect.
