@@ -41,7 +41,8 @@ max_connections = 15000
 upstream_keepalive_pool_size = %d
 
 [upstreams.gen]
-addrs = ["127.0.0.1:%d"]%s
+addrs = ["127.0.0.1:%d"]
+health_check = "tcp://bench.local?failure=1000" # it is there only while it is measured%s
 
 [plugins.direct]
 category = "mock"
