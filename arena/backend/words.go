@@ -1,8 +1,6 @@
 package backend
 
-import (
-	"golang.org/x/sys/unix"
-)
+import "pingap/arena"
 
 // Words of a record by their numbers. Those that each choice reads are beside the record's id, in the first line of the cache.
 const (
@@ -75,10 +73,4 @@ func (w Word) Probes() int { return int(uint16(w >> 16)) }
 func (w Word) Successes() int { return int(uint16(w)) }
 
 // Now is the clock of all times in words.
-func Now() int64 {
-	var ts unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
-		panic(err) // the kernel always has it
-	}
-	return ts.Nano()
-}
+func Now() int64 { return arena.Now() }

@@ -4,11 +4,12 @@ import (
 	"context"
 	"os/signal"
 	"strconv"
-	"strings"
 
+	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
 
 	"pingap/control"
+	"pingap/control/discovery"
 	"pingap/control/source"
 	"pingap/ipc"
 	share "pingap/worker/process"
@@ -40,11 +41,15 @@ func controlRole(args []string, s surroundings) int {
 	if err != nil {
 		return s.fail(err)
 	}
+	docker, err := discovery.Socket(s.getenv("DOCKER_HOST"))
+	if err != nil {
+		log.logger().Warn("containers are looked for at the usual socket", zap.Error(err))
+	}
 	opt := control.Options{
 		Conn: conn, Job: job, Watch: o.watch(), Build: buildID(),
 		Log: log.logger(), LogFile: log.take, LogSettings: log.settings, LogDropped: log.log.Lost,
 		ACME:   control.ACME{Disabled: s.getenv(noACME) != "", Getenv: s.getenv},
-		Docker: dockerSocket(s.getenv("DOCKER_HOST")), Version: version,
+		Docker: docker, Version: version,
 	}
 	if s.uid == 0 {
 		opt.Become = become
@@ -53,15 +58,6 @@ func controlRole(args []string, s surroundings) int {
 		return s.fail(err)
 	}
 	return exitDone
-}
-
-// dockerSocket is the path in DOCKER_HOST; any other way to an engine is not taken.
-func dockerSocket(host string) string {
-	path, ok := strings.CutPrefix(host, "unix://")
-	if !ok {
-		return ""
-	}
-	return path
 }
 
 func (o *options) watch() control.Watch {

@@ -62,9 +62,8 @@ type group struct {
 	name      string
 	targets   map[string]*target
 	unchecked int
-	waiting   []chan struct{} // closed when all have been checked
-	phase     float64         // of the interval, where its first target has its place
-	placed    int             // targets that got a place so far
+	phase     float64 // of the interval, where its first target has its place
+	placed    int     // targets that got a place so far
 }
 
 var (
@@ -119,21 +118,6 @@ func (c *Checker) Again(upstream string) {
 			}
 		}
 	})
-}
-
-// Checked returns a channel that is closed when all targets that the upstream has, by the Sets up to now, were checked once, with the check they
-// have. It is never closed when Run ends before.
-func (c *Checker) Checked(upstream string) <-chan struct{} {
-	done := make(chan struct{})
-	c.post(func(int64) {
-		g := c.groups[upstream]
-		if g == nil || g.unchecked == 0 {
-			close(done)
-			return
-		}
-		g.waiting = append(g.waiting, done)
-	})
-	return done
 }
 
 // post has the loop do something. It does not wait.
@@ -193,7 +177,6 @@ func (c *Checker) set(upstream string, targets []Target, now int64) {
 	if len(g.targets) == 0 {
 		delete(c.groups, upstream)
 	}
-	g.tell()
 }
 
 // change gives a target that stays another check or address; it returns 1 if it is to be checked at once.
@@ -235,15 +218,4 @@ func (c *Checker) drop(t *target) {
 	if !t.checked {
 		t.group.unchecked--
 	}
-}
-
-// tell closes the channels of those who wait, if there is nothing to wait for.
-func (g *group) tell() {
-	if g.unchecked > 0 {
-		return
-	}
-	for _, done := range g.waiting {
-		close(done)
-	}
-	g.waiting = nil
 }

@@ -217,6 +217,5 @@ func (c *Checker) conclude(t *target, o outcome) {
 	c.report(r)
 	if first {
 		t.group.unchecked--
-		t.group.tell()
 	}
 }

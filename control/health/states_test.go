@@ -254,7 +254,7 @@ func TestRunEndsAndIsRunOnce(t *testing.T) {
 		t.Error("it ran again")
 	}
 	r.c.Set("u", nil)
-	r.c.Checked("u")
+	r.c.Again("u")
 	if len(r.c.posted) != 0 {
 		t.Error("what nobody will do is kept")
 	}

@@ -71,7 +71,7 @@ func (p *Pool) Trim() {
 func (p *Pool) Close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.closed, p.spare = true, 0
+	p.closed = true
 	p.endLocked(len(p.idle))
 }
 

@@ -99,33 +99,6 @@ func TestWhatIsNotUsedEnds(t *testing.T) {
 	settle(t, before)
 }
 
-// A sweeper may trim once more while the worker ends.
-func TestTrimAfterTheEndDoesNothing(t *testing.T) {
-	before := runtime.NumGoroutine()
-	var p Pool
-	var n atomic.Int64
-	var wg sync.WaitGroup
-	release := make(chan struct{})
-	for range 50 {
-		wg.Add(1)
-		p.Go(&task{&wg, &n, release})
-	}
-	close(release)
-	wg.Wait()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
-		p.mu.Lock()
-		idle := len(p.idle)
-		p.mu.Unlock()
-		if idle == 50 {
-			break
-		}
-	}
-	p.Trim()
-	p.Close()
-	p.Trim()
-	settle(t, before)
-}
-
 func BenchmarkGo(b *testing.B) {
 	var p Pool
 	var n atomic.Int64
@@ -140,6 +113,7 @@ func BenchmarkGo(b *testing.B) {
 	p.Close()
 }
 
+// A sweeper may trim once more while the worker ends.
 func TestTrimAfterCloseFindsNothing(t *testing.T) {
 	var p Pool
 	var wg sync.WaitGroup
