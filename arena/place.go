@@ -11,7 +11,7 @@ const places = 8
 // place is where the rate of a key is: GCRA, of which one time is the whole state. Both words end in the number of the turn, which
 // changes when the place goes to another key. It is the key's only while both have the same number.
 //
-// A place whose time is past holds nothing, and may be taken: first the state, with the next number and what is charged, which
+// A place whose time is past, and the grace after it, holds nothing, and may be taken: first the state, with the next number and what is charged, which
 // makes every compare-and-swap fail that was meant for the key before; then the owner, with the same number. In between it belongs to nobody; so
 // it does after the death of who was taking it, until its time is past as well.
 type place struct {
@@ -95,9 +95,9 @@ func (p *payment) back() bool {
 	return w != nil && w.state.CompareAndSwap(p.after, p.before)
 }
 
-// left is how much a place holds, 0 for one that may be taken. What no limit could have charged is rubbish.
+// left is for how long a place is in use, 0 for one that may be taken. What no limit could have charged is rubbish.
 func left(state uint64, now int64) int64 {
-	n := timeOf(state) - now
+	n := timeOf(state) + grace - now
 	if n > 2*maxSpan {
 		return 0
 	}

@@ -18,7 +18,12 @@ const maxSpan = 1 << 55
 const (
 	chargeTries = 256
 	claimTries  = 64
+	lateTries   = 16
 )
+
+// grace is how long a place stays its key's after its time is past, and how long a call may last. Whoever is admitted began no earlier than
+// when a place that its key has lost meanwhile ran out, however long it was stopped in between: see run.
+var grace = (10 * time.Millisecond).Nanoseconds()
 
 // ask is one call of Allow, as all places see it.
 type ask struct {
@@ -74,7 +79,22 @@ func mix(a, b uint64) uint64 {
 // take one each. So whoever has charged looks at all the window again, and is admitted only when it has charged every place of its key. Then
 // the place that the key has had for longest knows of all that were admitted since: who charged another has seen this one afterwards.
 // When its time has run out, nothing of it counts, and the next one knows of all since.
+//
+// It is to have run out for whoever asks, too, by the time at which it began. A process may be stopped at any point, and go on when
+// its key has had a place, and lost it: that began too early, and begins again.
 func (q *ask) run(parts []*part) (bool, time.Duration) {
+	for range lateTries {
+		ok, wait := q.once(parts)
+		if !ok || clock()-q.now <= grace {
+			return ok, wait
+		}
+		q.paid.back()
+		q.now, q.took = clock(), false
+	}
+	return false, time.Duration(q.step)
+}
+
+func (q *ask) once(parts []*part) (bool, time.Duration) {
 	var done charged
 	found := false
 	for range claimTries {
@@ -161,6 +181,11 @@ func (a *Arena) Evicted() uint64 {
 	}
 	return n
 }
+
+// clock is Now without the kernel: off by less than a microsecond.
+func clock() int64 { return clockAt + time.Since(clockFrom).Nanoseconds() }
+
+var clockFrom, clockAt = time.Now(), Now()
 
 // Now is the clock of Allow, CLOCK_MONOTONIC of the host: one for all processes, which does not jump.
 func Now() int64 {

@@ -22,6 +22,7 @@ const (
 	rateBurst    = 3
 	rateSlot     = 150 * time.Microsecond // for which all ask for the same two keys
 	rateTime     = 700 * time.Millisecond
+	rateGrace    = 30 * time.Microsecond // short, for places to change hands
 )
 
 // event is one that was admitted: in between the two times.
@@ -33,6 +34,7 @@ type event struct {
 // rating is a worker process that asks, with all others, for keys that change: each time all of them race for the places whose time is
 // past. It writes what was admitted.
 func rating(a *Arena, keys int) error {
+	grace = rateGrace.Nanoseconds()
 	var wg sync.WaitGroup
 	logs := make([][]event, 2)
 	fmt.Println("ok")
@@ -272,7 +274,7 @@ func TestAPlaceThatIsHalfTakenBelongsToNobody(t *testing.T) {
 	for i := range uint64(places - 2) {
 		admit(w, Key{i, 2}, time.Second, 2, now, 2)
 	}
-	now += 1e9 // its time is past, that of the others is not
+	now += 1e9 + grace // its time is past, that of the others is not
 	if got := admit(w, Key{9, 9}, time.Second, 2, now, 9); got != 2 || a.Evicted() != 0 {
 		t.Errorf("%d, %d evicted: it was not taken", got, a.Evicted())
 	}

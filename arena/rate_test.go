@@ -168,7 +168,7 @@ func TestAFullWindowGivesUpWhatIsNearestToRunningOut(t *testing.T) {
 	if got := a.Evicted(); got != 1001 || a.Rates() != places {
 		t.Errorf("%d evicted of %d", got, a.Rates())
 	}
-	now += 20 * time.Second.Nanoseconds()
+	now += 20*time.Second.Nanoseconds() + grace
 	for i := range uint64(places) {
 		a.Allow(Key{i, 3}, time.Second, 1, now)
 	}

@@ -73,7 +73,7 @@ func TestASilentBackendHoldsUpNobody(t *testing.T) {
 			r := newRig(t, func(o *Options) { o.Sockets, o.Exchanges = 8, 8 })
 			slow := check(t, url+"?check_frequency=1s&read_timeout=1s&connection_timeout=1s&failure=1")
 			var targets []Target
-			for i := range 16 {
+			for i := range 32 {
 				targets = append(targets, Target{Key: fmt.Sprint(i), Address: address(silent), Check: slow})
 			}
 			r.c.Set("silent", targets)
@@ -89,7 +89,7 @@ func TestASilentBackendHoldsUpNobody(t *testing.T) {
 			if took := time.Since(begin); took > 1500*time.Millisecond {
 				t.Errorf("a live backend waited %v for its check", took)
 			}
-			if most.Load() > 12 { // it hears late of those that ended
+			if most.Load() > 20 { // it hears late of those that ended, and counts the next ones beside them
 				t.Errorf("%d checks at once", most.Load())
 			}
 			for _, res := range r.all() {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"pingap/message"
+	"pingap/worker/bodyparts"
 	"pingap/worker/grpc"
 	"pingap/worker/grpcweb"
 	"pingap/worker/http1"
@@ -156,10 +157,22 @@ func (s *session) encodeData(data []byte) []byte {
 	return s.call.body
 }
 
-// stopCall makes the end of a call one after which it may be made again.
-func (s *session) stopCall() {
+// stopCall makes what ends a call before its time a status.
+func (s *session) stopCall(code grpc.Code, text string) {
 	s.call.trailers = &message.Fields{}
-	grpc.SetStatus(s.call.trailers, grpc.Unavailable, "the proxy stops")
+	grpc.SetStatus(s.call.trailers, code, text)
+}
+
+// endImpatient ends a call whose client's patience is over. Where the answer has begun its end says so: a reset could be anything.
+func (c *conn) endImpatient(up *upstreamIO) {
+	s := c.s
+	if up.stage == stageBody && s.headSent && s.resp.parts.Kind() == bodyparts.Messages {
+		s.stopCall(grpc.DeadlineExceeded, "the time that the client gave is over")
+		c.endEarly(up)
+		return
+	}
+	up.failed(504, "ReadTimedout")
+	up.fail.blameless = true
 }
 
 // encodeTrailers is what ends the body: the trailers as its last frame. Without any it is cut off as the upstream's was, which the

@@ -10,6 +10,7 @@ import (
 	"pingap/message"
 	"pingap/worker/bodyparts"
 	"pingap/worker/drain"
+	"pingap/worker/grpc"
 )
 
 // Drain begins to end all connections softly: answers carry "Connection: close", those that are idle are closed in their time,
@@ -189,11 +190,16 @@ func (c *conn) interruptedByCut(up *upstreamIO) bool {
 	return up.failed(503, "Stopping")
 }
 
-// endBetween ends a response between two of its parts as if the upstream had ended it. It returns true.
+// endBetween ends a response between two of its parts. It returns true.
 func (c *conn) endBetween(up *upstreamIO) bool {
 	if c.s.resp.parts.Kind() == bodyparts.Messages {
-		c.s.stopCall()
+		c.s.stopCall(grpc.Unavailable, "the proxy stops")
 	}
+	return c.endEarly(up)
+}
+
+// endEarly ends a response as if the upstream had ended it. It returns true.
+func (c *conn) endEarly(up *upstreamIO) bool {
 	c.s.broken, c.s.keepClient, up.extra = true, false, true // more would have come: the connection to the upstream is of no use any more
 	if c.relayEnd() != nil {
 		return up.clientGone()

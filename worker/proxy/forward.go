@@ -291,9 +291,11 @@ func (c *conn) interrupted(up *upstreamIO, err error) {
 		if c.interruptedByCut(up) {
 			return
 		}
+	case why == causeTimeout && c.impatient():
+		c.endImpatient(up)
+		return
 	case why == causeTimeout && !c.uploadRuns():
 		up.failed(504, "ReadTimedout")
-		up.fail.blameless = c.impatient()
 		return
 	case why == causeClientOut && !c.uploadRuns(): // while it runs the upload sees for itself
 		up.clientGone()

@@ -265,3 +265,47 @@ func TestAnImpatientCallIsNoFaultOfTheBackend(t *testing.T) {
 		t.Errorf("told of %d requests, %d failed", n, f)
 	}
 }
+
+// A call whose time runs out in the middle of its answer ends with a status: a reset says less, and not every client takes it for the deadline.
+// The rest of the request may still be open.
+func TestTheDeadlineOfACallThatIsBeingAnsweredIsAStatus(t *testing.T) {
+	addr := serving(t, "h2c", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/grpc")
+		_, err := w.Write([]byte("\x00\x00\x00\x00\x01x"))
+		must(t, err)
+		must(t, http.NewResponseController(w).Flush())
+		<-r.Context().Done()
+	})
+	for name, body := range map[string]func() io.Reader{
+		"the request is complete": func() io.Reader { return strings.NewReader("\x00\x00\x00\x00\x01a") },
+		"the request is open": func() io.Reader {
+			r, w := io.Pipe()
+			t.Cleanup(func() { w.Close() })
+			return r
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, rigOptions{addrs: []string{addr}, server: speaks(t, "h2c"), upstream: func(u *config.Upstream) {
+				reaches("h2c")(u)
+				counting(u)
+				u.ReadTimeout = config.Duration(patience)
+			}})
+			rec := r.watched()[0]
+			c, base := r.user("h2c")
+			req, err := http.NewRequest("POST", base+"/a/b", body())
+			must(t, err)
+			req.Header.Set("Content-Type", "application/grpc")
+			req.Header.Set("Grpc-Timeout", "200m")
+			resp, err := c.Do(req)
+			must(t, err)
+			defer resp.Body.Close()
+			data, err := io.ReadAll(resp.Body)
+			if string(data) != "\x00\x00\x00\x00\x01x" || err != nil || resp.Trailer.Get("grpc-status") != "4" {
+				t.Errorf("%q, %v, trailers %v", data, err, resp.Trailer)
+			}
+			if n, f := r.counts(rec); f != 0 {
+				t.Errorf("told of %d requests, %d failed", n, f)
+			}
+		})
+	}
+}
