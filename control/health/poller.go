@@ -29,7 +29,7 @@ func (p *poller) add(t *target) error {
 		p.by = append(p.by, make([]*target, n)...)
 	}
 	p.by[t.fd] = t
-	if t.spare {
+	if t.polled {
 		return nil
 	}
 	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET&0xffffffff, Fd: int32(t.fd)}
@@ -37,6 +37,7 @@ func (p *poller) add(t *target) error {
 		p.by[t.fd] = nil
 		return os.NewSyscallError("epoll_ctl", err)
 	}
+	t.polled = true
 	return nil
 }
 

@@ -46,12 +46,40 @@ func (c *Checker) connect(t *target, now int64) {
 		c.finish(t, outcomeOf(err), now)
 		return
 	}
+	t.stage = connecting
+	if t.Check.Scheme == config.HealthTCP && c.connectedAtOnce(t, now) {
+		return
+	}
 	if err := c.poll.add(t); err != nil {
 		c.finish(t, outcome{unmade, err.Error()}, now)
 		return
 	}
-	t.stage = connecting
 	c.due.set(t, t.deadline)
+}
+
+// connectedAtOnce asks for the result of a connection that was just begun. On this host it is there by now, which costs less than to be told
+// of it later. It reports whether the check has ended.
+func (c *Checker) connectedAtOnce(t *target, now int64) bool {
+	if t.family() == unix.AF_UNIX {
+		return false
+	}
+	switch err := unix.Connect(t.fd, t.to); err {
+	case nil, unix.EISCONN:
+		c.advance(t, false, now)
+	case unix.EALREADY, unix.EINTR:
+		if !t.spare {
+			return false
+		}
+		// It still has the error of the reset that ended the connection before, and is to be told of others only.
+		number, err := unix.GetsockoptInt(t.fd, unix.SOL_SOCKET, unix.SO_ERROR)
+		if err == nil && (number == 0 || unix.Errno(number) == unix.ECONNRESET) {
+			return false
+		}
+		c.finish(t, outcomeOf(unix.Errno(number)), now)
+	default:
+		c.finish(t, outcomeOf(err), now)
+	}
+	return true
 }
 
 // resolve makes the address one that the kernel takes.
@@ -86,7 +114,7 @@ func (t *target) resolve() error {
 // dial begins to connect, by a socket that was used before where there is one.
 func (c *Checker) dial(t *target) (err error) {
 	family := t.family()
-	if t.fd = c.spares.take(family); t.fd >= 0 {
+	if t.fd, t.polled = c.spares.take(family); t.fd >= 0 {
 		t.spare = true
 		_ = unix.SetsockoptInt(t.fd, unix.IPPROTO_TCP, unix.TCP_QUICKACK, 0)
 		if err = unix.Connect(t.fd, t.to); err == nil || err == unix.EINPROGRESS {
@@ -94,7 +122,7 @@ func (c *Checker) dial(t *target) (err error) {
 		}
 		c.shut(t) // a fresh one tells whether the backend is to blame
 	}
-	t.spare = false
+	t.spare, t.polled = false, false
 	if t.fd, err = unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0); err != nil {
 		t.fd = -1
 		return err

@@ -12,10 +12,15 @@ const mostSpares = 256
 // spares are TCP sockets that have connected and were dissolved from their connection. To make and to close a socket is a third of what
 // it costs to connect.
 type spares struct {
-	v4, v6 []int
+	v4, v6 []spare
 }
 
-func (s *spares) of(family int) *[]int {
+type spare struct {
+	fd     int
+	polled bool // it is in the epoll set
+}
+
+func (s *spares) of(family int) *[]spare {
 	switch family {
 	case unix.AF_INET:
 		return &s.v4
@@ -25,15 +30,15 @@ func (s *spares) of(family int) *[]int {
 	return nil
 }
 
-// take returns a socket that is in the epoll set; -1 for none.
-func (s *spares) take(family int) int {
+// take returns a socket, and whether it is in the epoll set; -1 for none.
+func (s *spares) take(family int) (fd int, polled bool) {
 	list := s.of(family)
 	if list == nil || len(*list) == 0 {
-		return -1
+		return -1, false
 	}
-	fd := (*list)[len(*list)-1]
+	last := (*list)[len(*list)-1]
 	*list = (*list)[:len(*list)-1]
-	return fd
+	return last.fd, last.polled
 }
 
 // give takes the socket of t, unless it is to be closed. The connection ends with a reset.
@@ -46,18 +51,14 @@ func (s *spares) give(t *target) bool {
 	if _, _, failed := unix.Syscall(unix.SYS_CONNECT, uintptr(t.fd), uintptr(unsafe.Pointer(&none)), unsafe.Sizeof(none)); failed != 0 {
 		return false
 	}
-	_, err := unix.GetsockoptInt(t.fd, unix.SOL_SOCKET, unix.SO_ERROR) // which is that of the reset, and would be the next connection's
-	if err != nil {
-		return false
-	}
-	*list = append(*list, t.fd)
+	*list = append(*list, spare{t.fd, t.polled})
 	return true
 }
 
 func (s *spares) close() {
-	for _, list := range [][]int{s.v4, s.v6} {
-		for _, fd := range list {
-			_ = unix.Close(fd)
+	for _, list := range [][]spare{s.v4, s.v6} {
+		for _, one := range list {
+			_ = unix.Close(one.fd)
 		}
 	}
 	s.v4, s.v6 = nil, nil

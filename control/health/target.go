@@ -66,7 +66,8 @@ type target struct {
 type sockets struct {
 	to       unix.Sockaddr
 	fd       int  // -1 for none
-	spare    bool // it was used before, and is in the epoll set
+	spare    bool // it was used before
+	polled   bool // it is in the epoll set
 	stage    stage
 	reused   bool  // the connection served another check before
 	deadline int64 // of connecting, for a Unix socket whose queue is full
