@@ -2,6 +2,7 @@ package plugins
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"sort"
@@ -41,6 +42,22 @@ func (f *Factory) read(step string, raw map[string]any) (*Parameters, []Problem)
 	return p, problems
 }
 
+// modeKey is the parameter by which every plugin can be watched; some have other modes of their own.
+const (
+	modeKey    = "mode"
+	modeShadow = "shadow"
+)
+
+// shadow returns the parameters without mode = "shadow", and whether that was there.
+func (f *Factory) shadow(raw map[string]any) (map[string]any, bool) {
+	if raw[modeKey] != modeShadow {
+		return raw, false
+	}
+	raw = maps.Clone(raw)
+	delete(raw, modeKey)
+	return raw, true
+}
+
 // fallBack takes the default of a parameter that is absent.
 func (p *Parameters) fallBack(param *Param) (problem string) {
 	if param.Required {
@@ -65,7 +82,11 @@ func (f *Factory) unknownKeys(raw map[string]any) []Problem {
 	var problems []Problem
 	for key := range raw {
 		if !slices.Contains(names, key) {
-			known := append([]string{"category", "step", "remark"}, names...)
+			if key == modeKey {
+				problems = append(problems, Problem{Key: key, Message: "expected shadow, or no mode"})
+				continue
+			}
+			known := append([]string{"category", "step", "remark", modeKey}, names...)
 			problems = append(problems, Problem{Key: key,
 				Message: fmt.Sprintf("%s has no such parameter%s", f.Category, suggestion(key, known))})
 		}

@@ -13,12 +13,33 @@ type Exchange struct {
 
 	// UpstreamOverride names the upstream to use instead of the location's; empty for none.
 	UpstreamOverride string
+
+	// Shadow tells that the instance which is asked is only watched (mode = "shadow"): this is a copy of the exchange, and nothing that is
+	// decided is done. Delays are left out.
+	Shadow bool
+
+	enders []Ender
 }
 
 // Reset forgets the exchange and keeps memory and connection.
 func (e *Exchange) Reset() {
 	e.Record.Reset()
-	e.UpstreamOverride = ""
+	e.UpstreamOverride, e.Shadow = "", false
+	clear(e.enders)
+	e.enders = e.enders[:0]
+}
+
+// AtEnd has something told when the exchange is over, the last first. It is for what a Decider holds until then.
+func (e *Exchange) AtEnd(x Ender) { e.enders = append(e.enders, x) }
+
+// End tells all that wait for it. The proxy calls it, once an exchange.
+func (e *Exchange) End(complete bool) {
+	for i := len(e.enders) - 1; i >= 0; i-- {
+		x := e.enders[i]
+		e.enders[i] = nil
+		x.End(complete)
+	}
+	e.enders = e.enders[:0]
 }
 
 // SetRequestID records the id of the request for log, trace and error page; it is copied.

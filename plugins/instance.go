@@ -15,6 +15,10 @@ type Instance struct {
 	UpstreamResponder UpstreamResponder
 	Responder         Responder
 	BodyFilterer      BodyFilterer
+	Storer            Storer
+
+	// Shadow has it asked and not obeyed: what it would do is counted and said.
+	Shadow bool
 
 	closer io.Closer
 }
@@ -25,6 +29,7 @@ func newInstance(name string, f *Factory, step Step, plugin Plugin) *Instance {
 	i.UpstreamResponder, _ = plugin.(UpstreamResponder)
 	i.Responder, _ = plugin.(Responder)
 	i.BodyFilterer, _ = plugin.(BodyFilterer)
+	i.Storer, _ = plugin.(Storer)
 	i.closer, _ = plugin.(io.Closer)
 	return i
 }
@@ -63,6 +68,8 @@ type Chain struct {
 	Request          []*Instance // Decider
 	ProxyUpstream    []*Instance // Decider
 	UpstreamResponse []*Instance // UpstreamResponder
+	UpstreamBody     []*Instance // BodyFilterer, of instances whose step is upstream_response: before the Storer
+	Storer           *Instance   // Storer; nil for none
 	Response         []*Instance // Responder
 	Body             []*Instance // BodyFilterer
 }
@@ -81,8 +88,14 @@ func NewChain(instances []*Instance) *Chain {
 		if i.Responder != nil {
 			c.Response = append(c.Response, i)
 		}
-		if i.BodyFilterer != nil {
+		switch {
+		case i.BodyFilterer != nil && i.Step == UpstreamResponse:
+			c.UpstreamBody = append(c.UpstreamBody, i)
+		case i.BodyFilterer != nil:
 			c.Body = append(c.Body, i)
+		}
+		if i.Storer != nil && c.Storer == nil {
+			c.Storer = i
 		}
 	}
 	return c

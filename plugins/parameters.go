@@ -13,7 +13,9 @@ import (
 // for a name or type that Params does not declare panics: that is a bug of the plugin.
 type Parameters struct {
 	step     Step
+	name     string
 	env      func(string) (string, bool)
+	services *Services
 	declared []Param
 	values   map[string]any  // typed, by name; absent without a default
 	present  map[string]bool // names that the table holds
@@ -82,6 +84,12 @@ func (p *Parameters) Env(name string) (string, bool) {
 	}
 	return p.env(name)
 }
+
+// Name is that of the table, or of the built-in. State that belongs to the instance, in shared memory say, has a key made of it.
+func (p *Parameters) Name() string { return p.name }
+
+// Services are those of the worker; nil in control, where nothing is served: New checks, and starts nothing.
+func (p *Parameters) Services() *Services { return p.services }
 
 func (p *Parameters) param(name string) Param {
 	for _, d := range p.declared {

@@ -1,6 +1,11 @@
 package plugins
 
-import "pingap/message"
+import (
+	"io"
+	"os"
+
+	"pingap/message"
+)
 
 // Step is a point in the life of a request at which plugins run.
 type Step uint8
@@ -68,10 +73,34 @@ type Filter interface {
 	Filter(dst, piece []byte, last bool) ([]byte, error)
 }
 
+// Flusher is a Filter that holds bytes back. Flush is called when the upstream pauses: it appends what can be sent by now.
+type Flusher interface {
+	Flush(dst []byte) ([]byte, error)
+}
+
+// Ender is a Filter, or anything else of one exchange (see Exchange.AtEnd), that is told when it is over: once, whatever happened. complete
+// tells that the response's body was there to its end.
+type Ender interface {
+	End(complete bool)
+}
+
+// Storer stands between the upstream's response and what is made of it for this client: after the UpstreamResponders and the filters
+// of instances whose step is upstream_response, before the Responders and all other filters. A location has one at most.
+type Storer interface {
+	// Store sees the head of the upstream's response. An answer takes its place: the upstream's body is not read. A filter sees the body;
+	// it must pass it unchanged.
+	Store(*Exchange) (Filter, *Answer)
+	// Rescue may give an answer where the upstream gave none: nothing was sent to the client yet. status is that of the error to be
+	// answered otherwise. nil for none.
+	Rescue(e *Exchange, status int) *Answer
+}
+
 // Decision is what a Decider wants: to go on, or to answer.
 type Decision struct {
 	// Answer ends the request when it is not nil.
 	Answer *Answer
+	// Refresh has the request sent to the upstream besides, in the background and for the Storer alone: nobody waits for it.
+	Refresh bool
 	// Reason says why in a few constant words, for logs and explain; it never holds client data.
 	Reason string
 }
@@ -87,10 +116,33 @@ func Respond(answer *Answer, reason string) Decision {
 // Answer is a response made here. It may be built once and shared by all requests: the proxy never
 // changes it. The proxy adds Date and framing, and "Cache-Control: private, no-cache" where
 // Fields has no Cache-Control.
+//
+// Its body is one of Body, File and Stream; with File or Stream it belongs to one request, and the proxy closes both, sent or not.
 type Answer struct {
 	Status int
 	Fields []message.Field
 	Body   []byte
+	File   *FilePart
+	Stream Stream
+	// Content tells that this is what the client came for, a file or a stored response, and no refusal: Responders and filters of the
+	// location act on it as on a response of an upstream.
+	Content bool
+}
+
+// FilePart is a body that lies in a file, which is read without changing its offset.
+type FilePart struct {
+	File           *os.File
+	Offset, Length int64
+}
+
+// Stream is a body that is still being made. Its methods are called by one goroutine.
+type Stream interface {
+	// Length is that of the whole body in bytes, message.LengthUnknown if that is not known.
+	Length() int64
+	// Next returns the next bytes, valid until the next call; io.EOF behind the last. It may wait for them, in bounds of its own. Another error
+	// cuts the response off.
+	Next() ([]byte, error)
+	io.Closer
 }
 
 // AddField appends a field to an answer that is being built.

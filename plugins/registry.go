@@ -18,6 +18,14 @@ type Registry struct {
 	factories map[string]*Factory
 	builtins  map[string]*config.Plugin
 	env       func(string) (string, bool)
+	services  *Services
+}
+
+// WithServices returns the registry as it is in a worker, where instances serve.
+func (r *Registry) WithServices(s *Services) *Registry {
+	lent := *r
+	lent.services = s
+	return &lent
 }
 
 // NewRegistry makes a registry of a list. env looks variables of the environment up for values that
@@ -98,16 +106,18 @@ func (r *Registry) build(cfg *config.Plugin) (*Instance, []Problem) {
 	if f == nil {
 		return nil, []Problem{problem}
 	}
-	p, problems := f.read(cfg.Step, cfg.Params)
+	params, shadow := f.shadow(cfg.Params)
+	p, problems := f.read(cfg.Step, params)
 	if !p.complete {
 		return nil, problems
 	}
-	p.env = r.env
+	p.name, p.env, p.services = cfg.Name, r.env, r.services
 	plugin, err := f.New(p)
 	if err != nil {
 		return nil, append(problems, problemsOf(err)...)
 	}
 	instance := newInstance(cfg.Name, f, p.step, plugin)
+	instance.Shadow = shadow
 	if wrong := instance.mismatch(); wrong != "" {
 		problems = append(problems, Problem{Key: "step", Message: wrong})
 	}
