@@ -40,7 +40,7 @@ func TestReferenceShowsEveryDeclaration(t *testing.T) {
 		"### probe\n\nFor tests. Step: `request` (default) or `early_request`.\n",
 		"### tail\n\nFor tests. Step: fixed, acts on responses.\n",
 		"| `count` | integer, 2 to 9 | `3` | h |\n", "| `text` | text | `\"dear\"` | h |\n", "| `choice` | text: `a`, `b` |  | h |\n",
-		"| `must` | text | required | Say it. |\n", "| `key` | regular expression |  | h Secret: never printed. |\n",
+		"| `must` | text | required | Say it. |\n", "| `key` | regular expression |  | h Secret: never printed; `$ENV:NAME` takes it from the environment. |\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("lacks %q in\n%s", want, text)
