@@ -3,6 +3,8 @@ package main
 import (
 	"pingap/plugins"
 	basicauth "pingap/plugins/basic_auth"
+	"pingap/plugins/csrf"
+	keyauth "pingap/plugins/key_auth"
 	"pingap/plugins/mock"
 	"pingap/plugins/ping"
 	"pingap/plugins/redirect"
@@ -15,6 +17,8 @@ import (
 func pluginList() []plugins.Factory {
 	return []plugins.Factory{
 		basicauth.Factory(),
+		csrf.Factory(),
+		keyauth.Factory(),
 		mock.Factory(),
 		ping.Factory(),
 		redirect.Factory(),
