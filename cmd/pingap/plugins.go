@@ -5,6 +5,7 @@ import (
 	basicauth "pingap/plugins/basic_auth"
 	"pingap/plugins/csrf"
 	keyauth "pingap/plugins/key_auth"
+	combinedauth "pingap/plugins/combined_auth"
 	"pingap/plugins/mock"
 	"pingap/plugins/ping"
 	"pingap/plugins/redirect"
@@ -19,6 +20,7 @@ func pluginList() []plugins.Factory {
 		basicauth.Factory(),
 		csrf.Factory(),
 		keyauth.Factory(),
+		combinedauth.Factory(),
 		mock.Factory(),
 		ping.Factory(),
 		redirect.Factory(),
