@@ -6,6 +6,7 @@ import (
 	"pingap/plugins/csrf"
 	keyauth "pingap/plugins/key_auth"
 	combinedauth "pingap/plugins/combined_auth"
+	forwardauth "pingap/plugins/forward_auth"
 	"pingap/plugins/mock"
 	"pingap/plugins/ping"
 	"pingap/plugins/redirect"
@@ -21,6 +22,7 @@ func pluginList() []plugins.Factory {
 		csrf.Factory(),
 		keyauth.Factory(),
 		combinedauth.Factory(),
+		forwardauth.Factory(),
 		mock.Factory(),
 		ping.Factory(),
 		redirect.Factory(),
