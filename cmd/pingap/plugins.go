@@ -7,6 +7,7 @@ import (
 	keyauth "pingap/plugins/key_auth"
 	combinedauth "pingap/plugins/combined_auth"
 	forwardauth "pingap/plugins/forward_auth"
+	"pingap/plugins/jwt"
 	"pingap/plugins/mock"
 	"pingap/plugins/ping"
 	"pingap/plugins/redirect"
@@ -23,6 +24,7 @@ func pluginList() []plugins.Factory {
 		keyauth.Factory(),
 		combinedauth.Factory(),
 		forwardauth.Factory(),
+		jwt.Factory(),
 		mock.Factory(),
 		ping.Factory(),
 		redirect.Factory(),

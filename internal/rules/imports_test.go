@@ -165,6 +165,7 @@ func TestExternalPackagesStayInTheirFolders(t *testing.T) {
 		"github.com/fsnotify/fsnotify":    {"control/source"},
 		"go.uber.org/zap":                 {"telemetry", "supervisor", "supervisor/*", "control", "control/*", "worker", "worker/*", "cmd/pingap"},
 		"github.com/cloudflare/tableflip": {"cmd/pingap"},
+		"github.com/golang-jwt/jwt/v5":    {"plugins/jwt"},
 		"golang.org/x/crypto/acme":        {"control/acme"},
 		"golang.org/x/net/idna":           {"control/acme"},
 		"golang.org/x/net/publicsuffix":   {"control/acme"},
