@@ -54,7 +54,6 @@ type guard struct {
 	leeway    time.Duration
 	claims    []claimHeader
 	authPath  string // empty for none
-	mint      *mint  // nil for none
 	delay     plugins.Delay
 	answers   [outcomes]*plugins.Answer // shared by all requests
 }
@@ -68,7 +67,8 @@ func build(p *plugins.Parameters) (plugins.Plugin, error) {
 	g.symmetric = p.String("secret") != ""
 	optionErr := g.readOptions(p, allowed)
 	g.claims, claimErr = readClaims(p.Strings("claim_headers"))
-	g.authPath, g.mint, mintErr = readMint(p)
+	var m *mint
+	g.authPath, m, mintErr = readMint(p)
 	g.delay, delayErr = p.Delay()
 	if err := errors.Join(placeErr, keyErr, optionErr, claimErr, mintErr, delayErr); err != nil {
 		return nil, err
@@ -78,6 +78,9 @@ func build(p *plugins.Parameters) (plugins.Plugin, error) {
 	}
 	if set, ok := g.keys.(*keySet); ok && p.Services() != nil {
 		set.refresh() // the first request need not wait for it
+	}
+	if m != nil {
+		return &minting{guard: g, mint: m}, nil
 	}
 	return g, nil
 }

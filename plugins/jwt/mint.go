@@ -55,8 +55,14 @@ func (m *mint) answer(dst, payload []byte) ([]byte, error) {
 	return append(append(append(dst, `{"token": "`...), token...), `"}`...), nil
 }
 
+// minting is an instance with auth_path. Only these act on responses.
+type minting struct {
+	*guard
+	mint *mint
+}
+
 // mints reports whether the response is one that is made a token: one with a body, and all of it.
-func (g *guard) mints(e *plugins.Exchange) bool {
+func (g *minting) mints(e *plugins.Exchange) bool {
 	r := &e.Response
 	if r.Status < 200 || r.Status > 299 || r.Status == 204 || r.Status == 205 || r.Status == 206 {
 		return false
@@ -65,7 +71,7 @@ func (g *guard) mints(e *plugins.Exchange) bool {
 }
 
 // Response makes the head that of a token.
-func (g *guard) Response(e *plugins.Exchange) {
+func (g *minting) Response(e *plugins.Exchange) {
 	if !g.mints(e) {
 		return
 	}
@@ -82,7 +88,7 @@ func (g *guard) Response(e *plugins.Exchange) {
 }
 
 // BodyFilter signs the body.
-func (g *guard) BodyFilter(e *plugins.Exchange) plugins.Filter {
+func (g *minting) BodyFilter(e *plugins.Exchange) plugins.Filter {
 	if !g.mints(e) {
 		return nil
 	}
