@@ -2,35 +2,28 @@ package limit
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/binary"
 
 	"pingap/arena"
 	"pingap/message"
 	"pingap/plugins"
 )
 
-const (
-	seedSize = 16
-	// direct is the length of a value that is hashed in one go: with the seed it fills two blocks of SHA-256.
-	direct = 2*sha256.BlockSize - 9 - seedSize - 1
-	// scratchSize is the room for a value of the query that has to be decoded; a longer one is allocated.
-	scratchSize = 128
-)
+// scratchSize is the room for a value of the query that has to be decoded; a longer one is allocated.
+const scratchSize = 128
 
 // client tells whose request it is.
 type client struct {
 	tag  string
 	key  string
 	id   message.Name // of the header, where it is a well-known one
-	seed [seedSize]byte
+	keys arena.Keys   // of the name only: what a client has used stays when parameters change
 }
 
 func newClient(p *plugins.Parameters) (client, error) {
 	c := client{tag: p.String("tag"), key: p.String("key")}
-	// The name only: what a client has used stays when parameters change.
-	digest := sha256.Sum256([]byte("pingap limit\x00" + p.Name()))
-	copy(c.seed[:], digest[:])
+	if services := p.Services(); services != nil && services.Arena != nil {
+		c.keys = services.Arena.Keys(p.Name())
+	}
 	switch c.tag {
 	case "header":
 		if c.key != "" && !message.ValidToken([]byte(c.key)) {
@@ -115,23 +108,4 @@ func decode(dst, b []byte) []byte {
 		dst = append(dst, b[i])
 	}
 	return dst
-}
-
-// place is under which key the arena keeps what a client has used. The arena mixes it with a secret of its own.
-func (c *client) place(value []byte) arena.Key {
-	digest := c.digest(value)
-	return arena.Key{binary.LittleEndian.Uint64(digest[:]), binary.LittleEndian.Uint64(digest[8:])}
-}
-
-func (c *client) digest(value []byte) [sha256.Size]byte {
-	var b [seedSize + 1 + direct]byte
-	copy(b[:], c.seed[:])
-	if len(value) > direct {
-		b[seedSize] = 1
-		inner := sha256.Sum256(value)
-		n := copy(b[seedSize+1:], inner[:])
-		return sha256.Sum256(b[:seedSize+1+n])
-	}
-	n := copy(b[seedSize+1:], value)
-	return sha256.Sum256(b[:seedSize+1+n])
 }

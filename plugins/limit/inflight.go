@@ -45,7 +45,7 @@ func (i *inflight) Decide(e *plugins.Exchange) plugins.Decision {
 	if len(value) == 0 || i.arena == nil {
 		return plugins.Continue
 	}
-	hold, held, ok := i.arena.Acquire(i.client.place(value), i.most)
+	hold, held, ok := i.arena.Acquire(i.client.keys.Of(value), i.most)
 	if !ok {
 		return plugins.Respond(i.refuse(held), "too many requests at a time")
 	}

@@ -90,11 +90,11 @@ func (r *rate) ask(e *plugins.Exchange) (v verdict, limited bool) {
 		return verdict{}, false
 	}
 	if r.store != nil {
-		if v, there := r.store.ask(r.client.digest(value)); there {
+		if v, there := r.store.ask(value); there {
 			return v, true
 		}
 	}
-	v.ok, v.wait, v.charged = r.arena.Allow(r.client.place(value), r.every, r.burst, arena.Now())
+	v.ok, v.wait, v.charged = r.arena.Allow(r.client.keys.Of(value), r.every, r.burst, arena.Now())
 	return v, true
 }
 

@@ -111,11 +111,13 @@ type silence struct{}
 
 func (silence) Printf(context.Context, string, ...any) {}
 
-// ask decides about the client with this digest; false if the storage is away.
-func (s *store) ask(digest [sha256.Size]byte) (verdict, bool) {
+// ask decides about the client with this value; false if the storage is away. All hosts make the same key of it, of bounded length, and those who
+// look into the storage read no tokens there.
+func (s *store) ask(value []byte) (verdict, bool) {
 	if s.away.Load() {
 		return verdict{}, false
 	}
+	digest := sha256.Sum256(value)
 	v, err := s.run(s.prefix+hex.EncodeToString(digest[:16]), s.step, s.span)
 	if err != nil {
 		s.lose(err)
