@@ -27,19 +27,29 @@ const (
 
 // decide is one decision: GCRA as in the arena, in microseconds on the storage's own clock, which is the one that all hosts share. A script is atomic.
 // KEYS[1] holds the time up to which is charged; ARGV are what one request costs and what all of a burst do. It answers how long to
-// wait, 0 if the request was admitted, and how long it takes until nothing is charged. (tostring would round such large numbers.)
+// wait, 0 if the request was admitted, and how long it takes until nothing is charged. What is further off than a burst can be, or no number,
+// is cut. (tostring would round such large numbers.)
 const decide = `
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
 local step, span = tonumber(ARGV[1]), tonumber(ARGV[2])
 local till = tonumber(redis.call('GET', KEYS[1])) or now
-till = math.max(now, math.min(till, now + span))
-local wait = till + step - span - now
+local wait = 0
+local function keep()
+	redis.call('SET', KEYS[1], string.format('%.0f', till), 'PX', math.ceil((till - now) / 1000))
+end
+if not (till <= now + span) then
+	till, wait = now + span, step
+	if span > 0 then keep() end
+else
+	till = math.max(now, till)
+	wait = till + step - span - now
+end
 if wait > 0 then
 	return {wait, till - now}
 end
 till = till + step
-redis.call('SET', KEYS[1], string.format('%.0f', till), 'PX', math.ceil((till - now) / 1000))
+keep()
 return {0, till - now}
 `
 
