@@ -102,6 +102,33 @@ func TestARateHoldsOverWorkersReloadsRollsAndDeaths(t *testing.T) {
 	mustGet(t, addr, "/", 200)
 }
 
+// The shared memory goes from one supervisor to the next.
+func TestARateHoldsOverADeadSupervisorAndAnUpgrade(t *testing.T) {
+	t.Parallel()
+	b := newBackend(t, "app")
+	addr := freePort(t)
+	two := builds(t)
+	i := startOwn(t, limited(addr, b.addr, "max = 50\ninterval = \"1h\"\n"))
+	c := &crowd{}
+	c.begin(4, "", addr)
+	defer c.stop()
+	c.goesOn(i)
+	i.killSupervisor()
+	c.goesOn(i)
+	i.again()
+	i.waitRunning()
+	c.goesOn(i)
+	i.install(two[1])
+	if r := i.verb("upgrade", "--wait"); r.code != 0 {
+		t.Fatalf("upgrade: exit code %d: %s", r.code, r.all())
+	}
+	c.goesOn(i)
+	c.stop()
+	if got := b.requests.Load(); got != 50 {
+		t.Errorf("%d requests reached the backend, want 50", got)
+	}
+}
+
 func TestARateIsNeverAboveWhatTimeHasGivenBack(t *testing.T) {
 	t.Parallel()
 	b := newBackend(t, "app")
