@@ -3,11 +3,12 @@ package main
 import (
 	"pingap/plugins"
 	basicauth "pingap/plugins/basic_auth"
-	"pingap/plugins/csrf"
-	keyauth "pingap/plugins/key_auth"
 	combinedauth "pingap/plugins/combined_auth"
+	"pingap/plugins/csrf"
 	forwardauth "pingap/plugins/forward_auth"
 	"pingap/plugins/jwt"
+	keyauth "pingap/plugins/key_auth"
+	"pingap/plugins/limit"
 	"pingap/plugins/mock"
 	"pingap/plugins/ping"
 	"pingap/plugins/redirect"
@@ -20,11 +21,12 @@ import (
 func pluginList() []plugins.Factory {
 	return []plugins.Factory{
 		basicauth.Factory(),
-		csrf.Factory(),
-		keyauth.Factory(),
 		combinedauth.Factory(),
+		csrf.Factory(),
 		forwardauth.Factory(),
 		jwt.Factory(),
+		keyauth.Factory(),
+		limit.Factory(),
 		mock.Factory(),
 		ping.Factory(),
 		redirect.Factory(),
