@@ -21,7 +21,7 @@ func (c *conn) respondLocally(a *plugins.Answer) {
 		return
 	}
 	s.ex.Response.BodyLength = lengthOf(a)
-	s.responders()
+	c.responders()
 	s.ex.Status = s.ex.Response.Status
 	if s.server.ServerTiming {
 		s.addServerTiming(message.Now())
