@@ -1,8 +1,6 @@
 package proxy
 
-import (
-	"pingap/plugins"
-)
+import "pingap/plugins"
 
 // decide runs the deciders of a step in order, and sends the first answer.
 func (c *conn) decide(list []*plugins.Instance) bool {

@@ -149,9 +149,13 @@ type ending struct {
 type failing struct {
 	*ends
 	panics bool
+	late   bool // only with the last piece
 }
 
-func (f *failing) Filter(_, _ []byte, _ bool) ([]byte, error) {
+func (f *failing) Filter(_, _ []byte, last bool) ([]byte, error) {
+	if f.late && !last {
+		return nil, nil
+	}
 	if f.panics {
 		panic("a bug in a filter")
 	}
@@ -177,6 +181,7 @@ func TestEverythingIsToldOfItsEndOnce(t *testing.T) {
 		{name: "bad chunk with the head", response: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhelloX", filterEnds: true},
 		{name: "filter that fails", response: ok5, filterEnds: true, whole: true, filter: func(e *ends) plugins.Filter { return &failing{ends: e} }},
 		{name: "filter that panics", response: ok5, filterEnds: true, whole: true, filter: func(e *ends) plugins.Filter { return &failing{ends: e, panics: true} }},
+		{name: "filter that fails at the end", response: ok5, filterEnds: true, whole: true, filter: func(e *ends) plugins.Filter { return &failing{ends: e, late: true} }},
 		{name: "filter whose end panics", response: ok5, filterEnds: true, filterWhole: true, whole: true, filter: func(e *ends) plugins.Filter { return &rude{marking{ends: e}} }},
 		{name: "client gone in the body", response: long, filterEnds: true, act: func(_ *ending, c *rawClient) { c.head(); c.Close() }},
 		{name: "client gone before the head", response: "", act: func(e *ending, c *rawClient) {
