@@ -207,11 +207,13 @@ func TestARefreshGoesUpInTheBackgroundForTheStorerAlone(t *testing.T) {
 				p.reply(ok5)
 			}
 		})
-		kept := newReading(true)
+		all := make(chan *reading, 2)
 		k := newBackground(t, b.addr(), step, &storer{store: func(e *plugins.Exchange) (plugins.Filter, *plugins.Answer) {
 			if path, _ := e.Request.Fields.Lookup("if-none-match"); string(path) != `"e"` || e.State == nil {
 				t.Errorf("the storer saw %q and the state %v", path, e.State)
 			}
+			kept := newReading(true)
+			all <- kept
 			return kept, nil
 		}})
 		c := k.dial().send("GET /old/x?q HTTP/1.1\r\nHost: h\r\nX-Mine: yes\r\n\r\n")
@@ -223,8 +225,10 @@ func TestARefreshGoesUpInTheBackgroundForTheStorerAlone(t *testing.T) {
 		close(release)
 		state := <-k.states
 		state.wait(t, true)
-		kept.wait(t, true)
 		(<-k.states).wait(t, true)
+		for range 2 {
+			(<-all).wait(t, true)
+		}
 		got := b.received()
 		if !strings.HasPrefix(got, "GET /new/x?q HTTP/1.1\r\nHost: h\r\nX-Mine: yes\r\nIf-None-Match: \"e\"\r\n\r\n") && !strings.Contains(got, "\r\n\r\nGET /new/x?q HTTP/1.1\r\nHost: h\r\nX-Mine: yes\r\nIf-None-Match: \"e\"\r\n\r\n") {
 			t.Errorf("the upstream got %.300q", got)
