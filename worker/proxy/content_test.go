@@ -195,3 +195,21 @@ func TestAStreamThatPausesHoldsNothingBack(t *testing.T) {
 		}
 	}
 }
+
+// ready is a Stream that has everything at hand.
+type ready struct{ making }
+
+func (*ready) Ready() bool { return true }
+
+func TestAStreamThatIsReadyIsNotFlushedPieceByPiece(t *testing.T) {
+	r := newRig(t, rigOptions{plugins: answering(true, func(*plugins.Exchange) *plugins.Answer {
+		return &plugins.Answer{Status: 200, Content: true, Stream: &ready{making{length: message.LengthUnknown,
+			pieces: [][]byte{[]byte("first"), []byte("second")}, closed: new(atomic.Int32)}}}
+	})})
+	c := r.dial().send(get)
+	c.head()
+	const want = "b\r\nFIRSTSECOND\r\n0\r\n\r\n"
+	if got := c.body(len(want)); got != want {
+		t.Errorf("got %q", got)
+	}
+}
