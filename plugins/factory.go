@@ -30,6 +30,8 @@ type Param struct {
 	Min, Max int64
 	// Enum lists the allowed texts of a String; empty allows any.
 	Enum []string
+	// Upstream says that a String is the name of an upstream, which must be in the configuration.
+	Upstream bool
 	// Secret keeps the value out of every message.
 	Secret bool
 	// Help says in a sentence what the parameter does.
