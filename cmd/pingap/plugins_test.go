@@ -48,7 +48,7 @@ func TestEveryPluginFolderIsInTheList(t *testing.T) {
 
 func TestPluginListMakesARegistryWithItsBuiltins(t *testing.T) {
 	r := plugins.NewRegistry(pluginList(), nil) // a wrong declaration panics
-	for _, name := range []string{"pingap:ping", "pingap:requestId"} {
+	for _, name := range []string{"pingap:ping", "pingap:requestId", "pingap:stats", "pingap:acceptEncodingAdjustment"} {
 		cfg, _, built := r.Builtin(name)
 		if !built {
 			t.Errorf("%s is not built", name)
@@ -105,6 +105,9 @@ func TestPluginExamplesAreAccepted(t *testing.T) {
 	}
 }
 
+// exampleDatabase is what examples call a file that users bring; tests put one of ours in its place.
+const exampleDatabase = "/usr/share/GeoIP/GeoLite2-Country.mmdb"
+
 // exampleTables returns the tables of plugins in the TOML examples of a file.
 func exampleTables(t *testing.T, file string) map[string]map[string]any {
 	t.Helper()
@@ -112,9 +115,14 @@ func exampleTables(t *testing.T, file string) map[string]map[string]any {
 	if err != nil {
 		t.Fatal(err)
 	}
+	database, err := filepath.Abs(filepath.Join(pluginRoot, "geo_restriction", "testdata", "country.mmdb"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	all := map[string]map[string]any{}
 	for _, part := range strings.Split(string(text), "```toml\n")[1:] {
 		code, _, _ := strings.Cut(part, "```")
+		code = strings.ReplaceAll(code, exampleDatabase, database)
 		var example struct{ Plugins map[string]map[string]any }
 		if _, err := toml.Decode(code, &example); err != nil {
 			t.Errorf("%s: %v", file, err)

@@ -163,7 +163,7 @@ func TestExternalPackagesStayInTheirFolders(t *testing.T) {
 	where := map[string][]string{
 		"github.com/BurntSushi/toml":      {"config", "plugins/plugintest"},
 		"github.com/fsnotify/fsnotify":    {"control/source"},
-		"go.uber.org/zap":                 {"telemetry", "supervisor", "supervisor/*", "control", "control/*", "worker", "worker/*", "cmd/pingap"},
+		"go.uber.org/zap":                 {"plugins", "plugins/*", "telemetry", "supervisor", "supervisor/*", "control", "control/*", "worker", "worker/*", "cmd/pingap"},
 		"github.com/cloudflare/tableflip": {"cmd/pingap"},
 		"golang.org/x/crypto/acme":        {"control/acme"},
 		"golang.org/x/net/idna":           {"control/acme"},
@@ -171,6 +171,8 @@ func TestExternalPackagesStayInTheirFolders(t *testing.T) {
 		"golang.org/x/net/http2":          {"e2e/load"}, // a judge that nobody here wrote
 		"golang.org/x/net/dns/dnsmessage": {"control/discovery/*"},
 		"github.com/miekg/dns":            {"e2e/backends"}, // one more
+		"github.com/oschwald":             {"plugins/geo_restriction"},        // 0017
+		"github.com/maxmind":              {"plugins/geo_restriction", "e2e"}, // 0017, in tests
 		"golang.org/x/sys":                {"ipc", "arena", "arena/*", "supervisor", "supervisor/*", "control", "control/*", "worker", "worker/*", "cmd/pingap", "telemetry", "telemetry/*"},
 	}
 	for _, s := range readTree(t).sources {
