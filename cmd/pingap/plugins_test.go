@@ -10,6 +10,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"pingap/config"
 	"pingap/plugins"
 )
 
@@ -101,6 +102,20 @@ func TestPluginExamplesAreAccepted(t *testing.T) {
 		}
 		if found == 0 {
 			t.Errorf("%s has no example", file)
+		}
+	}
+}
+
+func TestUpstreamsThatPluginsNameMustBeThere(t *testing.T) {
+	const table = "[plugins.canary]\ncategory = \"traffic_splitting\"\nupstream = \"next\"\n"
+	for text, want := range map[string]string{
+		table: "x.toml:3: plugins.canary.upstream: upstream \"next\" is not defined",
+		table + "[upstreams.next]\naddrs = [\"127.0.0.1:1\"]\n": "",
+	} {
+		_, report := config.Load([]config.Document{{Name: "x.toml", Data: []byte(text)}}, configOptions())
+		err := report.Err()
+		if (err != nil) != (want != "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s\ngot %v, want %q", text, err, want)
 		}
 	}
 }

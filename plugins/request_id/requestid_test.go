@@ -32,6 +32,20 @@ func TestMakesAnIDForRequestResponseAndLog(t *testing.T) {
 	}
 }
 
+func TestAStoredResponseGetsTheIDOfItsRequest(t *testing.T) {
+	x := plugintest.Build(t, Factory(), ``)
+	if x.UpstreamResponder != nil {
+		t.Error("puts the id on what is stored")
+	}
+	e := plugintest.New(t, "GET /\nX-Request-Id: second")
+	x.Decider.Decide(e)
+	plugintest.SetResponse(t, e, "200 OK\nX-Request-Id: first\nAge: 10") // as the cache has it
+	x.Responder.Response(e)
+	if got, want := plugintest.FieldText(e.Response.Fields.List()), "X-Request-Id: second\nAge: 10\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestKeepsOnlyASaneID(t *testing.T) {
 	cases := []struct {
 		name, fields string
