@@ -31,13 +31,13 @@ type database struct {
 	seen identity   // the state that was read, or refused
 }
 
-// country returns where an address is; unknown too while there is no database.
-func (d *database) country(address netip.Addr) country {
+// country returns where an address is; false while there is no database.
+func (d *database) country(address netip.Addr) (country, bool) {
 	e := d.edition()
 	if e == nil {
-		return unknown
+		return unknown, false
 	}
-	return e.country(address)
+	return e.country(address), true
 }
 
 // edition returns the current state of the file. One request in 10 s looks whether it is another one; others go on with what is there.
@@ -52,16 +52,27 @@ func (d *database) edition() *edition {
 	}
 	defer d.mu.Unlock()
 	if now >= d.next.Load() {
-		if err := d.lookLocked(now); err != nil {
-			d.log.Warn("a database of countries cannot be used, the one before stays", zap.String("file", d.path), zap.Error(err))
-		}
+		d.lookLocked(now)
 	}
 	return d.current.Load()
 }
 
-// lookLocked reads the file if it is another one than before. What was refused once is not read again.
-func (d *database) lookLocked(now int64) error {
+// lookLocked looks whether the file is another one, and says what came of it.
+func (d *database) lookLocked(now int64) {
 	d.next.Store(now + int64(lookEvery))
+	before := d.current.Load()
+	switch err := d.readLocked(); {
+	case err != nil && before == nil:
+		d.log.Error("a database of countries cannot be used, requests that need it get 503", zap.String("file", d.path), zap.Error(err))
+	case err != nil:
+		d.log.Warn("a database of countries cannot be used, the one before stays", zap.String("file", d.path), zap.Error(err))
+	case before != nil && before != d.current.Load():
+		d.log.Info("a database of countries was read anew", zap.String("file", d.path), zap.Time("built", d.current.Load().reader.Metadata.BuildTime()))
+	}
+}
+
+// readLocked reads the file if it is another one than before. What was refused once is not read again.
+func (d *database) readLocked() error {
 	id, err := identify(d.path)
 	if err != nil {
 		if d.seen == (identity{}) && d.current.Load() != nil {
@@ -78,13 +89,10 @@ func (d *database) lookLocked(now int64) error {
 	if time.Since(time.Unix(0, id.modified)) < settled {
 		d.seen.modified-- // once more when it has settled
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		d.current.Store(e)
 	}
-	if d.current.Swap(e) != nil {
-		d.log.Info("a database of countries was read anew", zap.String("file", d.path), zap.Time("built", e.reader.Metadata.BuildTime()))
-	}
-	return nil
+	return err
 }
 
 // shelf holds the databases of a process, one for each path.
@@ -103,24 +111,19 @@ func shelfOf(s *plugins.Services) *shelf {
 	return s.Keep("geo_restriction", func() any { return &shelf{open: map[string]*holding{}} }).(*shelf)
 }
 
-// take returns the database of a path, read if it is not there yet.
-func (s *shelf) take(path string, log *zap.Logger) (*database, error) {
+// take returns the database of a path, read if that can be done. Control has found that it can; where the file has gone since, a worker that
+// takes the place of a dead one must serve all the same.
+func (s *shelf) take(path string, log *zap.Logger) *database {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	h := s.open[path]
 	if h == nil {
-		d := &database{path: path, log: log}
-		d.mu.Lock()
-		err := d.lookLocked(message.Now())
-		d.mu.Unlock()
-		if err != nil {
-			return nil, err
-		}
-		h = &holding{database: d}
+		h = &holding{database: &database{path: path, log: log}}
+		h.database.edition()
 		s.open[path] = h
 	}
 	h.users++
-	return h.database, nil
+	return h.database
 }
 
 // giveBack forgets a database that nobody uses any more.

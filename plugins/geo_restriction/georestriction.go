@@ -32,8 +32,9 @@ type restriction struct {
 	database *database
 	listed   *set
 	denies   bool
-	sights   *sightings      // nil unless reporting
-	answer   *plugins.Answer // shared by all requests
+	sights   *sightings // nil unless reporting
+	// Shared by all requests.
+	answer, unavailable *plugins.Answer
 }
 
 func build(p *plugins.Parameters) (plugins.Plugin, error) {
@@ -48,29 +49,22 @@ func build(p *plugins.Parameters) (plugins.Plugin, error) {
 	}
 	r := &restriction{
 		path: path, listed: listed, denies: kind == "deny",
-		answer: plugins.Text(403, p.String("message")),
+		answer: plugins.Text(403, p.String("message")), unavailable: plugins.Text(503, "The database of countries is not available"),
 	}
 	log := logOf(p.Services())
 	if kind == "reporting" {
 		r.sights = &sightings{log: log, plugin: p.Name(), listed: listed}
 	}
-	if err := errors.Join(codesErr, refusal(r.open(p.Services(), log))); err != nil {
-		return nil, errors.Join(err, r.Close())
+	if p.Services() == nil { // the file is only checked, and read when somebody is looked up after all
+		r.database = &database{path: path, log: log}
+		return r, errors.Join(codesErr, refusal(check(path)))
 	}
+	if codesErr != nil {
+		return nil, codesErr
+	}
+	r.shelf = shelfOf(p.Services())
+	r.database = r.shelf.take(path, log)
 	return r, nil
-}
-
-// open takes the database from the shelf of the worker. Elsewhere the file is only checked: it is read when somebody is looked up after all.
-func (r *restriction) open(s *plugins.Services, log *zap.Logger) (err error) {
-	if s == nil {
-		r.database = &database{path: r.path, log: log}
-		return check(r.path)
-	}
-	shelf := shelfOf(s)
-	if r.database, err = shelf.take(r.path, log); err == nil {
-		r.shelf = shelf
-	}
-	return err
 }
 
 func refusal(err error) error {
@@ -87,17 +81,19 @@ func logOf(s *plugins.Services) *zap.Logger {
 	return s.Log.Named("geo_restriction")
 }
 
-// Decide looks the country up. A client without address passes; one whose country is unknown is on no list.
+// Decide looks the country up. A client without address passes; one whose country is unknown is on no list. Without a database nobody passes.
 func (r *restriction) Decide(e *plugins.Exchange) plugins.Decision {
 	if !e.ClientIP.IsValid() {
 		return plugins.Continue
 	}
-	c := r.database.country(e.ClientIP)
-	if r.sights != nil {
+	c, there := r.database.country(e.ClientIP)
+	switch {
+	case r.sights != nil:
 		r.sights.note(c)
 		return plugins.Continue
-	}
-	if r.listed[c] != r.denies {
+	case !there:
+		return plugins.Respond(r.unavailable, "no database of countries")
+	case r.listed[c] != r.denies:
 		return plugins.Continue
 	}
 	return plugins.Respond(r.answer, "country")

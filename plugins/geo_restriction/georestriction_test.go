@@ -242,6 +242,32 @@ func TestADatabaseThatBreaksLeavesTheOneBefore(t *testing.T) {
 	}
 }
 
+func TestAWorkerThatComesUpWithoutTheFileLetsNobodyPass(t *testing.T) {
+	o := newOffice(t)
+	whole := makeDatabase(t, "GeoLite2-Country", world())
+	if err := os.Remove(o.path); err != nil {
+		t.Fatal(err)
+	}
+	x := o.build(t, map[string]any{"type": "deny", "country_codes": []any{"DE"}})
+	report := o.build(t, map[string]any{"type": "reporting"})
+	for range 3 {
+		if a := decide(t, x, "2.0.0.1"); a == nil || a.Status != 503 {
+			t.Errorf("%+v", a)
+		}
+		if a := decide(t, report, "2.0.0.1"); a != nil {
+			t.Errorf("%+v", a)
+		}
+	}
+	if n := o.logs.FilterLevelExact(zapcore.ErrorLevel).Len(); n != 1 {
+		t.Errorf("%v", o.logs.All())
+	}
+	place(t, o.path, whole, time.Hour)
+	x.Decider.(*restriction).database.next.Store(0)
+	if decide(t, x, "2.0.0.1") != nil || decide(t, x, "2.1.0.1") == nil {
+		t.Error("not what the database says")
+	}
+}
+
 func TestWithoutServicesTheFileIsReadWhenItIsNeeded(t *testing.T) {
 	o := newOffice(t)
 	x := plugintest.Build(t, Factory(), "type = \"deny\"\ncountry_codes = [\"DE\"]\ndatabase = \""+o.path+"\"")
