@@ -68,14 +68,20 @@ func read(path string) (*edition, identity, error) {
 	if err != nil {
 		return nil, id, err
 	}
+	e, err := open(data)
+	return e, id, err
+}
+
+// open makes an edition of the bytes of a file, which nobody changes from then on.
+func open(data []byte) (*edition, error) {
 	reader, err := maxminddb.OpenBytes(data)
 	if err != nil {
-		return nil, id, err
+		return nil, err
 	}
 	if err := judge(reader); err != nil {
-		return nil, id, err
+		return nil, err
 	}
-	return &edition{reader: reader}, id, nil
+	return &edition{reader: reader}, nil
 }
 
 func readFile(path string) ([]byte, identity, error) {
