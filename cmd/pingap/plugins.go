@@ -7,6 +7,7 @@ import (
 	"pingap/plugins/cors"
 	georestriction "pingap/plugins/geo_restriction"
 	iprestriction "pingap/plugins/ip_restriction"
+	"pingap/plugins/limit"
 	"pingap/plugins/mock"
 	"pingap/plugins/ping"
 	"pingap/plugins/redirect"
@@ -27,6 +28,7 @@ func pluginList() []plugins.Factory {
 		cors.Factory(),
 		georestriction.Factory(),
 		iprestriction.Factory(),
+		limit.Factory(),
 		mock.Factory(),
 		ping.Factory(),
 		redirect.Factory(),

@@ -174,6 +174,7 @@ func TestExternalPackagesStayInTheirFolders(t *testing.T) {
 		"github.com/oschwald":             {"plugins/geo_restriction"},        // 0017
 		"github.com/maxmind":              {"plugins/geo_restriction", "e2e"}, // 0017, in tests
 		"golang.org/x/sys":                {"ipc", "arena", "arena/*", "supervisor", "supervisor/*", "control", "control/*", "worker", "worker/*", "cmd/pingap", "telemetry", "telemetry/*"},
+		"github.com/redis/go-redis/v9":    {"plugins/limit"},
 	}
 	for _, s := range readTree(t).sources {
 		for _, imp := range s.imports {
