@@ -33,6 +33,8 @@ type Param struct {
 	Enum []string
 	// Table declares the keys of each table of Tables.
 	Table []Param
+	// Upstream says that a String is the name of an upstream, which must be in the configuration.
+	Upstream bool
 	// Secret keeps the value of a text, or of a list of texts, out of every message. "$ENV:NAME" takes it from the environment.
 	Secret bool
 	// Help says in a sentence what the parameter does.

@@ -199,6 +199,21 @@ func (r *Registry) ConfigChecker() func(name, category, step string, params map[
 	}
 }
 
+// Upstreams returns the upstreams that a plugin's table names, for config.Load to look for.
+func (r *Registry) Upstreams(category string, params map[string]any) []config.Reference {
+	f := r.factories[category]
+	if f == nil {
+		return nil
+	}
+	var all []config.Reference
+	for i := range f.Params {
+		if name, ok := params[f.Params[i].Name].(string); ok && f.Params[i].Upstream {
+			all = append(all, config.Reference{Key: f.Params[i].Name, Name: name})
+		}
+	}
+	return all
+}
+
 // KnownPlugin tells config.Load whether a name that no table defines is a built-in.
 func (r *Registry) KnownPlugin(name string) config.Availability {
 	_, known, built := r.Builtin(name)

@@ -22,10 +22,20 @@ type Services struct {
 	// Images makes pictures anew in another process.
 	Images func(ctx context.Context, job Picture) ([]byte, error)
 
+	// Figures returns the figures of this worker.
+	Figures func() Figures
+
 	mu     sync.Mutex
 	kept   map[string]any
 	ears   map[string]map[int]func(body []byte)
 	number int
+}
+
+// Figures are those of one worker process.
+type Figures struct {
+	Version    string // of this build
+	Accepted   uint64 // requests that came, finished or not
+	Processing int64  // requests that are not finished
 }
 
 // Picture is an image that is to be made anew.

@@ -2,36 +2,52 @@ package main
 
 import (
 	"pingap/plugins"
+	acceptencoding "pingap/plugins/accept_encoding"
 	basicauth "pingap/plugins/basic_auth"
 	combinedauth "pingap/plugins/combined_auth"
+	"pingap/plugins/cors"
 	"pingap/plugins/csrf"
 	forwardauth "pingap/plugins/forward_auth"
+	georestriction "pingap/plugins/geo_restriction"
+	iprestriction "pingap/plugins/ip_restriction"
 	"pingap/plugins/jwt"
 	keyauth "pingap/plugins/key_auth"
 	"pingap/plugins/limit"
 	"pingap/plugins/mock"
 	"pingap/plugins/ping"
 	"pingap/plugins/redirect"
+	refererrestriction "pingap/plugins/referer_restriction"
 	requestid "pingap/plugins/request_id"
 	responseheaders "pingap/plugins/response_headers"
+	"pingap/plugins/stats"
 	subfilter "pingap/plugins/sub_filter"
+	trafficsplitting "pingap/plugins/traffic_splitting"
+	uarestriction "pingap/plugins/ua_restriction"
 )
 
 // pluginList is every plugin of this build. A new plugin is a folder below plugins/ and a line here.
 func pluginList() []plugins.Factory {
 	return []plugins.Factory{
+		acceptencoding.Factory(),
 		basicauth.Factory(),
 		combinedauth.Factory(),
+		cors.Factory(),
 		csrf.Factory(),
 		forwardauth.Factory(),
+		georestriction.Factory(),
+		iprestriction.Factory(),
 		jwt.Factory(),
 		keyauth.Factory(),
 		limit.Factory(),
 		mock.Factory(),
 		ping.Factory(),
 		redirect.Factory(),
+		refererrestriction.Factory(),
 		requestid.Factory(),
 		responseheaders.Factory(),
+		stats.Factory(),
 		subfilter.Factory(),
+		trafficsplitting.Factory(),
+		uarestriction.Factory(),
 	}
 }

@@ -171,7 +171,9 @@ func TestExternalPackagesStayInTheirFolders(t *testing.T) {
 		"golang.org/x/net/publicsuffix":   {"control/acme"},
 		"golang.org/x/net/http2":          {"e2e/load"}, // a judge that nobody here wrote
 		"golang.org/x/net/dns/dnsmessage": {"control/discovery/*"},
-		"github.com/miekg/dns":            {"e2e/backends"}, // one more
+		"github.com/miekg/dns":            {"e2e/backends"},                   // one more
+		"github.com/oschwald":             {"plugins/geo_restriction"},        // 0017
+		"github.com/maxmind":              {"plugins/geo_restriction", "e2e"}, // 0017, in tests
 		"golang.org/x/sys":                {"ipc", "arena", "arena/*", "supervisor", "supervisor/*", "control", "control/*", "worker", "worker/*", "cmd/pingap", "telemetry", "telemetry/*"},
 		"github.com/redis/go-redis/v9":    {"plugins/limit"},
 	}
