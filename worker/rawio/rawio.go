@@ -39,3 +39,15 @@ func Write2(fd uintptr, a, b []byte) (int, syscall.Errno) {
 	}
 	return int(n), 0
 }
+
+// WriteMore writes what the socket takes of b, which may wait a moment for what follows: both then leave in one packet.
+func WriteMore(fd uintptr, b []byte) (int, syscall.Errno) {
+	if len(b) == 0 {
+		return 0, 0
+	}
+	n, _, errno := syscall.RawSyscall6(syscall.SYS_SENDTO, fd, uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), syscall.MSG_MORE|syscall.MSG_NOSIGNAL, 0, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), 0
+}
