@@ -135,7 +135,7 @@ func FuzzRange(f *testing.F) {
 		f.Add([]byte(s), int64(10))
 	}
 	f.Fuzz(func(t *testing.T, value []byte, size int64) {
-		size &= math.MaxInt64
+		size &= math.MaxInt64 >> 8 // larger than any file
 		offset, length, verdict := parseRange(value, size)
 		switch verdict {
 		case rangePart:

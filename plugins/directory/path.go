@@ -73,6 +73,9 @@ func appendDecoded(dst, path []byte, hidden bool) ([]byte, nameVerdict) {
 				continue
 			}
 		}
+		if c == 0 {
+			return dst, nameUnknown
+		}
 		dst = append(dst, c)
 		if c == '/' {
 			if !allowed(dst[segment:len(dst)-1], hidden) {
