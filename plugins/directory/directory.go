@@ -45,7 +45,8 @@ type directory struct {
 	types     map[string]mediaType // by extension in small letters
 	unknown   mediaType
 	names     names
-	cache     []byte          // Cache-Control; nil for none
+	cache     []byte          // Cache-Control
+	asked     []byte          // that of HTML and listings
 	custom    []message.Field // fields of the configuration
 
 	// Answers that all requests share.
@@ -55,7 +56,7 @@ type directory struct {
 func build(p *plugins.Parameters) (plugins.Plugin, error) {
 	d := &directory{
 		index: p.String("index"), autoindex: p.Bool("autoindex"), follow: p.Bool("follow_symlinks"),
-		hidden: p.Bool("hidden"), download: p.Bool("download"), names: newNames(),
+		asked: []byte("private, no-cache"), hidden: p.Bool("hidden"), download: p.Bool("download"), names: newNames(),
 		notFound: plugins.Text(404, "Not Found"), failed: plugins.Text(500, "File access error"),
 		method: plugins.Text(405, "Method Not Allowed"),
 	}
@@ -68,17 +69,17 @@ func build(p *plugins.Parameters) (plugins.Plugin, error) {
 	d.types, d.unknown, errs[2] = readTypes(p.String("charset"))
 	d.codings, errs[3] = readCodings(p.Strings("precompressed"))
 	d.custom, errs[4] = readFields(p.Strings("headers"))
-	d.cache = cacheControl(p)
+	d.cache = d.cacheControl(p)
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, err
 	}
 	return d, nil
 }
 
-// cacheControl is what answers other than HTML say; nil leaves it to the proxy, which lets nothing be used unasked.
-func cacheControl(p *plugins.Parameters) []byte {
+// cacheControl is what answers other than HTML say.
+func (d *directory) cacheControl(p *plugins.Parameters) []byte {
 	if !p.Has("max_age") {
-		return nil
+		return d.asked
 	}
 	text := []byte("public, max-age=")
 	if p.Bool("private") {

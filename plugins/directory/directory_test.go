@@ -255,7 +255,8 @@ func TestDownloadsHaveTheirName(t *testing.T) {
 func TestHowLongFilesAreKept(t *testing.T) {
 	root := tree(t, map[string]string{"a.js": "", "a.HTML": "", "b.xhtml": ""})
 	for table, want := range map[string][2]string{
-		"": {}, `max_age = "1m"`: {"public, max-age=60"}, "max_age = \"1h\"\nprivate = true": {"private, max-age=3600"},
+		"": {"private, no-cache", "private, no-cache"}, `max_age = "1m"`: {"public, max-age=60", "private, no-cache"},
+		"max_age = \"1h\"\nprivate = true":                          {"private, max-age=3600", "private, no-cache"},
 		"max_age = \"1h\"\nheaders = [\"Cache-Control: no-store\"]": {"no-store", "no-store"},
 	} {
 		x := instance(t, root, table)

@@ -43,6 +43,9 @@ func (d *directory) list(r *message.Request, name string) plugins.Decision {
 	a.AddField("X-Content-Type-Options", "nosniff")
 	a.AddField("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
 	a.Fields = append(a.Fields, d.listingFields()...)
+	if !slices.ContainsFunc(a.Fields, func(f message.Field) bool { return f.ID == message.CacheControl }) {
+		a.AddField("Cache-Control", string(d.asked))
+	}
 	return plugins.Respond(a, "listing")
 }
 

@@ -27,7 +27,7 @@ func TestAListing(t *testing.T) {
 	if a.Status != 200 || rows != want || !strings.Contains(body, "<h1>Index of /sub/</h1>") {
 		t.Errorf("%d\n%swant\n%s", a.Status, rows, want)
 	}
-	fields := "Content-Type: text/html; charset=utf-8\nX-Content-Type-Options: nosniff\nContent-Security-Policy: default-src 'none'; style-src 'unsafe-inline'\nX-A: b\n"
+	fields := "Content-Type: text/html; charset=utf-8\nX-Content-Type-Options: nosniff\nContent-Security-Policy: default-src 'none'; style-src 'unsafe-inline'\nX-A: b\nCache-Control: private, no-cache\n"
 	if got := plugintest.FieldText(a.Fields); got != fields {
 		t.Errorf("fields\n%s", got)
 	}

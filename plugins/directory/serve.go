@@ -199,9 +199,11 @@ func (d *directory) addFields(a *plugins.Answer, v *version, name []byte, with *
 	}
 	add(message.LastModified, n.lastModified, v.date)
 	add(message.ETag, n.etag, v.tag)
-	if d.cache != nil && !kind.html {
-		add(message.CacheControl, n.cacheControl, d.cache)
+	cache := d.cache
+	if kind.html { // it names the versions of everything else
+		cache = d.asked
 	}
+	add(message.CacheControl, n.cacheControl, cache)
 	a.Fields = append(a.Fields, d.custom...)
 	if len(d.codings) > 0 {
 		a.Fields = append(a.Fields, message.Field{Name: n.vary, Value: n.acceptEncoding, ID: message.Vary})

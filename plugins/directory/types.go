@@ -10,7 +10,7 @@ import (
 // mediaType is the value of Content-Type.
 type mediaType struct {
 	value []byte
-	html  bool // never gets a max-age: it names the versions of everything else
+	html  bool // never gets a max-age
 }
 
 // typeTable is a media type and its extensions a line. It is our own so that all machines answer the same.

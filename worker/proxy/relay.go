@@ -202,3 +202,13 @@ func (c *conn) send(p []byte) error {
 	}
 	return c.write(p)
 }
+
+// relayFailed handles an error of passing the body on.
+func (up *upstreamIO) relayFailed(err error) bool {
+	if err != errBadBody && err != errFilter {
+		return up.clientGone()
+	}
+	up.failed(502, "InvalidBody")
+	up.fail.blameless = err == errFilter
+	return true
+}

@@ -1,12 +1,9 @@
 package proxy
 
 import (
-	"errors"
 	"io"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"pingap/plugins"
 	"pingap/worker/rawio"
@@ -62,76 +59,34 @@ func (c *conn) sendfile(f *plugins.FilePart) error {
 	if err := c.writeMore(s.out); err != nil {
 		return err
 	}
-	fd, at := int(f.File.Fd()), f.Offset // the file stays open: the answer has it
-	var waiting func(uintptr) bool
-	piece := &filePiece{from: fd, at: at}
+	piece := rawio.FilePiece{File: int(f.File.Fd()), At: f.Offset} // the file stays open: the answer has it
+	waiting := false
 	for r.left > 0 {
 		if c.cutting() {
 			return errStopping
 		}
-		piece.begin(r.left)
-		if s.fd != 0 && waiting == nil {
-			piece.send(s.fd)
+		piece.Begin(min(r.left, sendfilePiece))
+		if s.fd != 0 && !waiting {
+			piece.Send(s.fd)
 		}
-		if piece.n == 0 && piece.err == nil {
-			if waiting == nil {
-				waiting = piece.send
-			}
+		if waiting = piece.Sent == 0 && piece.Err == nil; waiting {
 			if err := c.net.SetWriteDeadline(time.Now().Add(s.server.WriteTimeout)); err != nil {
 				return err
 			}
-			if err := c.raw.Write(waiting); err != nil {
+			if err := c.raw.Write(piece.Send); err != nil {
 				return err
 			}
 		}
-		r.left -= piece.n
-		s.ex.ResponseBody += piece.n
+		r.left -= piece.Sent
+		s.ex.ResponseBody += piece.Sent
 		switch {
-		case piece.err == errShortFile:
-			return &sourceError{io.ErrUnexpectedEOF}
-		case piece.err != nil:
-			return piece.err
+		case piece.Err == io.ErrUnexpectedEOF, piece.Err == syscall.EIO:
+			return &sourceError{piece.Err}
+		case piece.Err != nil:
+			return piece.Err
 		}
 	}
 	return nil
-}
-
-// errShortFile is a file that has become shorter.
-var errShortFile = errors.New("the file is shorter than it was")
-
-// filePiece is a piece of a file on its way to a socket.
-type filePiece struct {
-	from int
-	at   int64 // in the file
-	want int64
-	n    int64 // sent
-	err  error
-}
-
-func (p *filePiece) begin(left int64) { p.want, p.n, p.err = min(left, sendfilePiece), 0, nil }
-
-// send sends what the socket takes. It is a callback of RawConn.Write, which is left as soon as anything went: the time limit is for a
-// client that takes nothing.
-func (p *filePiece) send(fd uintptr) bool {
-	for {
-		n, err := unix.Sendfile(int(fd), p.from, &p.at, int(p.want))
-		switch {
-		case err == unix.EINTR:
-			continue
-		case err == unix.EAGAIN:
-			return false
-		case err != nil:
-			p.err = err
-			if err == unix.EIO || err == unix.EOVERFLOW {
-				p.err = &sourceError{err}
-			}
-		case n == 0:
-			p.err = errShortFile
-		default:
-			p.n = int64(n)
-		}
-		return true
-	}
 }
 
 // writeMore sends b, and has the kernel wait for what follows at once to fill the packet.

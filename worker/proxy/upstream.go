@@ -361,16 +361,6 @@ func (up *upstreamIO) atEnd() bool {
 	return true
 }
 
-// relayFailed handles an error of passing the body on.
-func (up *upstreamIO) relayFailed(err error) bool {
-	if err != errBadBody && err != errFilter {
-		return up.clientGone()
-	}
-	up.failed(502, "InvalidBody")
-	up.fail.blameless = err == errFilter
-	return true
-}
-
 // failed notes a failure; it returns true, for the callback.
 func (up *upstreamIO) failed(status int, kind string) bool {
 	up.want, up.fail = wantFail, failure{status: status, kind: kind}
