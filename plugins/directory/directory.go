@@ -27,6 +27,7 @@ func Factory() plugins.Factory {
 			{Name: "follow_symlinks", Type: plugins.Bool, Default: true, Help: "Whether symbolic links may lead out of the directory. With false only relative links that stay inside are followed."},
 			{Name: "hidden", Type: plugins.Bool, Default: false, Help: "Whether names that begin with a dot are served; .well-known is, always."},
 			{Name: "precompressed", Type: plugins.Strings, Help: "Encodings for which compressed files may lie beside a file, the best first: zstd (name.zst), br (name.br), gzip (name.gz)."},
+			{Name: "memory", Type: plugins.Size, Default: "16mb", Help: "How much of small files that are asked for again is kept in the memory of each worker; whether they have changed is looked at each time. 0 keeps none."},
 			{Name: "headers", Type: plugins.Strings, Help: "Fields of answers that have a file, \"name: value\"."},
 		},
 		New: build,
@@ -48,6 +49,7 @@ type directory struct {
 	cache     []byte          // Cache-Control
 	asked     []byte          // that of HTML and listings
 	custom    []message.Field // fields of the configuration
+	memory    *memory
 
 	// Answers that all requests share.
 	notFound, failed, method *plugins.Answer
@@ -69,7 +71,7 @@ func build(p *plugins.Parameters) (plugins.Plugin, error) {
 	d.types, d.unknown, errs[2] = readTypes(p.String("charset"))
 	d.codings, errs[3] = readCodings(p.Strings("precompressed"))
 	d.custom, errs[4] = readFields(p.Strings("headers"))
-	d.cache = d.cacheControl(p)
+	d.cache, d.memory = d.cacheControl(p), newMemory(p.Size("memory"))
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, err
 	}

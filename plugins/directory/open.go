@@ -21,12 +21,16 @@ type opened struct {
 	fd   int // where file is nil
 	name string
 	file *os.File
+	body []byte // of a file that is kept in memory: there is no descriptor; nil else
 	stat syscall.Stat_t
 }
 
 // open opens a name below the root, as it is now.
 func (d *directory) open(name string) (o opened, err error) {
 	o.name = name
+	if d.memory.find(name, &o) {
+		return o, nil
+	}
 	if !d.follow {
 		err = d.openInside(&o)
 	} else {
@@ -37,6 +41,7 @@ func (d *directory) open(name string) (o opened, err error) {
 	}
 	switch o.stat.Mode & syscall.S_IFMT {
 	case syscall.S_IFREG, syscall.S_IFDIR:
+		d.memory.keep(&o)
 		return o, nil
 	}
 	o.close()
@@ -108,11 +113,13 @@ func (o *opened) take() *os.File {
 
 // close closes what was only read.
 func (o *opened) close() {
-	if o.file != nil {
+	switch {
+	case o.body != nil:
+	case o.file != nil:
 		o.file.Close()
-		return
+	default:
+		syscall.Close(o.fd)
 	}
-	syscall.Close(o.fd)
 }
 
 // missing tells that there is nothing of that name, from what is there and cannot be read.

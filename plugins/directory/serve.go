@@ -129,6 +129,10 @@ func (d *directory) respond(e *plugins.Exchange, o *opened, name []byte, with *c
 		a.Fields = append(a.Fields, message.Field{Name: d.names.contentRange, Value: appendContentRange(text, offset, length, size), ID: message.ContentRange})
 	}
 	d.addFields(a, &v, name, with)
+	if o.body != nil {
+		a.Body = o.body[offset : offset+length]
+		return plugins.Respond(a, "file")
+	}
 	p.part = plugins.FilePart{File: o.take(), Offset: offset, Length: length}
 	a.File = &p.part
 	return plugins.Respond(a, "file")
