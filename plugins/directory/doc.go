@@ -13,5 +13,6 @@
 // # What is answered
 //
 // Preconditions of RFC 9110 are judged in the order of its section 13.2.2, then Range. A file goes out as plugins.FilePart: this package reads
-// no contents but those of directories. It runs in workers and owns nothing between requests.
+// no contents but those of directories, and of small files that are asked for again (memory.go). It runs in workers; between requests it
+// owns that memory and no descriptor.
 package directory
