@@ -2,7 +2,7 @@ package ipc
 
 // Bounds of an announcement, in bytes.
 const (
-	MaxTopic    = 64
+	MaxTopic    = 4096 + 64 // a path and some words
 	MaxAnnounce = 64 << 10
 )
 
@@ -10,7 +10,7 @@ const (
 // comes later never hears of it. It goes from worker or control to the supervisor, and from there to all workers, the sender among them. A
 // sender that is unsure whether it went out says it again, so who hears it twice must come to no harm.
 type Announce struct {
-	Topic string `json:"topic"` // who hears it: by convention the category of a plugin
+	Topic string `json:"topic"` // who hears it: by convention the category of a plugin, and what tells its instances apart
 	Body  []byte `json:"body,omitempty"`
 }
 

@@ -43,7 +43,7 @@ func newAnnouncer() announcer {
 func (w *worker) announce(ctx context.Context, topic string, body []byte) error {
 	a := ipc.Announce{Topic: topic, Body: body}
 	if !a.Valid() {
-		return fmt.Errorf("announce %.*q: %d bytes, at most %d", ipc.MaxTopic, topic, len(body), ipc.MaxAnnounce)
+		return fmt.Errorf("announce %.64q: %d bytes, at most %d", topic, len(body), ipc.MaxAnnounce)
 	}
 	ctx, cancel := context.WithTimeout(ctx, w.o.Timings.Announce)
 	defer cancel()
@@ -51,7 +51,7 @@ func (w *worker) announce(ctx context.Context, topic string, body []byte) error 
 	case w.announcer.turn <- struct{}{}:
 		defer func() { <-w.announcer.turn }()
 	case <-ctx.Done():
-		return fmt.Errorf("announce %s: %w", topic, ctx.Err())
+		return fmt.Errorf("announce %.64s: %w", topic, ctx.Err())
 	}
 	for {
 		again, err := w.announceOnce(ctx, &a)
@@ -59,7 +59,7 @@ func (w *worker) announce(ctx context.Context, topic string, body []byte) error 
 			return nil
 		}
 		if !again || !pause(ctx, w.o.Timings.AnnouncePause) {
-			return fmt.Errorf("announce %s: %w", topic, err)
+			return fmt.Errorf("announce %.64s: %w", topic, err)
 		}
 	}
 }
