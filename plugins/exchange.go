@@ -32,6 +32,16 @@ func (e *Exchange) Reset() {
 // AtEnd has something told when the exchange is over, the last first. It is for what a Decider holds until then.
 func (e *Exchange) AtEnd(x Ender) { e.enders = append(e.enders, x) }
 
+// Held returns the first of what was given to AtEnd that is so; nil for none. A plugin that acts at several steps finds by it what it knows of the exchange.
+func (e *Exchange) Held(is func(Ender) bool) Ender {
+	for _, x := range e.enders {
+		if x != nil && is(x) {
+			return x
+		}
+	}
+	return nil
+}
+
 // End tells all that wait for it. The proxy calls it, once an exchange.
 func (e *Exchange) End(complete bool) {
 	for i := len(e.enders) - 1; i >= 0; i-- {

@@ -15,13 +15,13 @@ const none = -1
 
 // Control is the Cache-Control of a response.
 type Control struct {
-	Present                                  bool // there is such a field
-	NoStore, NoCache, Private, Public        bool
-	MustRevalidate, ProxyRevalidate          bool
-	MustUnderstand, NoTransform              bool
-	MaxAge, SMaxAge                          int64    // seconds; none where not given. What cannot be read is 0: stale
-	StaleWhileRevalidate, StaleIfError       int64    // seconds; none where not given
-	NoCacheFields, PrivateFields             []string // of no-cache="..." and private="...", as they came
+	Present                            bool // there is such a field
+	NoStore, NoCache, Private, Public  bool
+	MustRevalidate, ProxyRevalidate    bool
+	MustUnderstand, NoTransform        bool
+	MaxAge, SMaxAge                    int64    // seconds; none where not given. What cannot be read is 0: stale
+	StaleWhileRevalidate, StaleIfError int64    // seconds; none where not given
+	NoCacheFields, PrivateFields       []string // of no-cache="..." and private="...", as they came
 }
 
 // Directives is the Cache-Control of a request; Pragma where that has none.

@@ -89,7 +89,7 @@ func keeps(f *message.Field, all []message.Field, drop []string, setCookie bool)
 
 func unkept() []string {
 	return []string{"Proxy-Authentication-Info", "HTTP2-Settings", "X-Trace-Id", "Traceparent", "Tracestate",
-		"X-Cache", "X-Cache-Status", "X-Cache-Lookup", "X-Cache-Lock", "Alt-Svc"}
+		"X-Cache", "X-Cache-Status", "X-Cache-Lookup", "X-Cache-Lock"}
 }
 
 func named(name []byte, list []string) bool {
