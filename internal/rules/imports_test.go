@@ -163,7 +163,7 @@ func TestExternalPackagesStayInTheirFolders(t *testing.T) {
 	where := map[string][]string{
 		"github.com/BurntSushi/toml":      {"config", "plugins/plugintest"},
 		"github.com/fsnotify/fsnotify":    {"control/source"},
-		"go.uber.org/zap":                 {"telemetry", "supervisor", "supervisor/*", "control", "control/*", "worker", "worker/*", "cmd/pingap"},
+		"go.uber.org/zap":                 {"plugins", "plugins/*", "telemetry", "supervisor", "supervisor/*", "control", "control/*", "worker", "worker/*", "cmd/pingap"},
 		"github.com/cloudflare/tableflip": {"cmd/pingap"},
 		"golang.org/x/crypto/acme":        {"control/acme"},
 		"golang.org/x/net/idna":           {"control/acme"},
