@@ -117,7 +117,7 @@ func (c *cached) check() error {
 func readNetworks(list []string) (all []netip.Prefix, err error) {
 	var problems []error
 	for i, text := range list {
-		prefix, err := config.ParsePrefix(text)
+		prefix, err := config.ParseNetwork(text)
 		if err != nil {
 			problems = append(problems, plugins.EntryErrorf("purge_ip_list", i, "%v", err))
 			continue

@@ -163,9 +163,13 @@ func (c *Cache) Refresh(k Key, now, until int64) bool {
 // maxRefreshing bounds how many responses are being fetched anew.
 const maxRefreshing = 4096
 
-// Refreshed says that a response was fetched anew.
-func (c *Cache) Refreshed(k Key) {
+// Refreshed says that the response was fetched anew, or that it could not: then nobody tries again before then.
+func (c *Cache) Refreshed(k Key, again int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if again > 0 {
+		c.refreshing[k] = again
+		return
+	}
 	delete(c.refreshing, k)
 }

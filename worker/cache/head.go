@@ -37,7 +37,7 @@ func NewHead(key string, a *Arrival, p *Policy, setCookie bool) *Head {
 	if get(kept, message.Date) == nil { // RFC 9110 section 6.6.1
 		kept = append(kept, message.Field{ID: message.Date, Name: nameDate, Value: []byte(a.Came.UTC().Format(dateLayouts[0]))})
 	}
-	h.Fields = copyFields(kept)
+	h.Fields = CopyFields(kept)
 	return h
 }
 
@@ -49,8 +49,8 @@ func (h *Head) apply(a *Arrival, p *Policy) {
 
 var nameDate = []byte("Date")
 
-// copyFields copies fields into memory of their own: one piece, whatever their number.
-func copyFields(fields []message.Field) []message.Field {
+// CopyFields copies fields into memory of their own: one piece, whatever their number.
+func CopyFields(fields []message.Field) []message.Field {
 	size := 0
 	for i := range fields {
 		size += len(fields[i].Name) + len(fields[i].Value)

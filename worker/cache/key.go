@@ -73,8 +73,9 @@ func (k Key) variant(generation uint64, names []string, fields []message.Field) 
 // Place is what the text of a key says of where a response is from.
 type Place struct{ Namespace, Host, Target string }
 
-// placeOf takes the text of a key apart.
-func placeOf(text string) (p Place) {
+// PlaceOf takes the text of a key apart.
+func PlaceOf(key []byte) (p Place) {
+	text := string(key)
 	var rest string
 	p.Namespace, rest, _ = strings.Cut(text, "\n")
 	rest, _, _ = strings.Cut(rest, "\n")

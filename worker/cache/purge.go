@@ -40,7 +40,7 @@ func ReadPurge(message []byte) (*Purge, error) {
 }
 
 func (p *Purge) matches(h *Head) bool {
-	at := placeOf(h.Key)
+	at := PlaceOf([]byte(h.Key))
 	switch {
 	case at.Namespace != p.Namespace, p.Host != "" && at.Host != p.Host:
 		return false
