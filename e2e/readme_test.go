@@ -200,12 +200,12 @@ func serveTunnel(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Connection", "Upgrade")
 	w.Header().Set("Upgrade", "websocket")
 	w.WriteHeader(http.StatusSwitchingProtocols)
-	conn, _, err := http.NewResponseController(w).Hijack()
+	conn, held, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return
 	}
 	defer conn.Close()
-	_, _ = io.Copy(conn, conn)
+	_, _ = io.Copy(conn, held) // the first bytes may have been read already
 }
 
 // arrived is the request of a question, nil if none came.
