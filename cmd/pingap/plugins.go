@@ -3,6 +3,7 @@ package main
 import (
 	"pingap/plugins"
 	basicauth "pingap/plugins/basic_auth"
+	"pingap/plugins/cache"
 	"pingap/plugins/directory"
 	"pingap/plugins/mock"
 	"pingap/plugins/ping"
@@ -16,6 +17,7 @@ import (
 func pluginList() []plugins.Factory {
 	return []plugins.Factory{
 		basicauth.Factory(),
+		cache.Factory(),
 		directory.Factory(),
 		mock.Factory(),
 		ping.Factory(),

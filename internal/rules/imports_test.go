@@ -36,7 +36,7 @@ func arrows() []arrow {
 		{from: "worker/errorpage", to: []string{"worker/http1"}},                                                                      // 0016
 		{from: "worker/mirror", to: []string{"message", "worker/upstream", "worker/http1", "worker/http2/client", "worker/routines"}}, // 0016
 		{from: "worker/endpoints", to: []string{"config", "ipc", "arena", "worker/upstream"}},                                         // 0015
-		{from: "worker/cache", to: []string{"message", "config"}}, // 0017
+		{from: "worker/cache", to: []string{"message", "config"}},                                                                     // 0017
 		{from: "worker/*", to: []string{"config", "config/*", "message", "arena", "arena/*", "telemetry"}},
 		{from: "worker", to: []string{"worker/*", "plugins", "ipc", "arena", "config", "config/*", "telemetry", "message"}},
 		{from: "plugins/cache", to: []string{"plugins", "message", "config", "arena", "worker/cache"}},
@@ -171,6 +171,7 @@ func TestExternalPackagesStayInTheirFolders(t *testing.T) {
 		"golang.org/x/net/http2":          {"e2e/load"}, // a judge that nobody here wrote
 		"golang.org/x/net/dns/dnsmessage": {"control/discovery/*"},
 		"github.com/miekg/dns":            {"e2e/backends"}, // one more
+		"github.com/maypok86/otter/v2":    {"worker/cache"},
 		"golang.org/x/sys":                {"ipc", "arena", "arena/*", "supervisor", "supervisor/*", "control", "control/*", "worker", "worker/*", "cmd/pingap", "telemetry", "telemetry/*"},
 	}
 	for _, s := range readTree(t).sources {
