@@ -2,8 +2,11 @@ package directory
 
 import (
 	"errors"
+	"os"
 	"strconv"
 	"strings"
+
+	"go.uber.org/zap"
 
 	"pingap/message"
 	"pingap/plugins"
@@ -75,7 +78,19 @@ func build(p *plugins.Parameters) (plugins.Plugin, error) {
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, err
 	}
+	d.warn(p)
 	return d, nil
+}
+
+// warn says that there is nothing to serve yet. That refuses no configuration: directories come and go without one.
+func (d *directory) warn(p *plugins.Parameters) {
+	s := p.Services()
+	if s == nil || s.Log == nil {
+		return
+	}
+	if _, err := os.Stat(d.root); err != nil {
+		s.Log.Warn("the directory to be served cannot be looked at", zap.String("plugin", p.Name()), zap.Error(err))
+	}
 }
 
 // cacheControl is what answers other than HTML say.

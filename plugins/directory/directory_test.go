@@ -11,6 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"pingap/config"
 	"pingap/message"
 	"pingap/plugins"
 	"pingap/plugins/plugintest"
@@ -219,6 +223,19 @@ func TestTheRootIsLookedAtAnew(t *testing.T) {
 		must(t, os.Rename(current+".new", current))
 		if _, body := ask(t, x, "GET /f"); body != "2" {
 			t.Errorf("then %q", body)
+		}
+	}
+}
+
+func TestADirectoryThatIsNotThereIsSaid(t *testing.T) {
+	for path, want := range map[string]int{t.TempDir(): 0, "/nonexistent/directory": 1} {
+		core, logs := observer.New(zap.WarnLevel)
+		r := plugins.NewRegistry([]plugins.Factory{Factory()}, nil).WithServices(&plugins.Services{Log: zap.New(core)})
+		if _, err := r.Build(&config.Plugin{Name: "files", Category: "directory", Params: map[string]any{"path": path}}); err != nil {
+			t.Fatal(err)
+		}
+		if logs.Len() != want {
+			t.Errorf("%s: %v", path, logs.All())
 		}
 	}
 }
