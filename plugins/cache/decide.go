@@ -6,6 +6,7 @@ import (
 	"pingap/message"
 	"pingap/plugins"
 	"pingap/worker/cache"
+	"pingap/worker/cache/control"
 )
 
 // Decide answers with what is stored.
@@ -21,9 +22,9 @@ func (c *cached) Decide(e *plugins.Exchange) plugins.Decision {
 	if asked.Upgrade || asked.Precondition {
 		return plugins.Continue
 	}
-	d := cache.NoDirectives()
+	d := control.NoDirectives()
 	if asked.Control && !c.deaf {
-		if d = cache.ParseDirectives(r.Fields.List()); d.NoStore {
+		if d = control.ParseDirectives(r.Fields.List()); d.NoStore {
 			return plugins.Continue
 		}
 	}
@@ -46,7 +47,7 @@ type miss struct {
 	text       []byte // a view
 	object     *cache.Object
 	asked      cache.Asked
-	directives cache.Directives
+	directives control.Directives
 	begin      time.Time
 	took       time.Duration
 }

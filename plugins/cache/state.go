@@ -6,6 +6,7 @@ import (
 	"pingap/message"
 	"pingap/plugins"
 	"pingap/worker/cache"
+	"pingap/worker/cache/control"
 )
 
 // state is what is known of a request that went on, until its exchange is over.
@@ -15,7 +16,7 @@ type state struct {
 	text       string
 	request    []message.Field // those of the client, copied
 	asked      cache.Asked
-	directives cache.Directives
+	directives control.Directives
 	head       bool          // the method is HEAD
 	object     *cache.Object // stored and not fresh; nil for none
 	validating bool          // its validators are the request's conditions
