@@ -38,13 +38,12 @@ func (c *cached) Decide(e *plugins.Exchange) plugins.Decision {
 	if o != nil && o.Judge(&d, begin.UnixNano()) == cache.Fresh {
 		return plugins.Respond(c.hit(e, o, &asked, took, begin.UnixNano()), "stored response")
 	}
-	return c.decideMiss(e, &miss{key: key, text: text, object: o, asked: asked, directives: d, begin: begin, took: took})
+	return c.decideMiss(e, &miss{key: key, object: o, asked: asked, directives: d, begin: begin, took: took})
 }
 
 // miss is a request for which there is nothing fresh.
 type miss struct {
 	key        cache.Key
-	text       []byte // a view
 	object     *cache.Object
 	asked      cache.Asked
 	directives control.Directives
@@ -88,7 +87,7 @@ func (c *cached) updating(e *plugins.Exchange, m *miss, now int64) plugins.Decis
 	var st *state
 	if refresh { // the state has an object of its own: files are closed by who has them
 		again := *m
-		if again.object = c.cache.Find(m.key, m.text, e.Request.Fields.List()); again.object != nil {
+		if again.object = c.cache.Find(m.key, c.key(nil, e), e.Request.Fields.List()); again.object != nil {
 			st = c.begin(e, &again)
 			st.refresh = true
 		} else {

@@ -30,7 +30,7 @@ type state struct {
 }
 
 func (c *cached) begin(e *plugins.Exchange, m *miss) *state {
-	st := &state{owner: c, key: m.key, text: string(m.text), request: cache.CopyFields(e.Request.Fields.List()), asked: m.asked, directives: m.directives,
+	st := &state{owner: c, key: m.key, text: string(c.key(nil, e)), request: cache.CopyFields(e.Request.Fields.List()), asked: m.asked, directives: m.directives,
 		head: e.Request.MethodID == message.HEAD, object: m.object, took: m.took}
 	st.asked.Keep()
 	return st
