@@ -1,8 +1,6 @@
 package proxy
 
-import (
-	"pingap/plugins"
-)
+import "pingap/plugins"
 
 // decide runs the deciders of a step in order, and sends the first answer.
 func (c *conn) decide(list []*plugins.Instance) bool {
@@ -27,14 +25,15 @@ func (c *conn) decide(list []*plugins.Instance) bool {
 }
 
 // upstreamResponders run on the head that came from the upstream.
-func (s *session) upstreamResponders() {
+func (c *conn) upstreamResponders() {
+	s := c.s
 	chain := s.location.Plugins
 	if chain == nil {
 		return
 	}
 	for _, i := range chain.UpstreamResponse {
 		if i.Shadow {
-			i.UpstreamResponder.UpstreamResponse(s.shadowed())
+			c.guarded(func() { i.UpstreamResponder.UpstreamResponse(s.shadowed()) })
 			continue
 		}
 		begin := s.stopwatch()
@@ -44,14 +43,15 @@ func (s *session) upstreamResponders() {
 }
 
 // responders run on the head that goes to the client.
-func (s *session) responders() {
+func (c *conn) responders() {
+	s := c.s
 	chain := s.location.Plugins
 	if chain == nil || s.nobody {
 		return
 	}
 	for _, i := range chain.Response {
 		if i.Shadow {
-			i.Responder.Response(s.shadowed())
+			c.guarded(func() { i.Responder.Response(s.shadowed()) })
 			continue
 		}
 		begin := s.stopwatch()

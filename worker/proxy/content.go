@@ -21,7 +21,7 @@ func (c *conn) respondLocally(a *plugins.Answer) {
 		return
 	}
 	s.ex.Response.BodyLength = lengthOf(a)
-	s.responders()
+	c.responders()
 	s.ex.Status = s.ex.Response.Status
 	if s.server.ServerTiming {
 		s.addServerTiming(message.Now())
@@ -60,11 +60,10 @@ func (c *conn) sendContent(resp *message.Response, a *plugins.Answer) {
 	c.prepareHead(c.frameLocal(r.frame))
 	s.headSent, r.headOnly = true, true
 	err := c.sendBody(a)
-	if err == nil {
-		c.endFilters()
-		return
+	c.endFilters()
+	if err != nil {
+		c.contentFailed(err)
 	}
-	c.contentFailed(err)
 }
 
 // frameLocal is frameFor for an answer of a plugin.
@@ -97,10 +96,10 @@ func (c *conn) sendBody(a *plugins.Answer) error {
 		}
 	}
 	r.whole = true
-	if r.mode == relayDecoded {
+	switch {
+	case r.mode == relayDecoded:
 		return c.relayEnd()
-	}
-	if r.headOnly {
+	case r.headOnly:
 		return c.emit(nil)
 	}
 	return nil
@@ -177,7 +176,6 @@ func (e *sourceError) Unwrap() error { return e.err }
 // contentFailed ends an answer that could not be sent whole. Where nothing of it went out, an error does in its place.
 func (c *conn) contentFailed(err error) {
 	s, r := c.s, &c.s.resp
-	c.endFilters()
 	status, kind := 500, "InternalError"
 	var source *sourceError
 	switch {

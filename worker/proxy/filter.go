@@ -80,6 +80,8 @@ func (c *conn) filter(data []byte) error {
 // lastOfFilters has the filters give out what they hold, at the end of the body.
 func (c *conn) lastOfFilters() error {
 	r := &c.s.resp
+	whole := r.whole
+	r.whole = false // to the Storer it is whole only when its filter has seen the end
 	var data []byte
 	for i, f := range r.inUse() {
 		out, err := f.Filter(r.work[i%2][:0], data, true)
@@ -87,7 +89,9 @@ func (c *conn) lastOfFilters() error {
 			return errFilter
 		}
 		r.work[i%2], data = out, out
+		r.whole = r.whole || whole && i+1 == r.stored
 	}
+	r.whole = whole
 	return c.deliver(data)
 }
 
@@ -119,13 +123,8 @@ func (c *conn) flush() error {
 
 // paused flushes before the wait for an upstream that has nothing more at the moment. It reports whether that has ended the exchange.
 func (up *upstreamIO) paused() bool {
-	if !up.c.s.resp.flushes {
-		return false
-	}
-	if err := up.c.flush(); err != nil {
-		return up.relayFailed(err)
-	}
-	return false
+	err := up.c.flush()
+	return err != nil && up.relayFailed(err)
 }
 
 // deliver frames what came out of the filters, and sends it.

@@ -44,6 +44,7 @@ func (c *conn) refresh(early bool) {
 	s.ex.UpstreamOverride, s.ex.State = from.ex.UpstreamOverride, state
 	k.busy()
 	p.link(&k.conn)
+	p.inFlight.Add(1)
 	p.routines.Go(k) // ends with its request; Drained and Close wait for it
 }
 
@@ -56,7 +57,6 @@ func (p *Proxy) refreshDone() {
 // Run implements routines.Task.
 func (k *refreshing) Run() {
 	c := &k.conn
-	c.p.inFlight.Add(1)
 	k.serve()
 	s := c.s
 	c.endExchange(s.ex.ErrorType == "" && !s.clientGone)

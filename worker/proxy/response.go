@@ -71,16 +71,16 @@ func (c *conn) respond(up *upstreamIO, frame http1.Framing) bool {
 	if c.holdBack(up, frame) {
 		return true
 	}
-	s.upstreamResponders()
+	c.upstreamResponders()
 	if s.ex.Response.Status == 101 {
-		s.responders()
+		c.responders()
 		s.ex.Status = s.ex.Response.Status
 		return c.respondTunnel(up)
 	}
 	if c.stored(up) {
 		return true
 	}
-	s.responders()
+	c.responders()
 	s.ex.Status = s.ex.Response.Status
 	if c.unlikeTunnel(s.ex.Status) {
 		up.failed(502, "InvalidHTTPHeader")
@@ -91,7 +91,7 @@ func (c *conn) respond(up *upstreamIO, frame http1.Framing) bool {
 		c.stick(name)
 	}
 	if s.server.ServerTiming {
-		s.addServerTiming(now)
+		s.addServerTiming(message.Now())
 	}
 	s.respondCall()
 	c.prepareHead(c.frameFor(s.resp.frame))

@@ -11,7 +11,7 @@ import (
 
 const (
 	// sendfileMin is the least length of a file for which sendfile is worth a system call of its own: up to here head and body are one write.
-	sendfileMin = 16 << 10
+	sendfileMin = 8 << 10
 	// frontRoom is what stays free in front of bytes that were read from a file, for the head.
 	frontRoom = 1 << 10
 	// sendfilePiece is how much is sent between two looks whether the time is up.

@@ -152,6 +152,7 @@ func (s *session) reset() {
 	s.held, s.counted, s.keepClient, s.headSent, s.clientGone, s.broken = false, false, false, false, false, false
 	s.tunnelUp, s.tried, s.upload, s.up, s.backend, s.ended = nil, s.tried[:0], nil, nil, nil, 0
 	s.next, s.mirror, s.instead, s.nobody = nil, nil, nil, false
+	clear(s.times)
 	s.times = s.times[:0]
 	if s.shadow != nil {
 		s.shadow.Reset()

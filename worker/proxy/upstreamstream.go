@@ -168,8 +168,8 @@ func (c *conn) switchStream(up *upstreamIO) {
 		key, _ := s.ex.Request.Fields.Lookup("sec-websocket-key")
 		resp.Fields.Append(message.Unknown, []byte("Sec-WebSocket-Accept"), websocket.AppendAccept(nil, key))
 	}
-	s.upstreamResponders()
-	s.responders()
+	c.upstreamResponders()
+	c.responders()
 	s.ex.Status = s.ex.Response.Status
 	c.respondTunnel(up)
 }
