@@ -163,7 +163,7 @@ func TestExternalPackagesStayInTheirFolders(t *testing.T) {
 	where := map[string][]string{
 		"github.com/BurntSushi/toml":      {"config", "plugins/plugintest"},
 		"github.com/fsnotify/fsnotify":    {"control/source"},
-		"go.uber.org/zap":                 {"telemetry", "supervisor", "supervisor/*", "control", "control/*", "worker", "worker/*", "cmd/pingap"},
+		"go.uber.org/zap":                 {"plugins", "plugins/*", "telemetry", "supervisor", "supervisor/*", "control", "control/*", "worker", "worker/*", "cmd/pingap"},
 		"github.com/cloudflare/tableflip": {"cmd/pingap"},
 		"golang.org/x/crypto/acme":        {"control/acme"},
 		"golang.org/x/net/idna":           {"control/acme"},
@@ -172,6 +172,7 @@ func TestExternalPackagesStayInTheirFolders(t *testing.T) {
 		"golang.org/x/net/dns/dnsmessage": {"control/discovery/*"},
 		"github.com/miekg/dns":            {"e2e/backends"}, // one more
 		"golang.org/x/sys":                {"ipc", "arena", "arena/*", "supervisor", "supervisor/*", "control", "control/*", "worker", "worker/*", "cmd/pingap", "telemetry", "telemetry/*"},
+		"github.com/redis/go-redis/v9":    {"plugins/limit"},
 	}
 	for _, s := range readTree(t).sources {
 		for _, imp := range s.imports {
