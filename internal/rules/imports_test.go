@@ -173,6 +173,7 @@ func TestExternalPackagesStayInTheirFolders(t *testing.T) {
 		"github.com/miekg/dns":            {"e2e/backends"}, // one more
 		"github.com/maypok86/otter/v2":    {"worker/cache"},
 		"golang.org/x/sys":                {"ipc", "arena", "arena/*", "supervisor", "supervisor/*", "control", "control/*", "worker", "worker/*", "cmd/pingap", "telemetry", "telemetry/*"},
+		"github.com/redis/go-redis/v9":    {"plugins/limit"},
 	}
 	for _, s := range readTree(t).sources {
 		for _, imp := range s.imports {
