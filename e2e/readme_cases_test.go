@@ -3,20 +3,26 @@ package e2e
 // readmeCases has an entry for each folder below plugins that has a README.
 func readmeCases() map[string]readmeCase {
 	return map[string]readmeCase{
-		"basic_auth":       {run: exampleBasicAuth},
-		"mock":             {run: exampleMock},
-		"ping":             {run: examplePing},
-		"redirect":         {run: exampleRedirect},
-		"request_id":       {run: exampleRequestID},
-		"response_headers": {run: exampleResponseHeaders},
-		"sub_filter":       {run: exampleSubFilter},
+		"accept_encoding":     {run: exampleAcceptEncoding},
+		"basic_auth":          {run: exampleBasicAuth},
+		"combined_auth":       {run: exampleCombinedAuth},
+		"compression":         {run: exampleCompression},
+		"cors":                {run: exampleCORS},
+		"csrf":                {run: exampleCSRF},
+		"directory":           {run: exampleDirectory, prepare: prepareDirectory},
+		"geo_restriction":     {run: exampleGeoRestriction, prepare: prepareGeoRestriction},
+		"ip_restriction":      {run: exampleIPRestriction},
+		"key_auth":            {run: exampleKeyAuth},
+		"mock":                {run: exampleMock},
+		"ping":                {run: examplePing},
+		"redirect":            {run: exampleRedirect},
+		"referer_restriction": {run: exampleRefererRestriction},
+		"request_id":          {run: exampleRequestID},
+		"response_headers":    {run: exampleResponseHeaders},
+		"sub_filter":          {run: exampleSubFilter},
+		"traffic_splitting":   {run: exampleTrafficSplitting, prepare: prepareTrafficSplitting},
+		"ua_restriction":      {run: exampleUARestriction},
 	}
-}
-
-func exampleBasicAuth(r *readme) {
-	r.answers(question{}, 401).field("WWW-Authenticate", "^Basic realm=").text("is missing")
-	r.answers(question{fields: []string{"Authorization: Basic bm86bm8="}}, 401).text("Invalid user or password")
-	r.passes(question{fields: []string{"Authorization: Basic YWxpY2U6d29uZGVybGFuZA=="}}).got("Authorization", "")
 }
 
 func exampleMock(r *readme) {
@@ -50,4 +56,27 @@ func exampleSubFilter(r *readme) {
 	r.passes(question{path: "/docs/a", fields: body}).text("^see https://www.example.com/a, release 7 and release 8$")
 	r.passes(question{path: "/other", fields: body}).text("internal.example")
 	r.passes(question{path: "/docs/a", fields: append(body, tellField+": Content-Encoding: br")}).text("internal.example")
+}
+
+func exampleAcceptEncoding(r *readme) {
+	r.passes(question{fields: []string{"Accept-Encoding: gzip, deflate, br, zstd"}}).got("Accept-Encoding", "^br$")
+	r.passes(question{fields: []string{"Accept-Encoding: gzip;q=0.5"}}).got("Accept-Encoding", "^gzip$")
+	r.passes(question{fields: []string{"Accept-Encoding: deflate"}}).got("Accept-Encoding", "")
+	r.passes(question{}).got("Accept-Encoding", "")
+}
+
+func prepareTrafficSplitting(r *readme, example string) string {
+	return replaced(r, example, "127.0.0.1:5001", r.other.addr)
+}
+
+func exampleTrafficSplitting(r *readme) {
+	for cookie, other := range map[string]bool{"": false, "Cookie: account=beta-7": true, "Cookie: a=b; account=alpha-7": false} {
+		var fields []string
+		if cookie != "" {
+			fields = append(fields, cookie)
+		}
+		if a := r.passes(question{fields: fields}); a.other != other {
+			r.Errorf("%q: to the other upstream: %v", cookie, a.other)
+		}
+	}
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -22,7 +21,7 @@ type readmeCase struct {
 	// run asks questions and looks at what came of them. It is called once for each of the ways in readmeWays.
 	run func(r *readme)
 	// prepare puts in place what the example names (files, addresses), and returns the example with names that exist here.
-	prepare func(t *testing.T, example string) string
+	prepare func(r *readme, example string) string
 }
 
 // readmeWays are plain requests, streams, and requests that want to become WebSockets.
@@ -70,12 +69,12 @@ func firstExample(t *testing.T, file string) string {
 func (c readmeCase) serve(t *testing.T, example string) {
 	for name, ask := range readmeWays() {
 		t.Run(name, func(t *testing.T) {
+			r := &readme{T: t, ask: ask, addr: freePort(t), upstream: newTeller(t), other: newTeller(t)}
 			text := example
 			if c.prepare != nil {
-				text = c.prepare(t, example)
+				text = c.prepare(r, example)
 			}
-			r := &readme{T: t, ask: ask, addr: freePort(t), upstream: newTeller(t)}
-			r.i = start(t, completed(text, r.addr, r.upstream.addr))
+			start(t, completed(text, r.addr, r.upstream.addr))
 			c.run(r)
 		})
 	}
@@ -102,7 +101,7 @@ func completed(example, addr, upstream string) string {
 			example += "\n[" + rest
 		}
 	}
-	conf := example + fmt.Sprintf("\n[servers.web]\naddr = %q\nenabled_h2 = true\nlocations = [%s]\n", addr, quoted(locations))
+	conf := example + fmt.Sprintf("\n[basic]\ntrusted_proxies = [\"127.0.0.1\"]\n\n[servers.web]\naddr = %q\nenabled_h2 = true\nlocations = [%s]\n", addr, quoted(locations))
 	for _, name := range upstreamsOf(conf) {
 		conf += fmt.Sprintf("\n[upstreams.%s]\naddrs = [%q]\n", name, upstream)
 	}
@@ -225,18 +224,20 @@ type question struct {
 // readme is the running example, asked in one of the ways.
 type readme struct {
 	*testing.T
-	i        *instance
 	addr     string
 	upstream *teller
+	other    *teller // for examples that name one more
 	ask      func(r *readme, q question) (*answer, error)
 	asked    atomic.Int64
 }
 
-// reply is an answer, and the request as the upstream got it.
+// reply is an answer, and the request as an upstream got it.
 type reply struct {
 	*answer
 	r    *readme
-	seen *http.Request // nil: it did not get it
+	seen *http.Request // nil: none did
+	// other tells that it went to the other upstream.
+	other bool
 }
 
 func (r *readme) reply(q question) reply {
@@ -253,7 +254,10 @@ func (r *readme) reply(q question) reply {
 	if err != nil {
 		r.Fatalf("%s %s: %v", q.method, q.path, err)
 	}
-	return reply{a, r, r.upstream.arrived(id)}
+	if seen := r.other.arrived(id); seen != nil {
+		return reply{a, r, seen, true}
+	}
+	return reply{a, r, r.upstream.arrived(id), false}
 }
 
 // passes asks what the upstream must answer: with 200, or by switching protocols where that is asked for.
@@ -318,12 +322,19 @@ func (a reply) text(pattern string) reply {
 	return a
 }
 
-// file writes one that the workers' user may read, below a folder that lives as long as the test.
-func file(t *testing.T, name, text string) string {
-	t.Helper()
-	path := filepath.Join(workDir(t), name)
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
+// replaced is a text with a part of it replaced, which must be there.
+func replaced(r *readme, text, old, by string) string {
+	r.Helper()
+	if !strings.Contains(text, old) {
+		r.Fatalf("%q is not in:\n%s", old, text)
 	}
-	return path
+	return strings.ReplaceAll(text, old, by)
+}
+
+// fileFrom copies a file to where the workers' user may read it.
+func fileFrom(r *readme, path string) string {
+	r.Helper()
+	to := filepath.Join(workDir(r.T), filepath.Base(path))
+	write(r.T, to, read(r.T, path))
+	return to
 }

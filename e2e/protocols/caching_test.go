@@ -59,6 +59,13 @@ func TestCaching(t *testing.T) {
 	}
 }
 
+// refusedOnPurpose are cases that nginx passes by believing what we do not.
+func refusedOnPurpose() map[string]string {
+	return map[string]string{
+		"headers-store-Transfer-Encoding": "a response in a transfer coding that nobody knows is a 502 here, and in nginx since 1.23",
+	}
+}
+
 // judgeCaching fails a test whose cases do not suffice.
 func judgeCaching(t *testing.T, cases []cachingCase, passed []string) {
 	t.Helper()
@@ -66,6 +73,11 @@ func judgeCaching(t *testing.T, cases []cachingCase, passed []string) {
 	for _, c := range cases {
 		switch {
 		case c.Result == "pass":
+			if refusedOnPurpose()[c.ID] != "" {
+				t.Errorf("%s passes: it needs no exception", c.ID)
+			}
+		case refusedOnPurpose()[c.ID] != "":
+			t.Logf("%s: %s", c.ID, refusedOnPurpose()[c.ID])
 		case slices.Contains(nginx, c.ID):
 			t.Errorf("nginx passes %s: %s %s", c.ID, c.Result, c.Why)
 		default:

@@ -6,6 +6,7 @@ import (
 	"pingap/message"
 	"pingap/plugins"
 	"pingap/worker/cache"
+	"pingap/worker/cache/control"
 )
 
 // Decide answers with what is stored.
@@ -21,9 +22,9 @@ func (c *cached) Decide(e *plugins.Exchange) plugins.Decision {
 	if asked.Upgrade || asked.Precondition {
 		return plugins.Continue
 	}
-	d := cache.NoDirectives()
+	d := control.NoDirectives()
 	if asked.Control && !c.deaf {
-		if d = cache.ParseDirectives(r.Fields.List()); d.NoStore {
+		if d = control.ParseDirectives(r.Fields.List()); d.NoStore {
 			return plugins.Continue
 		}
 	}
@@ -37,16 +38,15 @@ func (c *cached) Decide(e *plugins.Exchange) plugins.Decision {
 	if o != nil && o.Judge(&d, begin.UnixNano()) == cache.Fresh {
 		return plugins.Respond(c.hit(e, o, &asked, took, begin.UnixNano()), "stored response")
 	}
-	return c.decideMiss(e, &miss{key: key, text: text, object: o, asked: asked, directives: d, begin: begin, took: took})
+	return c.decideMiss(e, &miss{key: key, object: o, asked: asked, directives: d, begin: begin, took: took})
 }
 
 // miss is a request for which there is nothing fresh.
 type miss struct {
 	key        cache.Key
-	text       []byte // a view
 	object     *cache.Object
 	asked      cache.Asked
-	directives cache.Directives
+	directives control.Directives
 	begin      time.Time
 	took       time.Duration
 }
@@ -87,7 +87,7 @@ func (c *cached) updating(e *plugins.Exchange, m *miss, now int64) plugins.Decis
 	var st *state
 	if refresh { // the state has an object of its own: files are closed by who has them
 		again := *m
-		if again.object = c.cache.Find(m.key, m.text, e.Request.Fields.List()); again.object != nil {
+		if again.object = c.cache.Find(m.key, c.key(nil, e), e.Request.Fields.List()); again.object != nil {
 			st = c.begin(e, &again)
 			st.refresh = true
 		} else {

@@ -6,6 +6,7 @@ import (
 	"pingap/message"
 	"pingap/plugins"
 	"pingap/worker/cache"
+	"pingap/worker/cache/control"
 )
 
 // state is what is known of a request that went on, until its exchange is over.
@@ -15,7 +16,7 @@ type state struct {
 	text       string
 	request    []message.Field // those of the client, copied
 	asked      cache.Asked
-	directives cache.Directives
+	directives control.Directives
 	head       bool          // the method is HEAD
 	object     *cache.Object // stored and not fresh; nil for none
 	validating bool          // its validators are the request's conditions
@@ -29,7 +30,7 @@ type state struct {
 }
 
 func (c *cached) begin(e *plugins.Exchange, m *miss) *state {
-	st := &state{owner: c, key: m.key, text: string(m.text), request: cache.CopyFields(e.Request.Fields.List()), asked: m.asked, directives: m.directives,
+	st := &state{owner: c, key: m.key, text: string(c.key(nil, e)), request: cache.CopyFields(e.Request.Fields.List()), asked: m.asked, directives: m.directives,
 		head: e.Request.MethodID == message.HEAD, object: m.object, took: m.took}
 	st.asked.Keep()
 	return st

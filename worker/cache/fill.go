@@ -37,7 +37,8 @@ type Fill struct {
 	base      int64
 	written   int64
 	readers   int
-	over      bool // no more will come
+	ending    bool // no more will come
+	over      bool // and what came is stored, if it is to be
 	cut       bool // it ended early
 	abandoned bool // it will not be stored
 }
@@ -113,9 +114,9 @@ func (f *Fill) Wanted() bool {
 func (f *Fill) End(complete bool) {
 	f.mu.Lock()
 	complete = complete && (f.head.Length == message.LengthUnknown || f.head.Length == f.written)
-	done := f.over
+	done := f.ending
 	keep := complete && !f.abandoned && !done
-	f.over = true
+	f.ending = true
 	data := f.data
 	f.mu.Unlock()
 	if done {
@@ -128,7 +129,7 @@ func (f *Fill) End(complete bool) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.cut = !complete
+	f.over, f.cut = true, !complete
 	f.abandoned = f.abandoned || !keep
 	f.releaseLocked()
 	f.wakeLocked()
@@ -142,11 +143,11 @@ func (f *Fill) releaseLocked() {
 	}
 }
 
-// Read returns a reader of the whole body, from its first byte on; nil where that is gone.
+// Read returns a reader of the whole body, from its first byte on; nil where that is gone, or the body is over: then it is stored.
 func (f *Fill) Read() *Reader {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.cut || f.abandoned {
+	if f.over || f.abandoned {
 		return nil
 	}
 	f.readers++

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"pingap/message"
+	"pingap/worker/cache/control"
 )
 
 // Head is what is kept of a response beside its body. It is read-only once it is stored.
@@ -119,7 +120,7 @@ func listed(name []byte, all []message.Field) bool {
 // Freshen joins the head of a 304 with a stored one (RFC 9111 sections 3.2 and 4.3.4). Nil where what results may not be stored.
 func (s *Settings) Freshen(old *Head, a *Arrival) *Head {
 	var drop []string
-	c := ParseControl(a.Fields)
+	c := control.Parse(a.Fields)
 	drop = append(c.NoCacheFields, c.PrivateFields...)
 	var merged []message.Field
 	for i := range old.Fields {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"pingap/message"
+	"pingap/worker/cache/control"
 )
 
 // Verdict is what a stored response is good for.
@@ -18,26 +19,26 @@ const (
 )
 
 // Judge says what a stored response is good for (RFC 9111 section 4).
-func (h *Head) Judge(d *Directives, now int64) Verdict {
+func (h *Head) Judge(d *control.Directives, now int64) Verdict {
 	age := h.age(now)
 	left := h.Lifetime - age
 	switch {
-	case h.Validate || d.NoCache, d.MaxAge != none && age > d.MaxAge*int64(time.Second):
+	case h.Validate || d.NoCache, d.MaxAge != control.None && age > d.MaxAge*int64(time.Second):
 		return Invalid
-	case d.MinFresh != none && left < d.MinFresh*int64(time.Second):
+	case d.MinFresh != control.None && left < d.MinFresh*int64(time.Second):
 		return Invalid
 	case left > 0:
 		return Fresh
 	case h.SWR+left > 0:
 		return Updating
-	case d.MaxStale != none && !h.NoStale && (d.MaxStale == maxSeconds || -left <= d.MaxStale*int64(time.Second)):
+	case d.MaxStale != control.None && !h.NoStale && (d.MaxStale == control.MaxSeconds || -left <= d.MaxStale*int64(time.Second)):
 		return Stale
 	}
 	return Invalid
 }
 
 // OnError reports whether a response may be used because the server failed.
-func (h *Head) OnError(d *Directives, now int64) bool {
+func (h *Head) OnError(d *control.Directives, now int64) bool {
 	return !d.NoCache && !h.Validate && h.Lifetime-h.age(now)+h.SIE > 0
 }
 
@@ -45,7 +46,7 @@ func (h *Head) OnError(d *Directives, now int64) bool {
 type Asked struct {
 	IfNoneMatch, IfModifiedSince []byte // nil for none
 	Range, IfRange               []byte
-	Control                      bool // Cache-Control or Pragma is there: see ParseDirectives
+	Control                      bool // Cache-Control or Pragma is there: see control.ParseDirectives
 	Authorization                bool
 	Upgrade                      bool // another protocol is asked for
 	Precondition                 bool // If-Match or If-Unmodified-Since, which a cache cannot judge
@@ -94,6 +95,3 @@ func (a *Asked) Keep() {
 		}
 	}
 }
-
-// NoDirectives are those of a request that has none.
-func NoDirectives() Directives { return Directives{MaxAge: none, MinFresh: none, MaxStale: none} }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"pingap/message"
+	"pingap/worker/cache/control"
 )
 
 // Settings are what an operator decides about what is stored.
@@ -45,7 +46,7 @@ type Policy struct {
 
 // Policy judges a response to GET.
 func (s *Settings) Policy(a *Arrival) Policy {
-	c := ParseControl(a.Fields)
+	c := control.Parse(a.Fields)
 	p := Policy{Age: initialAge(a), Drop: append(c.NoCacheFields, c.PrivateFields...)}
 	if !s.mayStore(a, &c, p.Drop) {
 		return Policy{}
@@ -54,12 +55,12 @@ func (s *Settings) Policy(a *Arrival) Policy {
 	p.Lifetime, explicit = s.lifetime(a, &c)
 	p.Validate = c.NoCache
 	p.NoStale = c.MustRevalidate || c.ProxyRevalidate || c.NoCache
-	p.SWR = window(c.StaleWhileRevalidate, s.StaleWhileRevalidate, c.SMaxAge != none)
-	p.SIE = window(c.StaleIfError, s.StaleIfError, c.SMaxAge != none)
+	p.SWR = window(c.StaleWhileRevalidate, s.StaleWhileRevalidate, c.SMaxAge != control.None)
+	p.SIE = window(c.StaleIfError, s.StaleIfError, c.SMaxAge != control.None)
 	if p.NoStale {
 		p.SWR, p.SIE = 0, 0
 	}
-	p.NoStale = p.NoStale || c.SMaxAge != none
+	p.NoStale = p.NoStale || c.SMaxAge != control.None
 	validator := get(a.Fields, message.ETag) != nil || get(a.Fields, message.LastModified) != nil
 	fresh := p.Lifetime > p.Age && !p.Validate
 	useful := fresh || p.Lifetime+max(p.SWR, p.SIE) > p.Age && p.Lifetime > 0
@@ -70,7 +71,7 @@ func (s *Settings) Policy(a *Arrival) Policy {
 // window is how long a stale response may be used. s-maxage forbids it (RFC 9111 section 5.2.2.10), unless the response says both.
 func window(said int64, otherwise time.Duration, forbidden bool) time.Duration {
 	switch {
-	case said != none:
+	case said != control.None:
 		return time.Duration(said) * time.Second
 	case forbidden:
 		return 0
@@ -79,7 +80,7 @@ func window(said int64, otherwise time.Duration, forbidden bool) time.Duration {
 }
 
 // mayStore is RFC 9111 section 3 without its question of freshness.
-func (s *Settings) mayStore(a *Arrival, c *Control, dropped []string) bool {
+func (s *Settings) mayStore(a *Arrival, c *control.Control, dropped []string) bool {
 	switch {
 	case a.Status < 200 || a.Status == 206 || a.Status == 304 || a.Status > 599:
 		return false
@@ -87,7 +88,7 @@ func (s *Settings) mayStore(a *Arrival, c *Control, dropped []string) bool {
 		return false
 	case c.NoStore && !c.MustUnderstand, c.Private:
 		return false
-	case a.Authorization && !c.Public && !c.MustRevalidate && c.SMaxAge == none: // section 3.5
+	case a.Authorization && !c.Public && !c.MustRevalidate && c.SMaxAge == control.None: // section 3.5
 		return false
 	case s.NeedControl && !c.Present:
 		return false
@@ -118,16 +119,16 @@ func guessable(status int) bool {
 }
 
 // lifetime is how long a response is fresh (RFC 9111 section 4.2.1), and whether it says so itself.
-func (s *Settings) lifetime(a *Arrival, c *Control) (life time.Duration, explicit bool) {
+func (s *Settings) lifetime(a *Arrival, c *control.Control) (life time.Duration, explicit bool) {
 	defer func() {
 		if s.MaxTTL > 0 {
 			life = min(life, s.MaxTTL)
 		}
 	}()
 	switch {
-	case c.SMaxAge != none:
+	case c.SMaxAge != control.None:
 		return time.Duration(c.SMaxAge) * time.Second, true
-	case c.MaxAge != none:
+	case c.MaxAge != control.None:
 		return time.Duration(c.MaxAge) * time.Second, true
 	}
 	date, ok, _ := dateField(a.Fields, message.Date)
@@ -160,7 +161,7 @@ func initialAge(a *Arrival) time.Duration {
 		if a.Fields[i].ID != message.Age {
 			continue
 		}
-		n, ok := parseSeconds(bytes.TrimSpace(a.Fields[i].Value))
+		n, ok := control.ParseSeconds(bytes.TrimSpace(a.Fields[i].Value))
 		if !ok || seen {
 			return forever
 		}

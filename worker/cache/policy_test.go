@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"pingap/message"
+	"pingap/worker/cache/control"
 )
 
 // when is a moment of the tests, whose date is written so.
@@ -130,21 +131,12 @@ func TestJudgement(t *testing.T) {
 			a := arrival(200, "ETag: \"a\"\nCache-Control: "+c.response)
 			p := c.settings.Policy(a)
 			h := NewHead("k", a, &p, false)
-			d := ParseDirectives(fields("Cache-Control: " + c.request))
+			d := control.ParseDirectives(fields("Cache-Control: " + c.request))
 			now := when.Add(c.after).UnixNano()
 			if got := h.Judge(&d, now); got != c.want || h.OnError(&d, now) != c.onError {
 				t.Errorf("got %d and %v, want %d and %v", got, h.OnError(&d, now), c.want, c.onError)
 			}
 		})
-	}
-}
-
-func TestPragmaCountsWithoutCacheControl(t *testing.T) {
-	if d := ParseDirectives(fields("Pragma: no-cache")); !d.NoCache {
-		t.Error("ignored")
-	}
-	if d := ParseDirectives(fields("Pragma: no-cache\nCache-Control: max-age=1")); d.NoCache {
-		t.Error("counts beside Cache-Control")
 	}
 }
 
@@ -184,30 +176,4 @@ func TestA304FreshensWhatIsStored(t *testing.T) {
 	if s.Freshen(old, arrival(304, "Cache-Control: no-store")) != nil {
 		t.Error("a 304 with no-store was joined")
 	}
-}
-
-func FuzzCacheControl(f *testing.F) {
-	for _, seed := range []string{"max-age=60", "max-age=\"60\", private=\"a, b\"", "no-cache=\"", "a=b=c", ",,,", "max-age=99999999999999999999", "=", "\"\\\"", "x=\"\\"} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		list := []message.Field{{ID: message.CacheControl, Value: []byte(text)}}
-		c := ParseControl(list)
-		for _, n := range []int64{c.MaxAge, c.SMaxAge, c.StaleIfError, c.StaleWhileRevalidate} {
-			if n < none || n > maxSeconds {
-				t.Fatalf("%q: %+v", text, c)
-			}
-		}
-		for _, name := range append(c.NoCacheFields, c.PrivateFields...) {
-			if !message.ValidToken([]byte(name)) {
-				t.Fatalf("%q: field %q", text, name)
-			}
-		}
-		// What forbids to store is found wherever it stands.
-		list[0].Value = []byte("no-store, " + text)
-		if c := ParseControl(list); !c.NoStore {
-			t.Fatalf("%q: no-store in front is lost", text)
-		}
-		ParseDirectives(list)
-	})
 }

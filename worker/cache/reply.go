@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"pingap/message"
+	"pingap/worker/cache/condition"
+	"pingap/worker/cache/control"
 )
 
 // Object is a stored response. One in memory is shared; one in a file belongs to who got it, and is closed by that.
@@ -73,15 +75,15 @@ func (o *Object) Reply(a *Asked, extra []message.Field, now int64) Reply {
 	r := Reply{Status: o.Status, Body: o.Body, File: o.File, Offset: o.Offset, Length: o.Length}
 	o.File = nil
 	fields := o.fields(extra, now)
-	s := span{}
+	s := condition.Span{}
 	if a.Range != nil && o.Status == 200 && o.inRange(a.IfRange) {
-		s = parseRange(a.Range, o.Length)
+		s = condition.ParseRange(a.Range, o.Length)
 	}
-	switch s.how {
-	case part:
+	switch s.How {
+	case condition.Part:
 		r.cut(s)
-		fields = append(setRange(fields, "bytes "+strconv.FormatInt(s.from, 10)+"-"+strconv.FormatInt(s.from+s.length-1, 10)+"/", o.Length), extra...)
-	case unsatisfied:
+		fields = append(setRange(fields, "bytes "+strconv.FormatInt(s.From, 10)+"-"+strconv.FormatInt(s.From+s.Length-1, 10)+"/", o.Length), extra...)
+	case condition.Unsatisfied:
 		if r.File != nil {
 			_ = r.File.Close() // only read
 		}
@@ -101,7 +103,7 @@ func (h *Head) fields(extra []message.Field, now int64) []message.Field {
 }
 
 func (h *Head) ageField(now int64) message.Field {
-	return message.Field{ID: message.Age, Name: nameAge, Value: strconv.AppendInt(nil, min(h.Second(now), maxSeconds), 10)}
+	return message.Field{ID: message.Age, Name: nameAge, Value: strconv.AppendInt(nil, min(h.Second(now), control.MaxSeconds), 10)}
 }
 
 // fieldsOf304 are those that a client needs to bring what it has up to date (RFC 9110 section 15.4.5), and the fields of a cache.
@@ -121,13 +123,13 @@ func (h *Head) fieldsOf304(extra []message.Field, now int64) []message.Field {
 }
 
 // cut makes a reply one of a part of its body.
-func (r *Reply) cut(s span) {
-	r.Status, r.Length = 206, s.length
+func (r *Reply) cut(s condition.Span) {
+	r.Status, r.Length = 206, s.Length
 	if r.File != nil {
-		r.Offset += s.from
+		r.Offset += s.From
 		return
 	}
-	r.Body = r.Body[s.from : s.from+s.length]
+	r.Body = r.Body[s.From : s.From+s.Length]
 }
 
 // setRange puts Content-Range into the place of any that is there.
@@ -152,7 +154,7 @@ func (h *Head) notModified(a *Asked) bool {
 		if tag == nil {
 			return string(bytes.TrimSpace(a.IfNoneMatch)) == "*"
 		}
-		return matches(a.IfNoneMatch, tag)
+		return condition.Matches(a.IfNoneMatch, tag)
 	}
 	if a.IfModifiedSince == nil {
 		return false
@@ -166,15 +168,15 @@ func (h *Head) notModified(a *Asked) bool {
 }
 
 // inRange judges If-Range: the part is wanted only of what the client has the rest of (RFC 9110 section 13.1.5).
-func (h *Head) inRange(condition []byte) bool {
-	condition = bytes.TrimSpace(condition)
-	if len(condition) == 0 {
+func (h *Head) inRange(want []byte) bool {
+	want = bytes.TrimSpace(want)
+	if len(want) == 0 {
 		return true
 	}
-	if condition[0] == '"' || bytes.HasPrefix(condition, []byte("W/")) {
-		return strong(condition, get(h.Fields, message.ETag))
+	if want[0] == '"' || bytes.HasPrefix(want, []byte("W/")) {
+		return condition.Strong(want, get(h.Fields, message.ETag))
 	}
-	return bytes.Equal(condition, get(h.Fields, message.LastModified))
+	return bytes.Equal(want, get(h.Fields, message.LastModified))
 }
 
 // Validators are the conditions by which a server is asked whether the response is still its own; nil for what it has not.

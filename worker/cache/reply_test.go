@@ -10,66 +10,6 @@ import (
 	"pingap/message"
 )
 
-func TestRanges(t *testing.T) {
-	cases := []struct {
-		text   string
-		length int64
-		want   span
-	}{
-		{"bytes=0-1", 10, span{0, 2, part}}, {"bytes=1-", 10, span{1, 9, part}}, {"bytes=-3", 10, span{7, 3, part}}, {"bytes=-30", 10, span{0, 10, part}},
-		{"BYTES=9-100", 10, span{9, 1, part}}, {"bytes=10-", 10, span{how: unsatisfied}}, {"bytes=-0", 10, span{how: unsatisfied}},
-		{"bytes=0-", 0, span{how: unsatisfied}}, {"bytes=-1", 0, span{how: unsatisfied}}, {"bytes=2-1", 10, span{}}, {"bytes=0-1,3-4", 10, span{}}, {"bytes=", 10, span{}},
-		{"bytes=-", 10, span{}}, {"lines=0-1", 10, span{}}, {"bytes=a-b", 10, span{}}, {"bytes=0-99999999999999999999", 10, span{}}, {"bytes= 0-1", 10, span{0, 2, part}},
-	}
-	for _, c := range cases {
-		if got := parseRange([]byte(c.text), c.length); got != c.want {
-			t.Errorf("%s of %d: %+v", c.text, c.length, got)
-		}
-	}
-}
-
-func FuzzRange(f *testing.F) {
-	for _, seed := range []string{"bytes=0-1", "bytes=-5", "bytes=5-", "bytes=1-2,3-4", "bytes=999999999999999999-999999999999999999"} {
-		f.Add(seed, int64(10))
-	}
-	f.Fuzz(func(t *testing.T, text string, length int64) {
-		if length < 0 {
-			return
-		}
-		s := parseRange([]byte(text), length)
-		if s.how == part && (s.from < 0 || s.length < 1 || s.from+s.length > length) {
-			t.Fatalf("%q of %d: %+v", text, length, s)
-		}
-	})
-}
-
-func TestEntityTags(t *testing.T) {
-	cases := []struct {
-		list, tag string
-		want      bool
-	}{
-		{`"a"`, `"a"`, true}, {`W/"a"`, `"a"`, true}, {`"a"`, `W/"a"`, true}, {`"b", "a"`, `"a"`, true}, {`"b" , W/"a"`, `"a"`, true},
-		{`*`, `"a"`, true}, {`"ab"`, `"a"`, false}, {`"a,b"`, `"a,b"`, true}, {`"a,b"`, `"b"`, false}, {``, `"a"`, false}, {`"a`, `"a"`, false}, {`a`, `a`, true},
-		{`"a"`, ``, false},
-	}
-	for _, c := range cases {
-		if got := matches([]byte(c.list), []byte(c.tag)); got != c.want {
-			t.Errorf("%s in %s: %v", c.tag, c.list, got)
-		}
-	}
-}
-
-func FuzzEntityTags(f *testing.F) {
-	f.Add(`"a", W/"b"`, `"b"`)
-	f.Add(`W/`, `W/`)
-	f.Add(`"`, `"a"`)
-	f.Fuzz(func(t *testing.T, list, tag string) {
-		if matches([]byte(list), []byte(tag)) && !strings.Contains(list, "*") && !strings.Contains(list, string(opaque(bytes.TrimSpace([]byte(tag))))) {
-			t.Fatalf("%q in %q", tag, list)
-		}
-	})
-}
-
 const body = "0123456789"
 
 func stored(t *testing.T, status int, text string) *Object {

@@ -110,6 +110,10 @@ func (s *files) sweep(stop <-chan struct{}) {
 	}
 	defer held.release()
 	s.cleanSpools()
+	s.usage.mu.Lock()
+	s.tellLocked()
+	before := s.usage.total
+	s.usage.mu.Unlock()
 	all, sum := s.list(stop)
 	if s.options.Inactive > 0 {
 		limit := time.Now().Add(-s.options.Inactive).UnixNano()
@@ -132,22 +136,16 @@ func (s *files) sweep(stop <-chan struct{}) {
 	if ends(stop) {
 		return // not all was counted
 	}
-	s.settle(sum)
+	s.settle(sum, before)
 }
 
-// settle writes the sum that was counted.
-func (s *files) settle(sum int64) {
+// settle writes the sum that was counted, and what has come since the count began; some of that may be in both, until the next sweep.
+func (s *files) settle(sum, before int64) {
 	s.usage.mu.Lock()
 	defer s.usage.mu.Unlock()
-	held, err := s.locks.wait(lockUsage)
-	if err != nil {
-		return
-	}
-	defer held.release()
-	s.usage.total, s.usage.pending = sum, 0
-	var b [8]byte
-	binary.BigEndian.PutUint64(b[:], uint64(sum))
-	_, _ = s.usage.file.WriteAt(b[:], 0) // the next sweep does it again
+	s.tellLocked()
+	s.usage.pending = sum - before // what is told now is sum and the difference
+	s.tellLocked()
 }
 
 func ends(stop <-chan struct{}) bool {

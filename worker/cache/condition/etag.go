@@ -1,9 +1,9 @@
-package cache
+package condition
 
 import "bytes"
 
-// matches reports whether a list of entity tags, or "*", has one that equals tag in the weak comparison (RFC 9110 section 8.8.3.2).
-func matches(list, tag []byte) bool {
+// Matches reports whether a list of entity tags, or "*", has one that equals tag in the weak comparison (RFC 9110 section 8.8.3.2).
+func Matches(list, tag []byte) bool {
 	tag = opaque(bytes.TrimSpace(tag))
 	if len(tag) == 0 {
 		return false
@@ -43,7 +43,7 @@ func nextTag(list []byte) (tag, rest []byte) {
 
 func opaque(tag []byte) []byte { return bytes.TrimPrefix(tag, []byte("W/")) }
 
-// strong reports whether two tags are equal in the strong comparison.
-func strong(a, b []byte) bool {
+// Strong reports whether two tags are equal in the strong comparison.
+func Strong(a, b []byte) bool {
 	return len(a) > 1 && a[0] == '"' && bytes.Equal(a, b)
 }

@@ -1,42 +1,44 @@
-package cache
+package condition
 
 import "bytes"
 
-// span says which bytes of a body a request wants.
-type span struct {
-	from, length int64
-	how          rangeKind
+// Span says which bytes of a body a request wants.
+type Span struct {
+	From, Length int64
+	How          Kind
 }
 
-type rangeKind uint8
+// Kind says what is to be answered.
+type Kind uint8
 
+// The kinds.
 const (
-	whole       rangeKind = iota // no range, several, or one that is not understood
-	part                         //
-	unsatisfied                  // nothing of it is there: 416
+	Whole       Kind = iota // no range, several, or one that is not understood
+	Part                    //
+	Unsatisfied             // nothing of it is there: 416
 )
 
-// parseRange reads a Range of bytes for a body of this length (RFC 9110 section 14.1.2). More than one range is answered with the whole, which is allowed and cannot be
+// ParseRange reads a Range of bytes for a body of this length (RFC 9110 section 14.1.2). More than one range is answered with the whole, which is allowed and cannot be
 // abused.
-func parseRange(text []byte, length int64) span {
+func ParseRange(text []byte, length int64) Span {
 	const unit = "bytes="
 	if len(text) <= len(unit) || !bytes.EqualFold(text[:len(unit)], []byte(unit)) {
-		return span{}
+		return Span{}
 	}
 	first, last, ok := bytes.Cut(bytes.Trim(text[len(unit):], " \t"), []byte{'-'})
 	if !ok {
-		return span{}
+		return Span{}
 	}
 	if len(first) == 0 {
 		n, ok := parseBytes(last)
 		switch {
 		case !ok:
-			return span{}
+			return Span{}
 		case n == 0 || length == 0:
-			return span{how: unsatisfied}
+			return Span{How: Unsatisfied}
 		}
 		n = min(n, length)
-		return span{from: length - n, length: n, how: part}
+		return Span{From: length - n, Length: n, How: Part}
 	}
 	from, ok := parseBytes(first)
 	to := length - 1
@@ -45,12 +47,12 @@ func parseRange(text []byte, length int64) span {
 	}
 	switch {
 	case !ok || len(last) > 0 && to < from:
-		return span{}
+		return Span{}
 	case from >= length:
-		return span{how: unsatisfied}
+		return Span{How: Unsatisfied}
 	}
 	to = min(to, length-1)
-	return span{from: from, length: to - from + 1, how: part}
+	return Span{From: from, Length: to - from + 1, How: Part}
 }
 
 // parseBytes reads a number of at most 18 digits.

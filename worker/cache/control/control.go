@@ -1,4 +1,4 @@
-package cache
+package control
 
 import (
 	"bytes"
@@ -7,11 +7,11 @@ import (
 	"pingap/message"
 )
 
-// maxSeconds is the largest number of seconds that is told apart: more means this (RFC 9111 section 1.2.2).
-const maxSeconds = 1<<31 - 1
+// MaxSeconds is the largest number of seconds that is told apart: more means this (RFC 9111 section 1.2.2).
+const MaxSeconds = 1<<31 - 1
 
-// none is a number of seconds that was not given.
-const none = -1
+// None is a number of seconds that was not given.
+const None = -1
 
 // Control is the Cache-Control of a response.
 type Control struct {
@@ -19,21 +19,21 @@ type Control struct {
 	NoStore, NoCache, Private, Public  bool
 	MustRevalidate, ProxyRevalidate    bool
 	MustUnderstand, NoTransform        bool
-	MaxAge, SMaxAge                    int64    // seconds; none where not given. What cannot be read is 0: stale
-	StaleWhileRevalidate, StaleIfError int64    // seconds; none where not given
+	MaxAge, SMaxAge                    int64    // seconds; None where not given. What cannot be read is 0: stale
+	StaleWhileRevalidate, StaleIfError int64    // seconds; None where not given
 	NoCacheFields, PrivateFields       []string // of no-cache="..." and private="...", as they came
 }
 
 // Directives is the Cache-Control of a request; Pragma where that has none.
 type Directives struct {
 	NoStore, NoCache, OnlyIfCached bool
-	MaxAge, MinFresh               int64 // seconds; none where not given
-	MaxStale                       int64 // seconds; none where not given, maxSeconds for any
+	MaxAge, MinFresh               int64 // seconds; None where not given
+	MaxStale                       int64 // seconds; None where not given, MaxSeconds for any
 }
 
-// ParseControl reads Cache-Control from the fields of a response. Of a number given twice the lower one counts.
-func ParseControl(fields []message.Field) Control {
-	c := Control{MaxAge: none, SMaxAge: none, StaleWhileRevalidate: none, StaleIfError: none}
+// Parse reads Cache-Control from the fields of a response. Of a number given twice the lower one counts.
+func Parse(fields []message.Field) Control {
+	c := Control{MaxAge: None, SMaxAge: None, StaleWhileRevalidate: None, StaleIfError: None}
 	for i := range fields {
 		if fields[i].ID != message.CacheControl {
 			continue
@@ -83,9 +83,12 @@ func (c *Control) take(d directive) {
 	}
 }
 
+// NoDirectives are those of a request that has none.
+func NoDirectives() Directives { return Directives{MaxAge: None, MinFresh: None, MaxStale: None} }
+
 // ParseDirectives reads what a request asks of caches.
 func ParseDirectives(fields []message.Field) Directives {
-	d := Directives{MaxAge: none, MinFresh: none, MaxStale: none}
+	d := NoDirectives()
 	control, pragma := false, false
 	for i := range fields {
 		switch fields[i].ID {
@@ -119,9 +122,9 @@ func (r *Directives) take(d directive) {
 	case d.is("max-age"):
 		r.MaxAge = lower(r.MaxAge, d.seconds(0))
 	case d.is("min-fresh"):
-		r.MinFresh = d.seconds(maxSeconds)
+		r.MinFresh = d.seconds(MaxSeconds)
 	case d.is("max-stale"):
-		r.MaxStale = maxSeconds
+		r.MaxStale = MaxSeconds
 		if d.hasValue {
 			r.MaxStale = d.seconds(0)
 		}
@@ -130,7 +133,7 @@ func (r *Directives) take(d directive) {
 
 // lower is the lower of two numbers of seconds, the other one where old was not given.
 func lower(old, n int64) int64 {
-	if old == none {
+	if old == None {
 		return n
 	}
 	return min(old, n)
@@ -147,7 +150,7 @@ func (d *directive) is(name string) bool { return message.EqualFold(d.name, name
 
 // seconds is the value as delta-seconds; otherwise where it is none.
 func (d *directive) seconds(otherwise int64) int64 {
-	n, ok := parseSeconds(d.value)
+	n, ok := ParseSeconds(d.value)
 	if !ok || d.bad {
 		return otherwise
 	}
@@ -227,8 +230,8 @@ func quoted(text []byte) (value, rest []byte, bad bool) {
 	return text, nil, true
 }
 
-// parseSeconds reads delta-seconds: digits only. More than maxSeconds is that.
-func parseSeconds(text []byte) (int64, bool) {
+// ParseSeconds reads delta-seconds: digits only. More than MaxSeconds is that.
+func ParseSeconds(text []byte) (int64, bool) {
 	if len(text) == 0 {
 		return 0, false
 	}
@@ -237,7 +240,7 @@ func parseSeconds(text []byte) (int64, bool) {
 		if c < '0' || c > '9' {
 			return 0, false
 		}
-		n = min(n*10+int64(c-'0'), maxSeconds)
+		n = min(n*10+int64(c-'0'), MaxSeconds)
 	}
 	return n, true
 }
