@@ -15,7 +15,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Tools and tests of the tree gain nothing from the race detector.
 RACE_SKIP := ^pingap/(bench$$|internal/|e2e)
 
-.PHONY: all build run tools test lint bench bench-quick bench-reload bench-heal fuzz soak clean packages packages-check install uninstall container
+.PHONY: all build run tools test lint bench bench-quick bench-reload bench-heal bench-plugins fuzz soak clean packages packages-check install uninstall container
 
 all: build
 
@@ -57,6 +57,10 @@ bench-reload:
 # What health checks, rules of retries and changes by discovery cost (bench/README.md).
 bench-heal:
 	$(GO) run ./bench -heal $(BENCH)
+
+# What plugins cost, beside nginx or an instance without. BENCH="-rows gzip" for some.
+bench-plugins:
+	$(GO) run ./bench -plugins $(BENCH)
 
 # Every fuzz target for FUZZTIME. The Go tool now and then reports its own end as "context deadline exceeded"; a finding names
 # its failing input.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -115,20 +114,6 @@ func TestTableMarksUnsaturatedAndFailedRows(t *testing.T) {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in:\n%s", want, out.String())
 		}
-	}
-}
-
-// The names of processes hold blanks and parentheses; ours do.
-func TestStatOfAnyProcessNameIsRead(t *testing.T) {
-	pid, parent, ok := parseStat("42 (pingap: a) (b) S 7 1 1 0")
-	if !ok || pid != 42 || parent != 7 {
-		t.Errorf("got %d, %d, %v", pid, parent, ok)
-	}
-	if _, _, ok := parseStat("nonsense"); ok {
-		t.Error("nonsense was read")
-	}
-	if tree := processTree(os.Getpid()); !slices.Contains(tree, os.Getpid()) {
-		t.Errorf("own tree %v is without %d", tree, os.Getpid())
 	}
 }
 

@@ -7,16 +7,39 @@ import (
 	"strconv"
 
 	"pingap/bench/internal/heal"
+	"pingap/bench/internal/install"
+	"pingap/bench/internal/plugs"
 )
+
+// lent is what the parts of the bench that measure this build need; false if it is not among the proxies.
+func (b *bench) lent() (heal.Tools, bool) {
+	i := slices.IndexFunc(b.proxies, func(p proxy) bool { return p.name == "pingap" })
+	if i < 0 {
+		return heal.Tools{}, false
+	}
+	return heal.Tools{Dir: b.dir, Pingap: b.proxies[i].binary, Gen: b.gen, Peer: b.peerPath, LoadCore: b.genCore, Rounds: b.o.rounds,
+		Start: startProgram, Load: b.healLoad, FreePort: freePort, Median: median}, true
+}
 
 // printHeal measures what backends that heal cost this build.
 func (b *bench) printHeal(ctx context.Context, w io.Writer) *heal.Figures {
-	i := slices.IndexFunc(b.proxies, func(p proxy) bool { return p.name == "pingap" })
-	if i < 0 {
+	if t, here := b.lent(); here {
+		return heal.Print(ctx, t, w)
+	}
+	return nil
+}
+
+// printPlugins measures what plugins cost.
+func (b *bench) printPlugins(ctx context.Context, w io.Writer, rows string) []plugs.Figure {
+	t, here := b.lent()
+	if !here {
 		return nil
 	}
-	return heal.Print(ctx, heal.Tools{Dir: b.dir, Pingap: b.proxies[i].binary, Gen: b.gen, Peer: b.peerPath, LoadCore: b.genCore, Rounds: b.o.rounds,
-		Start: startProgram, Load: b.healLoad, FreePort: freePort, Median: median}, w)
+	nginx, err := install.Find(ctx, "nginx", b.log)
+	if err != nil {
+		b.log("plugins: %v", err) // rows beside nginx say so too
+	}
+	return plugs.Print(ctx, plugs.Tools{Tools: t, Nginx: nginx, Rows: rows, Log: b.log}, w)
 }
 
 func startProgram(ctx context.Context, p heal.Program) (heal.Running, error) {

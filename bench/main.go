@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"pingap/bench/internal/heal"
+	"pingap/bench/internal/plugs"
 )
 
 // options are the runner's flags.
@@ -29,6 +30,7 @@ type options struct {
 	json     string        // file for the figures; "" = none
 	apply    bool          // also measure a change of the configuration under load
 	heal     bool          // instead of the table: what health checks, rules and discovery cost
+	plugins  bool          // instead of the table: what plugins cost
 	keep     bool          // leave the temporary directory
 	soak     time.Duration // instead of the table: mixed load and reloads on this build for so long
 	reload   int           // instead of the table: what reloads cost nginx, HAProxy and this build, so many each
@@ -65,6 +67,7 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	fs.StringVar(&o.json, "json", "bench.json", "file for all figures, empty for none")
 	fs.BoolVar(&o.apply, "apply", false, "measure a change among 10,000 locations too (the whole table does)")
 	fs.BoolVar(&o.heal, "heal", false, "no table: what health checks, rules of retries and discovery cost (the whole table has it too)")
+	fs.BoolVar(&o.plugins, "plugins", false, "no table: what plugins cost, beside nginx or an instance without; with -rows only some (the whole table has it too)")
 	fs.BoolVar(&o.keep, "keep", false, "keep the configurations and logs")
 	fs.DurationVar(&o.soak, "soak", 0, "no table: mixed load and reloads on this build for so long; fails on errors and leaks")
 	fs.IntVar(&o.reload, "reload", 0, "no table: requests lost by so many reloads of nginx, HAProxy and this build; fails if ours are not 0")
@@ -92,9 +95,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	rows, err := selectRows(o.rows)
-	if err != nil {
-		return err
+	var rows []row
+	if !o.plugins {
+		if rows, err = selectRows(o.rows); err != nil {
+			return err
+		}
 	}
 	dir, err := os.MkdirTemp("", "pingap-bench-")
 	if err != nil {
@@ -109,7 +114,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if o.reload > 0 {
 		return compareReloads(ctx, o, dir, stdout, stderr)
 	}
-	if o.heal {
+	if o.heal || o.plugins {
 		o.proxies = []string{"pingap"}
 	}
 	b, err := newBench(ctx, o, dir, stderr)
@@ -118,6 +123,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	if o.heal {
 		b.printHeal(ctx, stdout)
+		return ctx.Err()
+	}
+	if o.plugins {
+		b.printPlugins(ctx, stdout, o.rows)
 		return ctx.Err()
 	}
 	results, err := b.run(ctx, rows)
@@ -130,8 +139,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		apply = b.printApply(ctx, stdout)
 	}
 	var healing *heal.Figures
+	var costs []plugs.Figure
 	if o.rows == "" {
-		healing = b.printHeal(ctx, stdout)
+		healing, costs = b.printHeal(ctx, stdout), b.printPlugins(ctx, stdout, "")
 	}
 	if o.keep {
 		fmt.Fprintln(stderr, "configurations and logs:", dir)
@@ -144,5 +154,5 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	fmt.Fprintln(stderr, "figures:", path)
-	return writeJSON(path, b.describe(), results, apply, healing)
+	return writeJSON(path, b.describe(), results, apply, healing, costs)
 }

@@ -2,17 +2,16 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
+
+	"pingap/bench/internal/processes"
 )
 
 const (
@@ -56,7 +55,7 @@ func start(ctx context.Context, p proxy, s setup, cores string) (*instance, erro
 		in.stop()
 		return nil, fmt.Errorf("%s: %w\n%s", p.name, err, tail(in.log))
 	}
-	in.pids = processTree(cmd.Process.Pid)
+	in.pids = processes.Tree(cmd.Process.Pid)
 	return in, nil
 }
 
@@ -87,7 +86,7 @@ func (in *instance) ready(ctx context.Context) error {
 
 // stop ends the processes that start made.
 func (in *instance) stop() {
-	pids := processTree(in.cmd.Process.Pid)
+	pids := processes.Tree(in.cmd.Process.Pid)
 	_ = in.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-in.done:
@@ -104,47 +103,6 @@ func (in *instance) emptyLogs() {
 	for _, name := range []string{"access.log", "output.log"} {
 		_ = os.Truncate(filepath.Join(in.dir, name), 0) // not every proxy has both
 	}
-}
-
-// processTree is pid and all its descendants.
-func processTree(root int) []int {
-	parents := map[int]int{}
-	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
-	for _, path := range stats {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			continue
-		}
-		pid, parent, ok := parseStat(string(text))
-		if ok {
-			parents[pid] = parent
-		}
-	}
-	tree := []int{root}
-	for i := 0; i < len(tree); i++ {
-		for pid, parent := range parents {
-			if parent == tree[i] && !slices.Contains(tree, pid) {
-				tree = append(tree, pid)
-			}
-		}
-	}
-	slices.Sort(tree)
-	return tree
-}
-
-// parseStat reads pid and parent from /proc/PID/stat; the name between them may hold anything, parentheses too.
-func parseStat(text string) (pid, parent int, ok bool) {
-	open, end := strings.IndexByte(text, '('), strings.LastIndexByte(text, ')')
-	if open < 0 || end < open {
-		return 0, 0, false
-	}
-	fields := strings.Fields(text[end+1:])
-	if len(fields) < 2 {
-		return 0, 0, false
-	}
-	pid, err1 := strconv.Atoi(strings.TrimSpace(text[:open]))
-	parent, err2 := strconv.Atoi(fields[1])
-	return pid, parent, errors.Join(err1, err2) == nil
 }
 
 // freePort asks the kernel for a port that nothing uses now.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"pingap/bench/internal/judge"
+	"pingap/bench/internal/processes"
 )
 
 // measured is a proxy's figures in one row: every round, and what they come to.
@@ -206,7 +207,7 @@ func (b *bench) once(ctx context.Context, r row, in *instance, m *measured) {
 	if m.Failed != "" {
 		return
 	}
-	in.pids = processTree(in.cmd.Process.Pid)
+	in.pids = processes.Tree(in.cmd.Process.Pid)
 	g, err := b.measureOnce(ctx, r, in)
 	switch {
 	case err != nil:

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"pingap/bench/internal/processes"
 )
 
 const (
@@ -62,7 +64,7 @@ func (b *bench) laps(ctx context.Context, in *instance, reloads chan error, stdo
 	end := time.Now().Add(b.o.soak)
 	for lap := 1; ; lap++ {
 		for _, r := range soakRows() {
-			g, err := runGen(ctx, b.gen, genArgs(r, b.o, in.port, b.upstream, b.genCore, processTree(in.cmd.Process.Pid), false))
+			g, err := runGen(ctx, b.gen, genArgs(r, b.o, in.port, b.upstream, b.genCore, processes.Tree(in.cmd.Process.Pid), false))
 			if err == nil && g.Errors > 0 {
 				err = fmt.Errorf("%d errors (status %d)", g.Errors, g.FirstBadStatus)
 			}
@@ -77,7 +79,7 @@ func (b *bench) laps(ctx context.Context, in *instance, reloads chan error, stdo
 			default:
 			}
 		}
-		if last, err = measureUsage(processTree(in.cmd.Process.Pid)); err != nil {
+		if last, err = measureUsage(processes.Tree(in.cmd.Process.Pid)); err != nil {
 			return first, last, requests, err
 		}
 		in.emptyLogs()

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"pingap/bench/internal/heal"
+	"pingap/bench/internal/plugs"
 )
 
 // description is what a reader of the figures must know about the run.
@@ -154,13 +155,14 @@ func printFailures(w io.Writer, results []result) {
 	}
 }
 
-func writeJSON(path string, d description, results []result, apply *applyFigures, healing *heal.Figures) error {
+func writeJSON(path string, d description, results []result, apply *applyFigures, healing *heal.Figures, costs []plugs.Figure) error {
 	text, err := json.MarshalIndent(struct {
 		description
-		Results []result      `json:"results"`
-		Apply   *applyFigures `json:"apply,omitempty"`
-		Heal    *heal.Figures `json:"heal,omitempty"`
-	}{d, results, apply, healing}, "", "  ")
+		Results []result       `json:"results"`
+		Apply   *applyFigures  `json:"apply,omitempty"`
+		Heal    *heal.Figures  `json:"heal,omitempty"`
+		Plugins []plugs.Figure `json:"plugins,omitempty"`
+	}{d, results, apply, healing, costs}, "", "  ")
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,8 @@ const (
 	TypeLogsTaken     Type = 7
 	TypeState         Type = 8
 	TypeStateTaken    Type = 9
+	TypeAnnounce      Type = 10
+	TypeAnnounced     Type = 11
 
 	TypeStart       Type = 32
 	TypeActivate    Type = 33
@@ -88,7 +90,8 @@ var known = index(Unknown{}, Hello{}, Ready{}, Stop{}, StatusRequest{}, LogFDs{}
 	ControlStart{}, Propose{}, Applied{}, Refused{}, StatusAll{}, Reload{}, Reopen{}, Reopened{}, Stopping{},
 	Roll{}, Upgrade{}, Upgraded{}, HistoryRequest{}, History{}, HandoverRequest{}, Handover{},
 	ConfigRead{}, ConfigPart{}, Rollback{}, State{}, StateTaken{}, TicketKeys{},
-	ArenaGrow{}, ArenaGrown{}, ArenaPart{}, StateRequest{}, UpstreamAdmin{}, UpstreamChanged{})
+	ArenaGrow{}, ArenaGrown{}, ArenaPart{}, StateRequest{}, UpstreamAdmin{}, UpstreamChanged{},
+	Announce{}, Announced{})
 
 func index(all ...Body) map[Type]reflect.Type {
 	m := make(map[Type]reflect.Type, len(all))

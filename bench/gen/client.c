@@ -50,10 +50,10 @@ static uint32_t vary_next;
 #define MORE_FIELDS \
 	"Accept: text/html,application/xhtml+xml,application/json;q=0.9,*/*;q=0.8\r\n" \
 	"Accept-Language: en-US,en;q=0.7,de;q=0.3\r\n" \
-	"Accept-Encoding: gzip, deflate, br, zstd\r\n" \
+	"Accept-Encoding: %s\r\n" \
 	"Referer: http://bench.local/start/page?from=menu\r\n" \
 	"Cookie: %s%ssession=4f1c9b7d2e6a48c09b3d5f7a1c2e4b6d; theme=dark; lang=en; seen=17\r\n" \
-	"Cache-Control: max-age=0\r\n"
+	"%s"
 
 static void make_body(void)
 {
@@ -88,7 +88,8 @@ static void make_request(void)
 	request_head = (size_t)snprintf(request, sizeof request,
 		"%s %s HTTP/1.1\r\nHost: bench.local\r\n"
 		"User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 gen/1.0\r\n" MORE_FIELDS "%s%s\r\n",
-		opt->body ? "POST" : "GET", path, opt->cookie, *opt->cookie ? "; " : "", framing,
+		opt->body ? "POST" : "GET", path, opt->encoding, opt->cookie, *opt->cookie ? "; " : "",
+		opt->visit ? "" : "Cache-Control: max-age=0\r\n", framing,
 		opt->close_each ? "Connection: close\r\n" : "");
 	if (form && opt->vary > 0)
 		vary_at = (opt->body ? 5u : 4u) + (size_t)(form - opt->path);

@@ -38,6 +38,8 @@ struct options {
 	const char *path;          /* a %d form is replaced by a number below vary */
 	int vary;
 	const char *cookie;        /* name=value of one more; "" = none */
+	const char *encoding;      /* Accept-Encoding */
+	bool visit;                /* no Cache-Control: max-age=0, as browsers send it with a reload */
 	size_t body;               /* request body bytes; 0 = GET */
 	bool chunked_body;
 	bool close_each;           /* one connection per request */

@@ -24,11 +24,13 @@ struct look {
 static const char usage[] =
 	"usage: gen --upstream PORT[,PORT] [--port PROXY] [options]\n"
 	"  --port N          the proxy to load, on 127.0.0.1 (without it: upstream only, for --seconds)\n"
-	"  --upstream N,N    ports to answer on: /16k /1m /chunked, anything else 200 bytes\n"
+	"  --upstream N,N    ports to answer on: /16k /1m /chunked /kept1k /kept64k /text16k /text256k, anything else 200 bytes\n"
 	"  --conns N         busy connections (64)\n"
 	"  --path P          request target (/); %d in it counts below --vary\n"
 	"  --vary N          how many different numbers (0)\n"
 	"  --cookie TEXT     name=value of one more cookie\n"
+	"  --encoding TEXT   Accept-Encoding (gzip, deflate, br, zstd)\n"
+	"  --visit           no Cache-Control: max-age=0, which asks caches to go upstream\n"
 	"  --body N          POST with so many bytes (0: GET)\n"
 	"  --chunked         send the body chunked\n"
 	"  --close           one connection a request\n"
@@ -53,7 +55,8 @@ static int numbers(char *list, int *out, int max)
 }
 
 enum { O_PORT = 1, O_UPSTREAM, O_CONNS, O_PATH, O_VARY, O_BODY, O_CHUNKED, O_CLOSE, O_IDLE, O_HOLD,
-       O_WARMUP, O_SECONDS, O_REQUESTS, O_STATUS, O_LENGTH, O_CPU, O_PIDS, O_SYSCALLS, O_RATE, O_COOKIE };
+       O_WARMUP, O_SECONDS, O_REQUESTS, O_STATUS, O_LENGTH, O_CPU, O_PIDS, O_SYSCALLS, O_RATE, O_COOKIE,
+       O_ENCODING, O_VISIT };
 
 static const struct option long_options[] = {
 	{ "port", 1, 0, O_PORT }, { "upstream", 1, 0, O_UPSTREAM }, { "conns", 1, 0, O_CONNS },
@@ -63,6 +66,7 @@ static const struct option long_options[] = {
 	{ "requests", 1, 0, O_REQUESTS }, { "status", 1, 0, O_STATUS }, { "length", 1, 0, O_LENGTH },
 	{ "cpu", 1, 0, O_CPU }, { "pids", 1, 0, O_PIDS }, { "syscalls", 0, 0, O_SYSCALLS },
 	{ "rate", 1, 0, O_RATE }, { "cookie", 1, 0, O_COOKIE },
+	{ "encoding", 1, 0, O_ENCODING }, { "visit", 0, 0, O_VISIT },
 	{ 0, 0, 0, 0 },
 };
 
@@ -74,6 +78,8 @@ static void set_option(struct options *o, int which, char *value)
 	case O_CONNS: o->conns = atoi(value); return;
 	case O_PATH: o->path = value; return;
 	case O_COOKIE: o->cookie = value; return;
+	case O_ENCODING: o->encoding = value; return;
+	case O_VISIT: o->visit = true; return;
 	case O_VARY: o->vary = atoi(value); return;
 	case O_BODY: o->body = strtoul(value, NULL, 10); return;
 	case O_CHUNKED: o->chunked_body = true; return;
@@ -97,14 +103,14 @@ static void set_option(struct options *o, int which, char *value)
 static struct options parse_options(int argc, char **argv)
 {
 	struct options o = {
-		.conns = 64, .hold = 3, .warmup = 0.5, .seconds = 3, .path = "/", .cookie = "",
+		.conns = 64, .hold = 3, .warmup = 0.5, .seconds = 3, .path = "/", .cookie = "", .encoding = "gzip, deflate, br, zstd",
 		.expect_status = 200, .expect_length = -1, .cpu = -1,
 	};
 	int which;
 	while ((which = getopt_long(argc, argv, "", long_options, NULL)) != -1)
 		set_option(&o, which, optarg);
 	if (optind < argc || (o.port == 0 && o.upstream_count == 0) || o.conns < 0 || o.rate < 0 || o.rate > 1000000 || o.vary > 100000 ||
-	    o.seconds > 600 || o.hold > 600 || o.warmup > 60 || strlen(o.path) > 200 || strlen(o.cookie) > 200) {
+	    o.seconds > 600 || o.hold > 600 || o.warmup > 60 || strlen(o.path) > 200 || strlen(o.cookie) > 200 || strlen(o.encoding) > 100) {
 		fputs(usage, stderr);
 		exit(2);
 	}

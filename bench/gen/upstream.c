@@ -43,7 +43,7 @@ struct upstream {
 };
 
 static int epoll_fd;
-static struct answer small, medium, large, chunked;
+static struct answer small, medium, large, chunked, kept1k, kept64k, text16k, text256k;
 
 static void *must(void *p)
 {
@@ -52,23 +52,59 @@ static void *must(void *p)
 	return p;
 }
 
-static char *answer_head(const char *framing, size_t room, size_t *len)
+/* What an answer is beside its size. */
+struct look_of {
+	const char *type, *more;
+	void (*fill)(char *to, size_t size);
+};
+
+static void fill_x(char *to, size_t size)
+{
+	memset(to, 'x', size);
+}
+
+/* A list of links in HTML, always the same: gzip makes a sixth of it, as of many pages. */
+static void fill_text(char *to, size_t size)
+{
+	static const char *words[] = { "river", "a", "window", "the", "of", "Monday", "quietly", "seven", "market", "and", "blue", "to",
+				       "letter", "under", "station", "is", "garden", "paper", "from", "winter", "bridge", "with", "old", "coffee" };
+	char line[256];
+	uint32_t dice = 1;
+	for (size_t at = 0; at < size;) {
+		int n = snprintf(line, sizeof line, "<li class=\"item\"><a href=\"/story/%u\">", (dice >> 8) % 100000);
+		for (int i = 0; i < 9; i++) {
+			dice = dice * 1664525u + 1013904223u;
+			n += snprintf(line + n, sizeof line - (size_t)n, "%s ", words[(dice >> 16) % 24]);
+		}
+		n += snprintf(line + n, sizeof line - (size_t)n, "</a></li>\n");
+		size_t part = (size_t)n < size - at ? (size_t)n : size - at;
+		memcpy(to + at, line, part);
+		at += part;
+	}
+}
+
+/* An old Date would make what is kept old. */
+#define NOT_KEPT "Date: Thu, 01 Jan 2026 00:00:00 GMT\r\nCache-Control: no-store"
+static const struct look_of plain = { "text/plain", NOT_KEPT, fill_x };
+static const struct look_of kept = { "text/plain", "Cache-Control: max-age=3600", fill_x };
+static const struct look_of text = { "text/html; charset=utf-8", NOT_KEPT, fill_text };
+
+static char *answer_head(const struct look_of *o, const char *framing, size_t room, size_t *len)
 {
 	char *buf = must(malloc(512 + room));
 	*len = (size_t)snprintf(buf, 512,
-		"HTTP/1.1 200 OK\r\nServer: gen\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\n"
-		"Content-Type: text/plain\r\n%s\r\nCache-Control: no-store\r\n\r\n", framing);
+		"HTTP/1.1 200 OK\r\nServer: gen\r\nContent-Type: %s\r\n%s\r\n%s\r\n\r\n", o->type, framing, o->more);
 	return buf;
 }
 
-static struct answer make_answer(size_t body)
+static struct answer make_answer(const struct look_of *o, size_t body)
 {
 	char framing[64];
 	struct answer a = { .file = -1 };
 	snprintf(framing, sizeof framing, "Content-Length: %zu", body);
-	a.data = answer_head(framing, body, &a.size);
+	a.data = answer_head(o, framing, body, &a.size);
 	if (body <= 65536) {
-		memset(a.data + a.size, 'x', body);
+		o->fill(a.data + a.size, body);
 		a.size += body;
 		return a;
 	}
@@ -79,7 +115,7 @@ static struct answer make_answer(size_t body)
 	void *m = mmap(NULL, body, PROT_READ | PROT_WRITE, MAP_SHARED, a.file, 0);
 	if (m == MAP_FAILED)
 		die("mmap");
-	memset(m, 'x', body);
+	o->fill(m, body);
 	munmap(m, body);
 	return a;
 }
@@ -88,7 +124,7 @@ static struct answer make_answer(size_t body)
 static struct answer make_chunked(void)
 {
 	struct answer a = { .file = -1 };
-	a.data = answer_head("Transfer-Encoding: chunked", MEDIUM_ANSWER + 256, &a.size);
+	a.data = answer_head(&plain, "Transfer-Encoding: chunked", MEDIUM_ANSWER + 256, &a.size);
 	for (int i = 0; i < 4; i++) {
 		a.size += (size_t)sprintf(a.data + a.size, "1000\r\n");
 		memset(a.data + a.size, 'x', 4096);
@@ -101,23 +137,30 @@ static struct answer make_chunked(void)
 
 static const struct answer *answer_for(const char *head, size_t len)
 {
+	static const struct { const char *path; const struct answer *answer; } all[] = {
+		{ "/16k", &medium }, { "/1m", &large }, { "/chunked", &chunked }, { "/kept1k", &kept1k }, { "/kept64k", &kept64k },
+		{ "/text16k", &text16k }, { "/text256k", &text256k },
+	};
 	const char *path = memchr(head, ' ', len);
 	size_t left = path ? len - (size_t)(path + 1 - head) : 0;
-	if (left > 4 && memcmp(path + 1, "/16k", 4) == 0)
-		return &medium;
-	if (left > 3 && memcmp(path + 1, "/1m", 3) == 0)
-		return &large;
-	if (left > 8 && memcmp(path + 1, "/chunked", 8) == 0)
-		return &chunked;
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+		size_t n = strlen(all[i].path);
+		if (left > n && memcmp(path + 1, all[i].path, n) == 0)
+			return all[i].answer;
+	}
 	return &small;
 }
 
 void upstream_start(int epfd, const struct options *o)
 {
 	epoll_fd = epfd;
-	small = make_answer(SMALL_ANSWER);
-	medium = make_answer(MEDIUM_ANSWER);
-	large = make_answer(LARGE_ANSWER);
+	small = make_answer(&plain, SMALL_ANSWER);
+	medium = make_answer(&plain, MEDIUM_ANSWER);
+	large = make_answer(&plain, LARGE_ANSWER);
+	kept1k = make_answer(&kept, 1024);
+	kept64k = make_answer(&kept, 65536);
+	text16k = make_answer(&text, MEDIUM_ANSWER);
+	text256k = make_answer(&text, 256 * 1024);
 	chunked = make_chunked();
 	for (int i = 0; i < o->upstream_count; i++) {
 		struct pollable *p = must(calloc(1, sizeof *p));

@@ -4,9 +4,11 @@ import (
 	"pingap/plugins"
 	acceptencoding "pingap/plugins/accept_encoding"
 	basicauth "pingap/plugins/basic_auth"
+	"pingap/plugins/cache"
 	combinedauth "pingap/plugins/combined_auth"
 	"pingap/plugins/cors"
 	"pingap/plugins/csrf"
+	"pingap/plugins/directory"
 	forwardauth "pingap/plugins/forward_auth"
 	georestriction "pingap/plugins/geo_restriction"
 	iprestriction "pingap/plugins/ip_restriction"
@@ -30,9 +32,11 @@ func pluginList() []plugins.Factory {
 	return []plugins.Factory{
 		acceptencoding.Factory(),
 		basicauth.Factory(),
+		cache.Factory(),
 		combinedauth.Factory(),
 		cors.Factory(),
 		csrf.Factory(),
+		directory.Factory(),
 		forwardauth.Factory(),
 		georestriction.Factory(),
 		iprestriction.Factory(),

@@ -20,6 +20,12 @@ const (
 	direct  = "direct" // none, for suites with a server of their own
 )
 
+// Stores of a cache.
+const (
+	memoryCache = "memory"
+	fileCache   = "file"
+)
+
 func subject() string {
 	if name := os.Getenv(subjectName); name != "" {
 		return name
@@ -38,6 +44,8 @@ type wish struct {
 	ServerKeys  string // more lines of both servers of pingap
 	Tables      string // more tables of pingap
 	At          string // the address without TLS; empty: a free one
+	Cache       string // memoryCache or fileCache: the location has a cache
+	Workers     int    // of pingap; 0 is 2
 }
 
 // front is a running proxy.

@@ -17,6 +17,7 @@ add npm npm
 add chromium chromium
 add testssl testssl.sh
 add h2load nghttp2-client
+add redis-server redis-server
 if [ -n "$need" ] && command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
 	export DEBIAN_FRONTEND=noninteractive
 	# Only the programs are wanted: a policy that forbids it keeps the packages from starting their services.
@@ -49,5 +50,8 @@ ghz github.com/bojand/ghz/cmd/ghz v0.93.0
 toxiproxy-server github.com/Shopify/toxiproxy/v2/cmd/server v2.12.0
 END
 
-[ -d "$into/node_modules/ws" ] || npm install --silent --no-audit --no-fund --prefix "$into" ws@8.23.0 || echo "not installed: ws"
+# Packages of npm, all in one command: it removes what it was not asked for before.
+if ! [ -d "$into/node_modules/ws" ] || ! [ -d "$into/node_modules/http-cache-tests" ]; then
+	npm install --silent --no-audit --no-fund --prefix "$into" ws@8.23.0 http-cache-tests@0.4.5 || echo "not installed: ws, http-cache-tests"
+fi
 exit 0

@@ -1,9 +1,12 @@
 package protocols
 
 import (
+	"cmp"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 )
 
 const pingapConf = `
@@ -28,9 +31,14 @@ tls_key = "{{.Key}}"
 is_default = true
 
 {{.Tables}}
+{{if .Cache}}[plugins.cache]
+category = "cache"
+directory = "{{if eq .Cache "file"}}{{.Dir}}/cache/objects{{end}}"
+{{end}}
 [locations.all]
 path = "/"
 upstream = "app"
+{{if .Cache}}plugins = ["cache"]{{end}}
 {{if .GRPCWeb}}grpc_web = true{{end}}
 
 [upstreams.app]
@@ -43,8 +51,19 @@ verify_cert = false{{end}}
 
 func (f *front) pingap() (*exec.Cmd, error) {
 	path, err := f.fill("pingap.toml", pingapConf)
-	return exec.Command(os.Getenv(binaryPath), "-c", path, "--workers", "2",
+	if f.Cache == fileCache {
+		err = errors.Join(err, openDir(filepath.Join(f.Dir, "cache")))
+	}
+	return exec.Command(os.Getenv(binaryPath), "-c", path, "--workers", strconv.Itoa(cmp.Or(f.Workers, 2)),
 		"--run-dir", filepath.Join(f.Dir, "run"), "--state-dir", filepath.Join(f.Dir, "state")), err
+}
+
+// openDir makes a directory in which the workers' user may make others.
+func openDir(path string) error {
+	if err := os.Mkdir(path, 0o755); err != nil {
+		return err
+	}
+	return os.Chmod(path, 0o777)
 }
 
 const haproxyConf = `
@@ -86,6 +105,7 @@ events { worker_connections 1024; }
 http {
   access_log off; client_body_temp_path {{.Dir}}/b; proxy_temp_path {{.Dir}}/p; fastcgi_temp_path {{.Dir}}/f;
   uwsgi_temp_path {{.Dir}}/u; scgi_temp_path {{.Dir}}/s;
+  {{if .Cache}}proxy_cache_path {{.Dir}}/cache levels=1:2 keys_zone=cache:8m max_size=1000m inactive=600m;{{end}}
   map $http_upgrade $connection_upgrade { default upgrade; '' ''; }
   server {
     listen {{.TLS}} ssl http2; listen {{.Plain}}{{if or .H2Upstream .GRPC}} http2{{end}};
@@ -94,7 +114,8 @@ http {
     location / {
       {{if .GRPC}}grpc_pass grpc{{if .TLSUpstream}}s{{end}}://{{.Upstream}};
       {{else}}proxy_pass http{{if .TLSUpstream}}s{{end}}://{{.Upstream}}; proxy_http_version 1.1;
-      proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;{{end}}
+      proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;
+      {{if .Cache}}proxy_cache cache; proxy_cache_revalidate on;{{end}}{{end}}
     }
   }
 }

@@ -39,7 +39,7 @@ func arrows() []arrow {
 		{from: "worker/cache", to: []string{"message", "config"}},                                                                     // 0017
 		{from: "worker/*", to: []string{"config", "config/*", "message", "arena", "arena/*", "telemetry"}},
 		{from: "worker", to: []string{"worker/*", "plugins", "ipc", "arena", "config", "config/*", "telemetry", "message"}},
-		{from: "plugins/cache", to: []string{"plugins", "message", "config", "arena", "worker/cache"}},
+		{from: "plugins/cache", to: []string{"plugins", "message", "config", "arena", "worker/cache", "worker/cache/*"}},
 		{from: "plugins/*", to: []string{"plugins", "message", "config", "arena"}},
 		{from: "plugins", to: []string{"message", "config", "arena"}},
 		{from: "control/endpoints", to: []string{"config", "ipc", "arena", "arena/*", "telemetry", "control/discovery", "control/health"}}, // 0014
@@ -174,6 +174,7 @@ func TestExternalPackagesStayInTheirFolders(t *testing.T) {
 		"github.com/miekg/dns":            {"e2e/backends"},                   // one more
 		"github.com/oschwald":             {"plugins/geo_restriction"},        // 0017
 		"github.com/maxmind":              {"plugins/geo_restriction", "e2e"}, // 0017, in tests
+		"github.com/maypok86/otter/v2":    {"worker/cache"},
 		"golang.org/x/sys":                {"ipc", "arena", "arena/*", "supervisor", "supervisor/*", "control", "control/*", "worker", "worker/*", "cmd/pingap", "telemetry", "telemetry/*"},
 		"github.com/redis/go-redis/v9":    {"plugins/limit"},
 	}

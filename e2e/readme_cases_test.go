@@ -1,0 +1,82 @@
+package e2e
+
+// readmeCases has an entry for each folder below plugins that has a README.
+func readmeCases() map[string]readmeCase {
+	return map[string]readmeCase{
+		"accept_encoding":     {run: exampleAcceptEncoding},
+		"basic_auth":          {run: exampleBasicAuth},
+		"combined_auth":       {run: exampleCombinedAuth},
+		"compression":         {run: exampleCompression},
+		"cors":                {run: exampleCORS},
+		"csrf":                {run: exampleCSRF},
+		"directory":           {run: exampleDirectory, prepare: prepareDirectory},
+		"geo_restriction":     {run: exampleGeoRestriction, prepare: prepareGeoRestriction},
+		"ip_restriction":      {run: exampleIPRestriction},
+		"key_auth":            {run: exampleKeyAuth},
+		"mock":                {run: exampleMock},
+		"ping":                {run: examplePing},
+		"redirect":            {run: exampleRedirect},
+		"referer_restriction": {run: exampleRefererRestriction},
+		"request_id":          {run: exampleRequestID},
+		"response_headers":    {run: exampleResponseHeaders},
+		"sub_filter":          {run: exampleSubFilter},
+		"traffic_splitting":   {run: exampleTrafficSplitting, prepare: prepareTrafficSplitting},
+		"ua_restriction":      {run: exampleUARestriction},
+	}
+}
+
+func exampleMock(r *readme) {
+	r.answers(question{path: "/any"}, 503).field("Retry-After", "^120$").field("Content-Type", "^application/json$").text("back in two minutes")
+	r.answers(question{path: "/slow"}, 200)
+}
+
+func examplePing(r *readme) {
+	r.answers(question{path: "/alive?x=1"}, 200).field("Cache-Control", "^private, no-cache$").text("^pong$")
+	r.passes(question{path: "/alive/"})
+}
+
+func exampleRedirect(r *readme) {
+	r.answers(question{path: "/a?b=c", fields: []string{"Host: www.example.com:8080"}}, 308).field("Location", `^https://www\.example\.com/a\?b=c$`)
+}
+
+func exampleRequestID(r *readme) {
+	r.passes(question{}).got("X-Trace-Id", `^[\w-]{12}$`).field("X-Request-Id", `^[\w-]{12}$`)
+	r.passes(question{fields: []string{"X-Trace-Id: mine"}}).got("X-Trace-Id", "^mine$")
+}
+
+func exampleResponseHeaders(r *readme) {
+	r.passes(question{fields: []string{tellField + ": X-Powered-By: magic", tellField + ": Server: behind", tellField + ": X-Frame-Options: ALLOW"}}).
+		field("X-Served-By", ".").field("X-Client", `^127\.0\.0\.1$`).field("X-Powered-By", "").field("X-Frame-Options", "^DENY$").
+		field("Cache-Control", "^no-store$").field("X-Backend-Server", "^behind$")
+	r.passes(question{fields: []string{tellField + ": Cache-Control: max-age=1"}}).field("Cache-Control", "^max-age=1$")
+}
+
+func exampleSubFilter(r *readme) {
+	body := []string{tellBody + ": see http://internal.example/a, Version 7 and version 8"}
+	r.passes(question{path: "/docs/a", fields: body}).text("^see https://www.example.com/a, release 7 and release 8$")
+	r.passes(question{path: "/other", fields: body}).text("internal.example")
+	r.passes(question{path: "/docs/a", fields: append(body, tellField+": Content-Encoding: br")}).text("internal.example")
+}
+
+func exampleAcceptEncoding(r *readme) {
+	r.passes(question{fields: []string{"Accept-Encoding: gzip, deflate, br, zstd"}}).got("Accept-Encoding", "^br$")
+	r.passes(question{fields: []string{"Accept-Encoding: gzip;q=0.5"}}).got("Accept-Encoding", "^gzip$")
+	r.passes(question{fields: []string{"Accept-Encoding: deflate"}}).got("Accept-Encoding", "")
+	r.passes(question{}).got("Accept-Encoding", "")
+}
+
+func prepareTrafficSplitting(r *readme, example string) string {
+	return replaced(r, example, "127.0.0.1:5001", r.other.addr)
+}
+
+func exampleTrafficSplitting(r *readme) {
+	for cookie, other := range map[string]bool{"": false, "Cookie: account=beta-7": true, "Cookie: a=b; account=alpha-7": false} {
+		var fields []string
+		if cookie != "" {
+			fields = append(fields, cookie)
+		}
+		if a := r.passes(question{fields: fields}); a.other != other {
+			r.Errorf("%q: to the other upstream: %v", cookie, a.other)
+		}
+	}
+}
