@@ -1,24 +1,32 @@
 package e2e
 
+import "encoding/json"
+
 // readmeCases has an entry for each folder below plugins that has a README.
 func readmeCases() map[string]readmeCase {
 	return map[string]readmeCase{
 		"accept_encoding":     {run: exampleAcceptEncoding},
 		"basic_auth":          {run: exampleBasicAuth},
+		"cache":               {run: exampleCache, prepare: prepareCache},
 		"combined_auth":       {run: exampleCombinedAuth},
 		"compression":         {run: exampleCompression},
 		"cors":                {run: exampleCORS},
 		"csrf":                {run: exampleCSRF},
 		"directory":           {run: exampleDirectory, prepare: prepareDirectory},
+		"forward_auth":        {run: exampleForwardAuth, prepare: prepareForwardAuth},
 		"geo_restriction":     {run: exampleGeoRestriction, prepare: prepareGeoRestriction},
+		"image_optim":         {run: exampleImageOptim},
 		"ip_restriction":      {run: exampleIPRestriction},
+		"jwt":                 {run: exampleJWT, prepare: prepareJWT},
 		"key_auth":            {run: exampleKeyAuth},
+		"limit":               {run: exampleLimit},
 		"mock":                {run: exampleMock},
 		"ping":                {run: examplePing},
 		"redirect":            {run: exampleRedirect},
 		"referer_restriction": {run: exampleRefererRestriction},
 		"request_id":          {run: exampleRequestID},
 		"response_headers":    {run: exampleResponseHeaders},
+		"stats":               {run: exampleStats},
 		"sub_filter":          {run: exampleSubFilter},
 		"traffic_splitting":   {run: exampleTrafficSplitting, prepare: prepareTrafficSplitting},
 		"ua_restriction":      {run: exampleUARestriction},
@@ -79,4 +87,33 @@ func exampleTrafficSplitting(r *readme) {
 			r.Errorf("%q: to the other upstream: %v", cookie, a.other)
 		}
 	}
+}
+
+// exampleLimit spends the burst of a key, which takes less time than it takes to come back.
+func exampleLimit(r *readme) {
+	mine, other := question{fields: []string{"X-Api-Key: mine"}}, question{fields: []string{"X-Api-Key: other"}}
+	for range 20 {
+		r.passes(mine).field("RateLimit", `^"api-rate";r=\d+;t=\d+$`).field("RateLimit-Policy", `^"api-rate";q=20;w=10$`)
+	}
+	var refused reply
+	for range 20 { // on a slow machine some of the burst has come back by now
+		if refused = r.reply(mine); refused.status == 429 {
+			break
+		}
+	}
+	if refused.status != 429 || refused.seen != nil {
+		r.Fatalf("status %d after 40 requests, arrived: %v", refused.status, refused.seen != nil)
+	}
+	refused.field("Retry-After", "^1$").field("RateLimit", `^"api-rate";r=0;t=\d+$`).text("^Plugin limit, exceed limit 21/20$")
+	r.passes(other)
+	r.passes(question{}).field("RateLimit", "")
+}
+
+func exampleStats(r *readme) {
+	a := r.answers(question{path: "/internal/stats"}, 200).field("Content-Type", "^application/json").text(`"processing":`).text(`"uptime":`)
+	if !json.Valid(a.body) {
+		r.Errorf("not JSON: %s", a.body)
+	}
+	r.passes(question{path: "/internal/other"})
+	r.answers(question{path: "/internal/stats", fields: []string{from("203.0.113.9")}}, 403)
 }

@@ -3,6 +3,10 @@ package e2e
 import (
 	"bytes"
 	"compress/gzip"
+	"fmt"
+	pictures "image"
+	"image/color"
+	"image/jpeg"
 	"io"
 	"os"
 	"path/filepath"
@@ -89,4 +93,81 @@ func exampleDirectory(r *readme) {
 	if a := r.answers(question{method: "HEAD", path: "/static/style.css"}, 200).field("Content-Length", "^16$"); len(a.body) > 0 {
 		r.Errorf("HEAD: body %q", a.body)
 	}
+}
+
+func prepareCache(r *readme, example string) string {
+	dir := workDir(r.T)
+	if err := os.Chmod(dir, 0o777); err != nil { // the workers' user makes the store
+		r.Fatal(err)
+	}
+	return replaced(r, example, "/var/cache/pingap?", filepath.Join(dir, "store")+"?")
+}
+
+func exampleCache(r *readme) {
+	q := question{path: "/page?a=1", fields: []string{tellField + ": Cache-Control: max-age=60"}}
+	if first := r.passes(q); first.status == 101 {
+		r.passes(q) // what asks for a tunnel is never answered from a store
+		return
+	}
+	hit := func() reply {
+		r.Helper()
+		var a reply
+		err := within(patience, func() error { // files are shared; a response is there a moment after its last byte
+			if a = r.reply(q); a.seen != nil || a.status != 200 {
+				return fmt.Errorf("not from the store: status %d, %v", a.status, a.header)
+			}
+			return nil
+		})
+		if err != nil {
+			r.Fatal(err)
+		}
+		return a
+	}
+	hit().field("X-Cache", "^hit$").field("Age", `^\d+$`).field("Cache-Control", "^max-age=60$")
+	r.answers(question{method: "HEAD", path: q.path}, 200).field("X-Cache", "^hit$")
+	r.answers(question{method: "PURGE", path: q.path, fields: []string{from("203.0.113.9")}}, 403)
+	hit()
+	r.answers(question{method: "PURGE", path: q.path}, 204)
+	r.passes(q).field("X-Cache", "^miss$").field("Age", "")
+	hit()
+	r.answers(question{method: "PURGE", path: "/*"}, 200).text("^purged: 1, fail: 0")
+	r.passes(question{path: "/page", fields: []string{tellField + ": Cache-Control: no-store"}}).field("X-Cache", "^miss$")
+	r.passes(question{path: "/page", fields: []string{tellField + ": Cache-Control: no-store"}}).field("X-Cache", "^miss$")
+}
+
+// picture is a JPEG that gets smaller with the quality of the example.
+func picture(r *readme) string {
+	m := pictures.NewRGBA(pictures.Rect(0, 0, 200, 200))
+	for x := range 200 {
+		for y := range 200 {
+			m.Set(x, y, color.RGBA{R: uint8(x), G: uint8(y), B: uint8(x * y / 40), A: 255})
+		}
+	}
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, m, &jpeg.Options{Quality: 100}); err != nil {
+		r.Fatal(err)
+	}
+	return b.String()
+}
+
+// exampleImageOptim sends a picture with the request, which comes back; it is learned the first time.
+func exampleImageOptim(r *readme) {
+	large := picture(r)
+	q := question{method: "POST", path: "/a.jpg", body: large, fields: []string{tellField + ": Content-Type: image/jpeg", tellField + `: ETag: "v1"`, tellField + fmt.Sprintf(": Content-Length: %d", len(large))}}
+	if a := r.passes(q); string(a.body) != large {
+		r.Errorf("the first time: %d bytes of %d", len(a.body), len(large))
+	}
+	err := within(patience, func() error {
+		if a := r.passes(q); len(a.body) >= len(large) {
+			return fmt.Errorf("%d bytes of %d", len(a.body), len(large))
+		} else if _, err := jpeg.Decode(bytes.NewReader(a.body)); err != nil {
+			return err
+		}
+		return nil
+	})
+	if err != nil {
+		r.Error(err)
+	}
+	r.passes(q).field("Content-Type", "^image/jpeg$").field("ETag", `^W/"v1`)
+	r.passes(question{fields: []string{tellBody + ": no picture"}}).text("^no picture$")
 }

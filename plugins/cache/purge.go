@@ -67,7 +67,7 @@ func (c *cached) exact(e *plugins.Exchange) *cache.Purge {
 type others struct {
 	cache    *cache.Cache
 	services *plugins.Services
-	topic    string
+	store    string // what messages name
 	stop     func()
 
 	queue chan *cache.Purge // what unsafe requests made invalid
@@ -77,13 +77,16 @@ type others struct {
 // maxForgotten bounds what waits to be told. A worker that cannot be told so fast keeps the rest until it is stale.
 const maxForgotten = 4096
 
-// connect has purges of other workers heard. Each store has a topic of its own.
+// topic is that of messages between workers: purges, each with the name of the store it is meant for.
+const topic = "cache"
+
+// connect has purges of other workers heard.
 func connect(s *plugins.Services, c *cache.Cache, store string) *others {
-	o := &others{cache: c, services: s, topic: "cache " + store, queue: make(chan *cache.Purge, maxForgotten)}
-	o.stop = s.Hear(o.topic, func(body []byte) {
+	o := &others{cache: c, services: s, store: store, queue: make(chan *cache.Purge, maxForgotten)}
+	o.stop = s.Hear(topic, func(body []byte) {
 		p, err := cache.ReadPurge(body)
 		switch {
-		case err != nil:
+		case err != nil || p.Store != store: // another's
 		case c.Shared():
 			c.Doom(p)
 		default:
@@ -102,13 +105,15 @@ func (o *others) tell(p *cache.Purge) error {
 	if o.services.Tell == nil {
 		return nil
 	}
-	body, err := p.Message()
+	message := *p
+	message.Store = o.store
+	body, err := message.Message()
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), purgeMax)
 	defer cancel()
-	return o.services.Tell(ctx, o.topic, body)
+	return o.services.Tell(ctx, topic, body)
 }
 
 // forget purges here at once, and soon in the other workers.

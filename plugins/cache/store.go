@@ -134,16 +134,18 @@ func (c *cached) compare(st *state, a *cache.Arrival) {
 // filler takes the body of a response on its way.
 type filler struct{ st *state }
 
-// Filter passes everything.
-func (f *filler) Filter(dst, piece []byte, _ bool) ([]byte, error) {
-	f.st.fill.Write(piece)
+// Filter passes everything. What is whole is stored before its last byte goes on: a client that has it finds it.
+func (f *filler) Filter(dst, piece []byte, last bool) ([]byte, error) {
+	if f.st.fill.Write(piece); last || f.st.fill.Whole() {
+		f.End(true)
+	}
 	return append(dst, piece...), nil
 }
 
 // End stores the body if it is whole.
 func (f *filler) End(complete bool) {
 	f.st.fill.End(complete)
-	f.st.stored = complete
+	f.st.stored = f.st.stored || complete
 	f.st.over(cache.Stored)
 }
 

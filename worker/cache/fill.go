@@ -103,6 +103,13 @@ func (f *Fill) wakeLocked() {
 	}
 }
 
+// Whole reports whether as much has come as was announced.
+func (f *Fill) Whole() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.written == f.head.Length
+}
+
 // Wanted reports whether somebody reads along.
 func (f *Fill) Wanted() bool {
 	f.mu.Lock()

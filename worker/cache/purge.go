@@ -16,6 +16,7 @@ type Purge struct {
 	Exact     bool     // Target is the whole
 	Parts     string   // with Exact: what AppendPart appended to the key
 	Tags      []string // any of them; empty for all
+	Store     string   // of a message: which store is meant
 }
 
 // maxMessage bounds a purge in a message, in bytes.
