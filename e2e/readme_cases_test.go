@@ -74,7 +74,7 @@ func exampleAcceptEncoding(r *readme) {
 }
 
 func prepareTrafficSplitting(r *readme, example string) string {
-	return replaced(r, example, "127.0.0.1:5001", r.other.addr)
+	return replaced(r, replaced(r, example, "127.0.0.1:5000", r.upstream.addr), "127.0.0.1:5001", r.other.addr)
 }
 
 func exampleTrafficSplitting(r *readme) {
@@ -104,7 +104,7 @@ func exampleLimit(r *readme) {
 	if refused.status != 429 || refused.seen != nil {
 		r.Fatalf("status %d after 40 requests, arrived: %v", refused.status, refused.seen != nil)
 	}
-	refused.field("Retry-After", "^1$").field("RateLimit", `^"api-rate";r=0;t=\d+$`).text("^Plugin limit, exceed limit 21/20$")
+	refused.field("Retry-After", "^1$").field("RateLimit", `^"api-rate";r=0;t=\d+$`).text("^Plugin limit, exceed limit 2[01][.0-9]*/20$")
 	r.passes(other)
 	r.passes(question{}).field("RateLimit", "")
 }

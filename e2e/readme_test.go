@@ -69,7 +69,7 @@ func firstExample(t *testing.T, file string) string {
 func (c readmeCase) serve(t *testing.T, example string) {
 	for name, ask := range readmeWays() {
 		t.Run(name, func(t *testing.T) {
-			r := &readme{T: t, ask: ask, addr: freePort(t), upstream: newTeller(t), other: newTeller(t)}
+			r := &readme{T: t, ask: ask, addr: freePort(t), upstream: newTeller(t), other: newTeller(t), tunnels: name == "Upgrade"}
 			text := example
 			if c.prepare != nil {
 				text = c.prepare(r, example)
@@ -147,13 +147,14 @@ const (
 
 // teller is an upstream that answers as it is told and remembers what it was asked.
 type teller struct {
-	addr string
-	mu   sync.Mutex // guards what follows
-	seen map[string]*http.Request
+	addr  string
+	fixed map[string]string // bodies of paths, set before anybody asks
+	mu    sync.Mutex        // guards what follows
+	seen  map[string]*http.Request
 }
 
 func newTeller(t *testing.T) *teller {
-	u := &teller{seen: map[string]*http.Request{}}
+	u := &teller{fixed: map[string]string{}, seen: map[string]*http.Request{}}
 	s := httptest.NewServer(u)
 	t.Cleanup(func() {
 		s.CloseClientConnections()
@@ -180,7 +181,7 @@ func (u *teller) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		serveTunnel(w, r)
 		return
 	}
-	if text := r.Header.Get(tellBody); text != "" {
+	if text := r.Header.Get(tellBody) + u.fixed[r.URL.Path]; text != "" {
 		body = []byte(text)
 	}
 	if w.Header().Get("Content-Type") == "" {
@@ -228,6 +229,7 @@ type readme struct {
 	upstream *teller
 	other    *teller // for examples that name one more
 	ask      func(r *readme, q question) (*answer, error)
+	tunnels  bool // ask wants to upgrade
 	asked    atomic.Int64
 }
 
