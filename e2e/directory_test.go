@@ -18,7 +18,6 @@ func filesConf(addr, root string) string {
 category = "directory"
 path = %q
 max_age = "1h"
-follow_symlinks = false
 precompressed = ["gzip"]
 
 [plugins.list]

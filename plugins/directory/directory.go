@@ -27,7 +27,7 @@ func Factory() plugins.Factory {
 			{Name: "private", Type: plugins.Bool, Default: false, Help: "With max_age: whether only the client itself may keep files, and no cache on the way."},
 			{Name: "charset", Type: plugins.String, Help: "Character set that is named with text, as in utf-8. Empty names none."},
 			{Name: "download", Type: plugins.Bool, Default: false, Help: "Whether browsers are to save files in place of showing them."},
-			{Name: "follow_symlinks", Type: plugins.Bool, Default: true, Help: "Whether symbolic links may lead out of the directory. With false only relative links that stay inside are followed."},
+			{Name: "follow_symlinks", Type: plugins.Bool, Default: false, Help: "Whether symbolic links may lead out of the directory. By default only relative links that stay inside are followed."},
 			{Name: "hidden", Type: plugins.Bool, Default: false, Help: "Whether names that begin with a dot are served; .well-known is, always."},
 			{Name: "precompressed", Type: plugins.Strings, Help: "Encodings for which compressed files may lie beside a file, the best first: zstd (name.zst), br (name.br), gzip (name.gz)."},
 			{Name: "memory", Type: plugins.Size, Default: "16mb", Help: "How much of small files that are asked for again is kept in the memory of each worker; whether they have changed is looked at each time. 0 keeps none."},

@@ -156,7 +156,7 @@ func TestSpecialFilesAreNotThere(t *testing.T) {
 	must(t, err)
 	defer listener.Close()
 	must(t, os.Symlink("/dev/zero", filepath.Join(root, "device")))
-	for _, table := range []string{"", "autoindex = true"} {
+	for _, table := range []string{"follow_symlinks = true", "follow_symlinks = true\nautoindex = true"} {
 		x := instance(t, root, table)
 		for _, name := range []string{"pipe", "socket", "device", "pipe/"} {
 			if a, _ := ask(t, x, "GET /"+name); a.Status != 404 {
@@ -164,7 +164,7 @@ func TestSpecialFilesAreNotThere(t *testing.T) {
 			}
 		}
 	}
-	if a, _ := ask(t, instance(t, root, "follow_symlinks = false"), "GET /device"); a.Status != 403 {
+	if a, _ := ask(t, instance(t, root, ""), "GET /device"); a.Status != 403 {
 		t.Errorf("device, links not followed: %d", a.Status)
 	}
 	if _, body := ask(t, instance(t, root, "autoindex = true"), "GET /"); strings.Contains(body, ">pipe") || strings.Contains(body, ">socket") || strings.Contains(body, ">device") {
@@ -189,7 +189,7 @@ func TestSymbolicLinks(t *testing.T) {
 	if filepath.Dir(outside) == filepath.Dir(root) {
 		cases["/out"] = [2]string{"secret", "403"}
 	}
-	for i, table := range []string{"", "follow_symlinks = false"} {
+	for i, table := range []string{"follow_symlinks = true", ""} {
 		x := instance(t, root, table)
 		for path, want := range cases {
 			if a, body := ask(t, x, "GET "+path); body != want[i] && fmt.Sprint(a.Status) != want[i] {
@@ -197,7 +197,7 @@ func TestSymbolicLinks(t *testing.T) {
 			}
 		}
 	}
-	_, body := ask(t, instance(t, root, "follow_symlinks = false\nautoindex = true"), "GET /")
+	_, body := ask(t, instance(t, root, "autoindex = true"), "GET /")
 	for name, want := range map[string]bool{"inside": true, "indir/": true, "absolute": false, "outdir": false, "loop": false, "out<": false} {
 		if strings.Contains(body, ">"+name) != want {
 			t.Errorf("listing of links: %s, want %t\n%s", name, want, body)
@@ -209,7 +209,7 @@ func TestSymbolicLinks(t *testing.T) {
 func TestTheRootIsLookedAtAnew(t *testing.T) {
 	base := tree(t, map[string]string{"one/f": "1", "two/f": "2"})
 	current := filepath.Join(base, "current")
-	for _, table := range []string{"", "follow_symlinks = false"} {
+	for _, table := range []string{"follow_symlinks = true", ""} {
 		os.Remove(current)
 		x := instance(t, current, table)
 		if a, _ := ask(t, x, "GET /f"); a.Status != 404 {
@@ -246,7 +246,7 @@ func TestWhatCannotBeOpenedIsAnError(t *testing.T) {
 	}
 	root := tree(t, map[string]string{"a": "x"})
 	must(t, os.Chmod(filepath.Join(root, "a"), 0))
-	for _, table := range []string{"", "follow_symlinks = false"} {
+	for _, table := range []string{"follow_symlinks = true", ""} {
 		if a, body := ask(t, instance(t, root, table), "GET /a"); a.Status != 500 || body != "File access error" {
 			t.Errorf("%q: %d %q", table, a.Status, body)
 		}

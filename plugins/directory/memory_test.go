@@ -25,7 +25,7 @@ func keeping(t testing.TB, root, table string) (*plugins.Instance, *memory) {
 
 func TestSmallFilesAreKeptOnceAskedForAgain(t *testing.T) {
 	root := tree(t, map[string]string{"small": "0123456789", "empty": "", "large": strings.Repeat("x", largestKept+1), "largest": strings.Repeat("x", largestKept), "a.gz": "packed", "a": "plain"})
-	for _, table := range []string{"", "follow_symlinks = false"} {
+	for _, table := range []string{"follow_symlinks = true", ""} {
 		x, m := keeping(t, root, table+"\nprecompressed = [\"gzip\"]")
 		for _, name := range []string{"small", "empty", "large", "largest", "a"} {
 			var before string
