@@ -9,11 +9,14 @@ import (
 // builtins are the instances that need no table: ordinary plugins with fixed parameters.
 // pingap:admin gets its parameters from the command line.
 func builtins() []*config.Plugin {
+	levels := func(mode string) map[string]any {
+		return map[string]any{"gzip_level": int64(6), "br_level": int64(6), "zstd_level": int64(6), "mode": mode}
+	}
 	return []*config.Plugin{
 		{Name: "pingap:acceptEncodingAdjustment", Category: "accept_encoding"},
 		{Name: "pingap:admin", Category: "admin"},
-		{Name: "pingap:compression", Category: "compression"},
-		{Name: "pingap:compressionUpstream", Category: "compression"},
+		{Name: "pingap:compression", Category: "compression", Params: levels("")},
+		{Name: "pingap:compressionUpstream", Category: "compression", Params: levels("upstream")},
 		{Name: "pingap:ping", Category: "ping", Params: map[string]any{"path": "/ping"}},
 		{Name: "pingap:requestId", Category: "request_id"},
 		{Name: "pingap:stats", Category: "stats"},

@@ -31,6 +31,9 @@ func newInstance(name string, f *Factory, step Step, plugin Plugin) *Instance {
 	i.BodyFilterer, _ = plugin.(BodyFilterer)
 	i.Storer, _ = plugin.(Storer)
 	i.closer, _ = plugin.(io.Closer)
+	if placed, ok := plugin.(Placed); ok && step == NoStep {
+		i.Step = placed.BodyStep()
+	}
 	return i
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"pingap/plugins"
 	basicauth "pingap/plugins/basic_auth"
+	"pingap/plugins/compression"
 	"pingap/plugins/mock"
 	"pingap/plugins/ping"
 	"pingap/plugins/redirect"
@@ -15,6 +16,7 @@ import (
 func pluginList() []plugins.Factory {
 	return []plugins.Factory{
 		basicauth.Factory(),
+		compression.Factory(),
 		mock.Factory(),
 		ping.Factory(),
 		redirect.Factory(),
