@@ -20,6 +20,9 @@ const (
 	maxWindow = 8 * mib
 )
 
+// brotliIsWhole is what the decoder says when a body is whole and bytes are left, be it because they came one by one. It has no name there.
+const brotliIsWhole = "brotli: excessive input"
+
 var (
 	errTooLong  = errors.New("the decoded body is longer than decompression_max_size")
 	errTooDense = errors.New("the decoded body exceeds decompression_max_ratio")
@@ -153,15 +156,14 @@ func (f *decoding) decodeAll() error {
 	if err != nil {
 		return err
 	}
-	for {
-		room := grow(f.out, outStep)
-		n, err := r.Read(room[len(room):cap(room)])
-		f.out = room[:len(room)+n]
+	for room := make([]byte, outStep); ; { // not in f.out: that is another one when the decoder has waited for input
+		n, err := r.Read(room)
+		f.out = append(f.out, room[:n]...)
 		f.made += int64(n)
 		if err := f.bound(); err != nil {
 			return err
 		}
-		if err == io.EOF {
+		if err == io.EOF || err != nil && f.coding == brotliCoding && err.Error() == brotliIsWhole {
 			return nil
 		}
 		if err != nil {
@@ -188,12 +190,4 @@ func (f *decoding) bound() error {
 		return errTooDense
 	}
 	return nil
-}
-
-// grow returns b with room for n more bytes.
-func grow(b []byte, n int) []byte {
-	if cap(b)-len(b) >= n {
-		return b
-	}
-	return append(make([]byte, 0, 2*cap(b)+n), b...)
 }

@@ -73,7 +73,7 @@ func cost(c coding, level int) int64 {
 		}
 		return 40 * mib
 	case brotliCoding:
-		return [12]int64{0, 3 * mib, 3 * mib, 3 * mib, 7 * mib, 4 * mib, 5 * mib, 11 * mib, 20 * mib, 38 * mib, 12 * mib, 12 * mib}[level]
+		return [12]int64{0, 3 * mib, 4 * mib, 4 * mib, 9 * mib, 7 * mib, 8 * mib, 14 * mib, 22 * mib, 40 * mib, 16 * mib, 16 * mib}[level]
 	}
 	return 1536 * kib
 }
