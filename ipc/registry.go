@@ -56,3 +56,5 @@ func (UpstreamChanged) Type() Type { return TypeUpstreamChanged }
 func (ArenaGrow) Type() Type       { return TypeArenaGrow }
 func (ArenaGrown) Type() Type      { return TypeArenaGrown }
 func (ArenaPart) Type() Type       { return TypeArenaPart }
+func (Picture) Type() Type         { return TypePicture }
+func (PictureMade) Type() Type     { return TypePictureMade }

@@ -20,7 +20,8 @@ type Instance struct {
 	// Shadow has it asked and not obeyed: what it would do is counted and said.
 	Shadow bool
 
-	closer io.Closer
+	closer   io.Closer
+	warnings []Problem
 }
 
 func newInstance(name string, f *Factory, step Step, plugin Plugin) *Instance {
@@ -31,6 +32,9 @@ func newInstance(name string, f *Factory, step Step, plugin Plugin) *Instance {
 	i.BodyFilterer, _ = plugin.(BodyFilterer)
 	i.Storer, _ = plugin.(Storer)
 	i.closer, _ = plugin.(io.Closer)
+	if w, ok := plugin.(Warner); ok {
+		i.warnings = w.Warnings()
+	}
 	if placed, ok := plugin.(Placed); ok && step == NoStep {
 		i.Step = placed.BodyStep()
 	}

@@ -2,6 +2,7 @@ package plugins
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"go.uber.org/zap"
@@ -27,6 +28,9 @@ type Services struct {
 	ears   map[string]map[int]func(body []byte)
 	number int
 }
+
+// ErrUnavailable is an error of a service that is not there now and may be later.
+var ErrUnavailable = errors.New("not available now")
 
 // Picture is an image that is to be made anew.
 type Picture struct {

@@ -4,6 +4,7 @@ import (
 	"pingap/plugins"
 	basicauth "pingap/plugins/basic_auth"
 	"pingap/plugins/compression"
+	imageoptim "pingap/plugins/image_optim"
 	"pingap/plugins/mock"
 	"pingap/plugins/ping"
 	"pingap/plugins/redirect"
@@ -17,6 +18,7 @@ func pluginList() []plugins.Factory {
 	return []plugins.Factory{
 		basicauth.Factory(),
 		compression.Factory(),
+		imageoptim.Factory(),
 		mock.Factory(),
 		ping.Factory(),
 		redirect.Factory(),

@@ -36,6 +36,7 @@ func arrows() []arrow {
 		{from: "worker/errorpage", to: []string{"worker/http1"}},                                                                      // 0016
 		{from: "worker/mirror", to: []string{"message", "worker/upstream", "worker/http1", "worker/http2/client", "worker/routines"}}, // 0016
 		{from: "worker/endpoints", to: []string{"config", "ipc", "arena", "worker/upstream"}},                                         // 0015
+		{from: "worker/pictures", to: []string{"ipc"}},                                                                                // 0018
 		{from: "worker/cache", to: []string{"message", "config"}},                                                                     // 0017
 		{from: "worker/*", to: []string{"config", "config/*", "message", "arena", "arena/*", "telemetry"}},
 		{from: "worker", to: []string{"worker/*", "plugins", "ipc", "arena", "config", "config/*", "telemetry", "message"}},
@@ -43,6 +44,7 @@ func arrows() []arrow {
 		{from: "plugins/*", to: []string{"plugins", "message", "config", "arena"}},
 		{from: "plugins", to: []string{"message", "config", "arena"}},
 		{from: "control/endpoints", to: []string{"config", "ipc", "arena", "arena/*", "telemetry", "control/discovery", "control/health"}}, // 0014
+		{from: "control/images", to: []string{"ipc"}},                                                                                      // 0018
 		{from: "control/*", to: []string{"config", "config/*", "telemetry", "arena", "arena/*"}},
 		{from: "control", to: []string{"control/*", "ipc", "arena", "arena/*", "config", "config/*", "telemetry"}},
 		{from: "supervisor", to: []string{"supervisor/*", "ipc", "arena", "telemetry", "config"}},
@@ -161,19 +163,21 @@ func TestDependenciesAreDecided(t *testing.T) {
 // External packages stay where they were decided to be.
 func TestExternalPackagesStayInTheirFolders(t *testing.T) {
 	where := map[string][]string{
-		"github.com/BurntSushi/toml":      {"config", "plugins/plugintest"},
-		"github.com/fsnotify/fsnotify":    {"control/source"},
-		"go.uber.org/zap":                 {"telemetry", "supervisor", "supervisor/*", "control", "control/*", "worker", "worker/*", "cmd/pingap"},
-		"github.com/cloudflare/tableflip": {"cmd/pingap"},
-		"github.com/klauspost/compress":   {"plugins/compression"},
-		"github.com/andybalholm/brotli":   {"plugins/compression"},
-		"golang.org/x/crypto/acme":        {"control/acme"},
-		"golang.org/x/net/idna":           {"control/acme"},
-		"golang.org/x/net/publicsuffix":   {"control/acme"},
-		"golang.org/x/net/http2":          {"e2e/load"}, // a judge that nobody here wrote
-		"golang.org/x/net/dns/dnsmessage": {"control/discovery/*"},
-		"github.com/miekg/dns":            {"e2e/backends"}, // one more
-		"golang.org/x/sys":                {"ipc", "arena", "arena/*", "supervisor", "supervisor/*", "control", "control/*", "worker", "worker/*", "cmd/pingap", "telemetry", "telemetry/*"},
+		"github.com/BurntSushi/toml":        {"config", "plugins/plugintest"},
+		"github.com/fsnotify/fsnotify":      {"control/source"},
+		"go.uber.org/zap":                   {"telemetry", "supervisor", "supervisor/*", "control", "control/*", "worker", "worker/*", "cmd/pingap"},
+		"github.com/cloudflare/tableflip":   {"cmd/pingap"},
+		"github.com/klauspost/compress":     {"plugins/compression"},
+		"github.com/andybalholm/brotli":     {"plugins/compression"},
+		"github.com/HugoSmits86/nativewebp": {"control/images"},
+		"golang.org/x/image":                {"control/images"},
+		"golang.org/x/crypto/acme":          {"control/acme"},
+		"golang.org/x/net/idna":             {"control/acme"},
+		"golang.org/x/net/publicsuffix":     {"control/acme"},
+		"golang.org/x/net/http2":            {"e2e/load"}, // a judge that nobody here wrote
+		"golang.org/x/net/dns/dnsmessage":   {"control/discovery/*"},
+		"github.com/miekg/dns":              {"e2e/backends"}, // one more
+		"golang.org/x/sys":                  {"ipc", "arena", "arena/*", "supervisor", "supervisor/*", "control", "control/*", "worker", "worker/*", "cmd/pingap", "telemetry", "telemetry/*"},
 	}
 	for _, s := range readTree(t).sources {
 		for _, imp := range s.imports {
