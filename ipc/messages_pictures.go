@@ -18,3 +18,9 @@ type PictureMade struct {
 
 // MaxPicture bounds a picture in bytes, before and after.
 const MaxPicture = 32 << 20
+
+// PicturesKey is the key of the one item of kind StatePictures, PicturesToken the length of the token at the front of its body.
+const (
+	PicturesKey   = "maker"
+	PicturesToken = 32
+)

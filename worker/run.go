@@ -33,6 +33,8 @@ type worker struct {
 	build  *builder     // the build goroutine's while there is one
 	logs   *outlets     // any goroutine
 	gate   *accept.Gate // any goroutine
+	// services are what plugins are lent, one value as long as the process lives; any goroutine.
+	services *plugins.Services
 
 	variables variables // any goroutine
 	// sockets are the options for accepted connections; any goroutine.
@@ -165,6 +167,7 @@ func (w *worker) start(ctx context.Context, m *ipc.Message, s *ipc.Start) error 
 	if w.heart, err = newHeart(w.logs); err != nil {
 		return refuse(ipc.CodeResources, "", err)
 	}
+	w.services = &plugins.Services{Log: w.log.Named("plugin"), Arena: w.arena, Images: w.makePicture}
 	w.build = w.newBuilder()
 	next, err := w.build.build(ctx, recipe{snapshot: open, number: s.Version, servers: w.addresses.led(w.addresses.list)})
 	if err != nil {
@@ -177,7 +180,7 @@ func (w *worker) start(ctx context.Context, m *ipc.Message, s *ipc.Start) error 
 
 func (w *worker) newBuilder() *builder {
 	return &builder{
-		registry: plugins.NewRegistry(w.o.Plugins, w.variables.lookup), env: w.variables.lookup, version: w.o.Version, arena: w.arena, endpoints: endpoints.New(w.arena),
+		registry: plugins.NewRegistry(w.o.Plugins, w.variables.lookup).WithServices(w.services), env: w.variables.lookup, version: w.o.Version, arena: w.arena, endpoints: endpoints.New(w.arena),
 		log: w.log, logs: w.logs, owners: &owners{uses: map[*shared]int{}},
 		beat: w.heart.server, security: w.newSecurity(),
 	}

@@ -13,6 +13,8 @@ import (
 
 	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
+
+	"pingap/ipc"
 )
 
 const (
@@ -39,7 +41,7 @@ type Keeper struct {
 // Open makes the socket. Run closes it.
 func (k *Keeper) Open() error {
 	var id [16]byte
-	k.token = make([]byte, tokenSize)
+	k.token = make([]byte, ipc.PicturesToken)
 	for _, b := range [][]byte{id[:], k.token} {
 		if _, err := rand.Read(b); err != nil {
 			return fmt.Errorf("images: %w", err)

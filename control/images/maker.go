@@ -18,8 +18,6 @@ import (
 const (
 	// SocketFD is the listening socket in the maker.
 	SocketFD = 3
-	// tokenSize is the length of a token in bytes.
-	tokenSize = 32
 	// atOnce is how many pictures are made at a time.
 	atOnce = 2
 	// idleTime is how long the maker waits for work.
@@ -35,7 +33,7 @@ var errHangs = errors.New("a picture took too long")
 
 // Make is the role of the maker. stdin gives it the token; its end is the end of control, and with it the maker's.
 func Make(ctx context.Context, stdin io.Reader) error {
-	token := make([]byte, tokenSize)
+	token := make([]byte, ipc.PicturesToken)
 	if _, err := io.ReadFull(stdin, token); err != nil {
 		return fmt.Errorf("images: token: %w", err)
 	}

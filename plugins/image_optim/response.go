@@ -40,25 +40,28 @@ func (o *imageOptim) UpstreamResponse(e *plugins.Exchange) {
 // Response takes away what was for caches of ours only.
 func (o *imageOptim) Response(e *plugins.Exchange) {
 	fields := &e.Response.Fields
-	var others [][]byte
 	found := false
 	for _, f := range fields.List() {
-		if f.ID != message.CacheControl {
-			continue
-		}
-		if len(f.Value) > 0 && &f.Value[0] == &valueNoStore[0] {
-			found = true
-			continue
-		}
-		others = append(others, f.Value)
+		found = found || isOurs(f)
 	}
 	if !found {
 		return
+	}
+	var others [][]byte
+	for _, f := range fields.List() {
+		if f.ID == message.CacheControl && !isOurs(f) {
+			others = append(others, f.Value)
+		}
 	}
 	fields.DelID(message.CacheControl)
 	for _, value := range others {
 		fields.Append(message.CacheControl, nameCacheControl, value)
 	}
+}
+
+// isOurs tells the field that UpstreamResponse added from one that says the same.
+func isOurs(f message.Field) bool {
+	return f.ID == message.CacheControl && len(f.Value) > 0 && &f.Value[0] == &valueNoStore[0]
 }
 
 // BodyFilter replaces a picture that is known, and reads one along that is not.

@@ -15,7 +15,7 @@ import (
 // usualTime is how long a picture may take where the context says nothing.
 const usualTime = 30 * time.Second
 
-// ErrNone means that no process makes pictures.
+// ErrNone means that no process could be asked: that may be otherwise later.
 var ErrNone = errors.New("no process makes pictures")
 
 // Client knows where pictures are made. The zero value knows nothing yet; its methods may be called by any goroutine.
@@ -26,13 +26,17 @@ type place struct {
 	token  []byte
 }
 
-// Tell says where pictures are made from now on; an empty socket is nowhere.
-func (c *Client) Tell(socket string, token []byte) {
-	if socket == "" {
+// Take says where pictures are made from now on: an item of kind ipc.StatePictures.
+func (c *Client) Take(item *ipc.StateItem) error {
+	if item.Gone {
 		c.at.Store(nil)
-		return
+		return nil
 	}
-	c.at.Store(&place{socket: socket, token: token})
+	if item.Key != ipc.PicturesKey || len(item.Body) <= ipc.PicturesToken {
+		return errors.New("the place where pictures are made cannot be read")
+	}
+	c.at.Store(&place{token: item.Body[:ipc.PicturesToken], socket: string(item.Body[ipc.PicturesToken:])})
+	return nil
 }
 
 // Job is a picture to make anew.
@@ -55,7 +59,7 @@ func (c *Client) Make(ctx context.Context, job Job) ([]byte, error) {
 	defer cancel()
 	conn, err := ipc.Dial(ctx, at.socket)
 	if err != nil {
-		return nil, fmt.Errorf("pictures: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrNone, err)
 	}
 	defer conn.Close()
 	conn.TakeFDs()
@@ -67,7 +71,7 @@ func (c *Client) Make(ctx context.Context, job Job) ([]byte, error) {
 	until, _ := ctx.Deadline()
 	ask := ipc.Picture{Token: at.token, From: job.From, To: job.To, Quality: job.Quality, Until: until.UnixMilli(), Data: 1}
 	if err := conn.Send(ctx, 0, ask, fd); err != nil {
-		return nil, fmt.Errorf("pictures: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrNone, err)
 	}
 	return receive(ctx, conn)
 }
