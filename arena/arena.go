@@ -1,6 +1,7 @@
 package arena
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
@@ -32,6 +33,7 @@ type Options struct {
 	Rows    int // counters, rounded up to a power of two, at most MaxRows, 0 = DefaultRows
 	Records int // likewise, at most MaxRecords, 0 = DefaultRecords
 	Rates   int // keys at a time, likewise, 8 to MaxRates, 0 = DefaultRates
+	Holds   int // keys at a time that a process holds something of, likewise, 8 to MaxHolds, 0 = DefaultHolds
 }
 
 // Arena is one mapping of the shared memory. It may be used by many goroutines.
@@ -44,29 +46,28 @@ type Arena struct {
 
 // Create makes an arena. The creator belongs to no column; its descriptor (CLOEXEC) is FD.
 func Create(o Options) (*Arena, error) {
-	if o.Columns == 0 {
-		o.Columns = DefaultColumns
-	}
-	if o.Rows == 0 {
-		o.Rows = DefaultRows
-	}
-	if o.Records == 0 {
-		o.Records = DefaultRecords
-	}
-	if o.Rates == 0 {
-		o.Rates = DefaultRates
-	}
+	o = o.filled()
 	if o.Columns < 1 || o.Columns > MaxColumns || o.Rows < 1 || o.Rows > MaxRows || o.Records < 1 || o.Records > MaxRecords ||
-		o.Rates < places || o.Rates > MaxRates {
-		return nil, fmt.Errorf("arena: %d columns, %d counters, %d records, %d rates: out of range", o.Columns, o.Rows, o.Records, o.Rates)
+		o.Rates < places || o.Rates > MaxRates || o.Holds < places || o.Holds > MaxHolds {
+		return nil, fmt.Errorf("arena: out of range: %+v", o)
 	}
 	var id [8]byte
 	rand.Read(id[:])
-	fd, err := createPart(newHeader(binary.LittleEndian.Uint64(id[:]), 0, o.Columns, power(o.Rows), power(o.Records), power(o.Rates)/places))
+	fd, err := createPart(newHeader(binary.LittleEndian.Uint64(id[:]), 0, o.Columns, o))
 	if err != nil {
 		return nil, err
 	}
 	return Open(fd)
+}
+
+// filled has the defaults in place of zeros.
+func (o Options) filled() Options {
+	o.Columns = cmp.Or(o.Columns, DefaultColumns)
+	o.Rows = cmp.Or(o.Rows, DefaultRows)
+	o.Records = cmp.Or(o.Records, DefaultRecords)
+	o.Rates = cmp.Or(o.Rates, DefaultRates)
+	o.Holds = cmp.Or(o.Holds, DefaultHolds)
+	return o
 }
 
 // power rounds up to a power of two.
@@ -141,7 +142,7 @@ func (a *Arena) AddPart(fd int) error {
 	return nil
 }
 
-// opening is how long after its making no key of a rate comes into a part: until then all processes have been told of it, or who knows of it
+// opening is how long after its making no key of a rate or a hold comes into a part: until then all processes have been told of it, or who knows of it
 // would count there what others cannot see.
 const opening = 10 * time.Second
 
@@ -159,8 +160,8 @@ func (a *Arena) Grow(rows, records int) error {
 	rows, records = min(max(rows, 0), MaxRows), min(max(records, 0), MaxRecords)
 	rows = min(power(max(rows+rows/7+1, haveRows, DefaultRows)), MaxRows)
 	records = min(power(max(records, a.Records(), DefaultRecords)), MaxRecords)
-	rates := min(power(max(a.Rates(), DefaultRates)), MaxRates)
-	h := newHeader(parts[0].id, len(parts), parts[0].columns, rows, records, rates/places)
+	rates, holds := min(power(max(a.Rates(), DefaultRates)), MaxRates), min(power(max(a.Holds(), DefaultHolds)), MaxHolds)
+	h := newHeader(parts[0].id, len(parts), parts[0].columns, Options{Rows: rows, Records: records, Rates: rates, Holds: holds})
 	h.opens = Now() + opening.Nanoseconds()
 	fd, err := createPart(h)
 	if err != nil {
@@ -202,7 +203,9 @@ func (a *Arena) Close() error {
 // ZeroColumn forgets what a dead process had counted, in all parts. Only the supervisor calls it, after the process has ended.
 func (a *Arena) ZeroColumn(column int) {
 	for _, p := range a.parts() {
-		p.zero(&p.counters, p.cells, column)
-		p.zero(&p.records, p.held, column)
+		p.zero(&p.counters, column)
+		p.zero(&p.records, column)
+		p.zero(&p.holds, column)
+		p.unmask(column)
 	}
 }

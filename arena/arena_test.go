@@ -55,6 +55,23 @@ func child(mode string) error {
 		}
 		return rating(a, n)
 	}
+	if keys, ok := strings.CutPrefix(mode, "held "); ok {
+		n, err := strconv.Atoi(keys)
+		if err != nil {
+			return err
+		}
+		return holding(a, n)
+	}
+	if mode == "keep" {
+		for range 3 {
+			if _, _, ok := a.Acquire(Key{0, 5}, limit); !ok {
+				return errors.New("refused below the limit")
+			}
+		}
+		fmt.Println("holding")
+		_, err := io.ReadAll(os.Stdin) // until killed
+		return err
+	}
 	c, err := a.Counter("location/api/processing")
 	if err != nil {
 		return err
@@ -284,13 +301,13 @@ func TestRubbishCrashesNobody(t *testing.T) {
 
 func TestMapRefusesWhatIsNoArena(t *testing.T) {
 	valid := func() []byte {
-		h := newHeader(7, 0, 2, 8, 4, 2)
+		h := newHeader(7, 0, 2, Options{Rows: 8, Records: 4, Rates: 16, Holds: 16})
 		return append(h.encode(), make([]byte, h.total()-headerSize)...)
 	}
 	at := func(off int, v uint64) func([]byte) []byte {
 		return func(b []byte) []byte { binary.LittleEndian.PutUint64(b[off:], v); return b }
 	}
-	const secondAt, thirdAt = segmentAt + segmentSize, segmentAt + 2*segmentSize
+	const secondAt, thirdAt, fourthAt = segmentAt + segmentSize, segmentAt + 2*segmentSize, segmentAt + 3*segmentSize
 	cases := []struct {
 		name   string
 		change func([]byte) []byte
@@ -326,6 +343,11 @@ func TestMapRefusesWhatIsNoArena(t *testing.T) {
 		{"too many windows", at(thirdAt+8, MaxRates/places*2), sizeSeals},
 		{"rates outside", at(thirdAt+16, 1<<40), sizeSeals},
 		{"length of rates", at(thirdAt+24, windowSize), sizeSeals},
+		{"no holds", at(fourthAt, 99), sizeSeals},
+		{"rates twice", at(fourthAt, 2<<32|kindRates), sizeSeals},
+		{"too many windows of holds", at(fourthAt+8, MaxHolds/places*2), sizeSeals},
+		{"holds outside", at(fourthAt+16, 1<<40), sizeSeals},
+		{"length of holds", at(fourthAt+24, maskSize), sizeSeals},
 		{"not sealed", func(b []byte) []byte { return b }, unix.F_SEAL_SHRINK},
 	}
 	for _, c := range cases {

@@ -1,5 +1,5 @@
 // Package arena is the shared memory of one pingap instance: counters that hold over all worker processes, rates of
-// events, and records of what all of them know. The supervisor creates it, workers and control map it. It owns the layout and nothing of what the figures mean.
+// events, holds by key, and records of what all of them know. The supervisor creates it, workers and control map it. It owns the layout and nothing of what the figures mean.
 //
 // The memory is one memfd, and up to 16 further parts that come when there is no room. Each is sealed against growing and shrinking, so that
 // nobody can make another's access fault. It is written by workers and therefore never trusted: sizes are checked once when mapping, indices
@@ -9,6 +9,8 @@
 //	4096   counters ids[rows] (u64: hash of the name, 0 = free), then for each column cells[rows] (i64)
 //	...    records  rows of 128 bytes {id u64, 0 = free; 15 words u64}, then for each column cells[rows] (i64)
 //	...    rates    windows of 8 places of 16 bytes {owner u64, state u64}, then a page of which the first word counts evictions
+//	...    holds    masks[windows] (u64: columns that have been there), then a page of which the first word counts who found no room,
+//	       then for each column 8 cells[windows] {tag of a key, count} (u64)
 //	...    room for further segments, each of its own kind; unknown kinds are skipped
 //
 // A counter is a row, claimed by compare-and-swap on its id (open addressing, in the first part with room near its hash) by whoever names it
@@ -20,6 +22,8 @@
 //
 // A rate is a place that a key takes and loses when its time is past: so many events in an interval, for as many keys as there is room
 // for (Allow). What a process was admitted for stays when it dies.
+//
+// A hold is one of so many at a time for a key (Acquire). Each process counts in cells of its own, which are gone with it.
 //
 // There are no locks, so a killed process leaves none behind; the supervisor zeroes its column in all parts before it gives the
 // column to another. Parts are mapped in their order, while other goroutines count.

@@ -12,10 +12,12 @@ const (
 	MaxRows        = 1 << 20 // counters of a part
 	MaxRecords     = 1 << 18 // records of a part
 	MaxRates       = 1 << 20 // rates of a part
+	MaxHolds       = 1 << 20 // holds of a part, for each process
 	MaxParts       = 16      // beside the first
 	DefaultRows    = 1 << 16
 	DefaultRecords = 1 << 14
 	DefaultRates   = 1 << 16
+	DefaultHolds   = 1 << 15
 	DefaultColumns = 32
 
 	Words = 15 // of a record, beside its id
@@ -23,7 +25,7 @@ const (
 
 const (
 	magic       = 0x616e6572612d6770 // "pg-arena"
-	version     = 2                  // 1 had counters only
+	version     = 3                  // 1 had counters only, 2 no holds
 	headerSize  = 4096
 	segments    = 16
 	segmentAt   = 64 // offset of the segment table
@@ -33,6 +35,7 @@ const (
 	kindCounters = 1
 	kindRecords  = 2
 	kindRates    = 3
+	kindHolds    = 4
 )
 
 // Bytes of a row, ahead of the cells.
@@ -40,6 +43,7 @@ const (
 	counterSize = 8
 	recordSize  = (1 + Words) * 8 // two lines of the cache, of which adjacent ones are fetched together
 	windowSize  = places * 16
+	maskSize    = 8
 )
 
 // stagger is how much further in its pages each column begins than the one before. Else all cells of a row compete for the same few
@@ -52,7 +56,8 @@ var ErrLayout = errors.New("arena: not an arena of this version")
 // segment is an entry of the header's table: kind u32, columns u32, rows u64, offset u64, size u64. Rows come first, then for each
 // column a cell for each row; both begin on a page.
 //
-// Rates have no cells, but one page behind the rows, of which the first word counts what was evicted.
+// Behind the rows of rates and holds is one page, of which the first word counts who found no place. Rates have no cells; those of
+// holds are as long as a line of the cache.
 type segment struct {
 	kind   uint32
 	rows   int
@@ -68,17 +73,19 @@ type header struct {
 	counters segment
 	records  segment
 	rates    segment // a row is a window
+	holds    segment // likewise
 }
 
 // newHeader places the segments one behind the other.
-func newHeader(id uint64, part, columns, rows, records, windows int) header {
-	h := header{id: id, part: part, columns: columns, counters: segment{kindCounters, rows, headerSize}}
-	h.records = segment{kindRecords, records, headerSize + h.counters.size(columns)}
-	h.rates = segment{kindRates, windows, h.records.offset + h.records.size(columns)}
+func newHeader(id uint64, part, columns int, o Options) header {
+	h := header{id: id, part: part, columns: columns, counters: segment{kindCounters, power(o.Rows), headerSize}}
+	h.records = segment{kindRecords, power(o.Records), headerSize + h.counters.size(columns)}
+	h.rates = segment{kindRates, power(o.Rates) / places, h.records.offset + h.records.size(columns)}
+	h.holds = segment{kindHolds, power(o.Holds) / places, h.rates.offset + h.rates.size(columns)}
 	return h
 }
 
-func (h *header) total() int { return h.rates.offset + h.rates.size(h.columns) }
+func (h *header) total() int { return h.holds.offset + h.holds.size(h.columns) }
 
 func (s *segment) width() int {
 	switch s.kind {
@@ -86,25 +93,44 @@ func (s *segment) width() int {
 		return recordSize
 	case kindRates:
 		return windowSize
+	case kindHolds:
+		return maskSize
 	}
 	return counterSize
 }
 
+// cell is the size of a row in each column.
+func (s *segment) cell() int {
+	switch s.kind {
+	case kindRates:
+		return 0
+	case kindHolds:
+		return places * 8
+	}
+	return 8
+}
+
 // stride is the size of a column.
-func (s *segment) stride() int { return roundUp(s.rows*8 + MaxColumns*stagger) }
+func (s *segment) stride() int {
+	if s.cell() == 0 {
+		return 0
+	}
+	return roundUp(s.rows*s.cell() + MaxColumns*stagger)
+}
+
+// tail is where the page behind the rows of rates and holds is.
+func (s *segment) tail() int { return s.offset + roundUp(s.rows*s.width()) }
 
 // column is where the pages of one begin, its cells some way behind.
-func (s *segment) column(c int) int { return s.offset + roundUp(s.rows*s.width()) + c*s.stride() }
-
-// tail is where the page behind the rows of rates is.
-func (s *segment) tail() int { return s.column(0) }
-
-func (s *segment) size(columns int) int {
-	if s.kind == kindRates {
-		return s.tail() + pageSize - s.offset
+func (s *segment) column(c int) int {
+	first := s.tail()
+	if s.kind == kindRates || s.kind == kindHolds {
+		first += pageSize
 	}
-	return s.column(columns) - s.offset
+	return first + c*s.stride()
 }
+
+func (s *segment) size(columns int) int { return s.column(columns) - s.offset }
 
 func roundUp(n int) int { return (n + pageSize - 1) &^ (pageSize - 1) }
 
@@ -118,7 +144,7 @@ func (h *header) encode() []byte {
 	le.PutUint64(b[24:], h.id)
 	le.PutUint32(b[32:], uint32(h.part))
 	le.PutUint64(b[40:], uint64(h.opens))
-	for i, s := range []*segment{&h.counters, &h.records, &h.rates} {
+	for i, s := range []*segment{&h.counters, &h.records, &h.rates, &h.holds} {
 		e := b[segmentAt+i*segmentSize:]
 		le.PutUint32(e, s.kind)
 		le.PutUint32(e[4:], uint32(h.columns))
@@ -148,8 +174,8 @@ func decodeHeader(b []byte, size int64) (header, error) {
 			return header{}, err
 		}
 	}
-	if h.counters.kind == 0 || h.records.kind == 0 || h.rates.kind == 0 {
-		return header{}, fmt.Errorf("%w: no counters, no records or no rates", ErrLayout)
+	if h.counters.kind == 0 || h.records.kind == 0 || h.rates.kind == 0 || h.holds.kind == 0 {
+		return header{}, fmt.Errorf("%w: no counters, records, rates or holds", ErrLayout)
 	}
 	return h, nil
 }
@@ -164,6 +190,8 @@ func (h *header) take(e []byte, size uint64) error {
 		into, most = &h.records, MaxRecords
 	case kindRates:
 		into, most = &h.rates, MaxRates/places
+	case kindHolds:
+		into, most = &h.holds, MaxHolds/places
 	default:
 		return nil
 	}

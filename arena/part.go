@@ -27,6 +27,9 @@ type part struct {
 	held    [][]int64 // of records, by column
 	windows []window  // of rates
 	evicted *atomic.Uint64
+	masks   []atomic.Uint64 // of holds, by window: columns that have been in it
+	lines   [][]line        // of holds, by column
+	unheld  *atomic.Uint64
 	crowded bool // counters: it was found without room, which does not change
 }
 
@@ -87,26 +90,30 @@ func mapPart(fd int, h header, st unix.Stat_t, prot int) (*part, error) {
 	p.rows = unsafe.Slice((*row)(unsafe.Pointer(&mem[h.records.offset])), h.records.rows)
 	p.windows = unsafe.Slice((*window)(unsafe.Pointer(&mem[h.rates.offset])), h.rates.rows)
 	p.evicted = (*atomic.Uint64)(unsafe.Pointer(&mem[h.rates.tail()]))
-	p.cells, p.held = p.columnsOf(&h.counters), p.columnsOf(&h.records)
+	p.masks = unsafe.Slice((*atomic.Uint64)(unsafe.Pointer(&mem[h.holds.offset])), h.holds.rows)
+	p.unheld = (*atomic.Uint64)(unsafe.Pointer(&mem[h.holds.tail()]))
+	p.cells, p.held, p.lines = columnsOf[int64](p, &h.counters), columnsOf[int64](p, &h.records), columnsOf[line](p, &h.holds)
 	return p, nil
 }
 
-func (p *part) columnsOf(s *segment) (all [][]int64) {
+// columnsOf are the cells of a segment by column. C is as large as its cells are.
+func columnsOf[C any](p *part, s *segment) (all [][]C) {
 	for c := range p.columns {
 		first := unsafe.Pointer(&p.mem[s.column(c)+c*stagger])
-		all = append(all, unsafe.Slice((*int64)(first), s.rows))
+		all = append(all, unsafe.Slice((*C)(first), s.rows))
 	}
 	return all
 }
 
 // zero forgets a column of a segment. A hole reads as zeros and gives the pages back; columns are whole pages.
-func (p *part) zero(s *segment, cells [][]int64, column int) {
-	err := unix.Fallocate(p.fd, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, int64(s.column(column)), int64(s.stride()))
-	if err == nil {
+func (p *part) zero(s *segment, column int) {
+	from, n := s.column(column), s.stride()
+	if unix.Fallocate(p.fd, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, int64(from), int64(n)) == nil {
 		return
 	}
-	for i := range cells[column] {
-		atomic.StoreInt64(&cells[column][i], 0)
+	words := unsafe.Slice((*int64)(unsafe.Pointer(&p.mem[from])), n/8)
+	for i := range words {
+		atomic.StoreInt64(&words[i], 0)
 	}
 }
 

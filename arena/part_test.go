@@ -129,7 +129,7 @@ func TestOnlyTheRightPartIsAdded(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.columns++
-	wider, err := createPart(newHeader(h.id, 1, h.columns, 8, 8, 1))
+	wider, err := createPart(newHeader(h.id, 1, h.columns, Options{Rows: 8, Records: 8, Rates: 8, Holds: 8}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,8 +178,8 @@ func TestOnlyTheRightPartIsAdded(t *testing.T) {
 
 // FuzzHeader: whatever the first page says, what is believed of it lies within the memory.
 func FuzzHeader(f *testing.F) {
-	h := newHeader(7, 1, 2, 8, 4, 2)
-	f.Add(h.encode()[:segmentAt+4*segmentSize], int64(h.total()))
+	h := newHeader(7, 1, 2, Options{Rows: 8, Records: 4, Rates: 16, Holds: 16})
+	f.Add(h.encode()[:segmentAt+5*segmentSize], int64(h.total()))
 	f.Add([]byte{}, int64(0))
 	f.Fuzz(func(t *testing.T, data []byte, size int64) {
 		b := make([]byte, headerSize)
@@ -188,7 +188,7 @@ func FuzzHeader(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for _, s := range []*segment{&h.counters, &h.records, &h.rates} {
+		for _, s := range []*segment{&h.counters, &h.records, &h.rates, &h.holds} {
 			if s.rows < 1 || s.offset < headerSize || s.offset%pageSize != 0 || int64(s.offset+s.size(h.columns)) > size || h.columns < 1 || h.columns > MaxColumns {
 				t.Fatalf("%+v in %d bytes", h, size)
 			}

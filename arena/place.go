@@ -60,10 +60,12 @@ func (w *place) charge(q *ask) (outcome, time.Duration) {
 			until = w.cut(q, state)
 		}
 		if wait := q.wait(until); wait > 0 {
+			q.full = max(q.full, until)
 			return refused, wait
 		}
 		next := uint64(max(until, q.now)+q.step)<<turnBits | state&turnMask
 		if w.state.CompareAndSwap(state, next) {
+			q.full = max(q.full, timeOf(next))
 			if q.paid.place == nil {
 				q.paid = payment{w, state, next}
 			}
@@ -122,7 +124,7 @@ func (q *ask) claim(parts []*part) (in, at int) {
 	if !w.own(q, owner, turn) {
 		return 0, -1 // taken from us already; what is charged there is nobody's
 	}
-	q.took = true
+	q.took, q.full = true, max(q.full, q.now+q.step)
 	q.paid = payment{w, uint64(q.now)<<turnBits | turn, uint64(q.now+q.step)<<turnBits | turn}
 	return in, at
 }

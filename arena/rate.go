@@ -1,6 +1,7 @@
 package arena
 
 import (
+	"math"
 	"math/bits"
 	"time"
 
@@ -32,32 +33,36 @@ type ask struct {
 	now  int64
 	step int64 // what one event costs, in ns
 	span int64 // what all of a burst do
+	full int64 // until when it is charged, of all places that were looked at
 	paid payment
 	took bool // a place, in this call
 }
 
 // Allow admits an event, at most one in each interval, and burst of them at once after a pause: over all processes never more
-// than burst + elapsed/interval for a key. Else wait is how long it takes until one could be admitted. now is that of Now, asked for
-// this call. An interval of 0 or less limits nothing, a burst below 1 admits nothing.
+// than burst + elapsed/interval for a key. Else wait is how long it takes until one could be admitted. charged is how long it takes until the
+// key is as if it had never been there: of the burst, charged/interval are gone, rounded up. now is that of Now, asked for this call.
+// An interval of 0 or less limits nothing, a burst below 1 admits nothing.
 //
 // A process that only reads is told what a worker would be told, and counts nothing.
 //
 // It is exact as long as the key keeps its place, see Evicted. It never blocks, and costs two lines of memory in each part.
-func (a *Arena) Allow(key Key, interval time.Duration, burst int, now int64) (ok bool, wait time.Duration) {
+func (a *Arena) Allow(key Key, interval time.Duration, burst int, now int64) (ok bool, wait, charged time.Duration) {
 	switch {
 	case interval <= 0 || now > maxTime-maxSpan: // a host that is up for eight years
-		return true, 0
+		return true, 0, 0
 	case burst < 1:
-		return false, interval
+		return false, interval, 0
 	}
 	q := ask{now: max(now, 0), step: min(int64(interval), maxSpan)}
 	q.span = q.step * min(int64(burst), maxSpan/q.step)
 	parts := a.parts()
 	q.hash, q.tag = key.place(parts[0].id)
 	if a.column == ReadOnly {
-		return q.peek(parts)
+		ok, wait = q.peek(parts)
+	} else {
+		ok, wait = q.run(parts)
 	}
-	return q.run(parts)
+	return ok, wait, time.Duration(min(max(q.full-q.now, 0), q.span))
 }
 
 // place mixes a key with the id of the arena, which no client knows: nobody can pick keys that crowd out another.
@@ -85,11 +90,11 @@ func mix(a, b uint64) uint64 {
 func (q *ask) run(parts []*part) (bool, time.Duration) {
 	for range lateTries {
 		ok, wait := q.once(parts)
-		if !ok || clock()-q.now <= grace {
+		if !ok || Now()-q.now <= grace {
 			return ok, wait
 		}
 		q.paid.back()
-		q.now, q.took = clock(), false
+		q.now, q.took, q.full = Now(), false, 0
 	}
 	return false, time.Duration(q.step)
 }
@@ -101,7 +106,7 @@ func (q *ask) once(parts []*part) (bool, time.Duration) {
 		n, wait := q.pass(parts, &done)
 		switch {
 		case wait > 0 && q.paid.back() && q.took: // two that took a place each refuse each other
-			done, found = charged{}, false
+			done, found, q.full = charged{}, false, 0
 		case wait > 0:
 			return false, wait
 		case n > 0:
@@ -150,7 +155,9 @@ func (q *ask) peek(parts []*part) (bool, time.Duration) {
 			if !mine {
 				continue
 			}
-			if wait := q.wait(min(timeOf(state), q.now+q.span)); wait > 0 {
+			until := min(timeOf(state), q.now+q.span)
+			q.full = max(q.full, until)
+			if wait := q.wait(until); wait > 0 {
 				return false, wait
 			}
 		}
@@ -182,13 +189,27 @@ func (a *Arena) Evicted() uint64 {
 	return n
 }
 
-// clock is Now without the kernel: off by less than a microsecond.
-func clock() int64 { return clockAt + time.Since(clockFrom).Nanoseconds() }
+// Now is the clock of Allow, CLOCK_MONOTONIC of the host in ns: one for all processes, which does not jump. It is read without asking the
+// kernel, which may take as long as all else of a call, and is off by a microsecond or two between processes.
+func Now() int64 { return clockAt + time.Since(clockFrom).Nanoseconds() }
 
-var clockFrom, clockAt = time.Now(), Now()
+var clockFrom, clockAt = readClocks()
 
-// Now is the clock of Allow, CLOCK_MONOTONIC of the host: one for all processes, which does not jump.
-func Now() int64 {
+// readClocks reads the clock of the kernel together with that of the runtime, which is the same one with another origin: of some tries the one in
+// which least time passed, as the process may be stopped in any.
+func readClocks() (from time.Time, at int64) {
+	least := int64(math.MaxInt64)
+	for range 16 {
+		before := kernelClock()
+		t := time.Now()
+		if took := kernelClock() - before; took < least {
+			from, at, least = t, before+took/2, took
+		}
+	}
+	return from, at
+}
+
+func kernelClock() int64 {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
 		panic(err) // the kernel always has it

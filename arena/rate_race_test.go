@@ -50,7 +50,7 @@ func rating(a *Arena, keys int) error {
 					return
 				}
 				key := (int(before/rateSlot.Nanoseconds()) + i%2) % keys
-				if ok, _ := a.Allow(Key{uint64(key), 1}, rateInterval, rateBurst, before); ok {
+				if ok, _, _ := a.Allow(Key{uint64(key), 1}, rateInterval, rateBurst, before); ok {
 					logs[n] = append(logs[n], event{key, before, Now()})
 				}
 			}
@@ -370,7 +370,7 @@ func FuzzPlaces(f *testing.F) {
 		now := later()
 		got := 0
 		for range burst + 5 {
-			ok, wait := a.Allow(Key{1, 2}, time.Duration(interval), burst, now)
+			ok, wait, _ := a.Allow(Key{1, 2}, time.Duration(interval), burst, now)
 			if wait < 0 || wait > time.Duration(min(interval, maxSpan)) || ok != (wait == 0) {
 				t.Fatalf("%v, %v", ok, wait)
 			}

@@ -14,7 +14,7 @@ func later() int64 { return Now() + time.Hour.Nanoseconds() }
 // admit asks n times and returns how many were admitted.
 func admit(a *Arena, key Key, interval time.Duration, burst int, now int64, n int) (got int) {
 	for range n {
-		if ok, _ := a.Allow(key, interval, burst, now); ok {
+		if ok, _, _ := a.Allow(key, interval, burst, now); ok {
 			got++
 		}
 	}
@@ -31,7 +31,7 @@ func TestARateAdmitsABurstAndThenOneInEachInterval(t *testing.T) {
 		key, now := Key{1, 2}, later()
 		admitted := func() (n int) {
 			for i := range 3*c.burst + 3 {
-				if ok, _ := workers[i%3].Allow(key, c.interval, c.burst, now); ok {
+				if ok, _, _ := workers[i%3].Allow(key, c.interval, c.burst, now); ok {
 					n++
 				}
 			}
@@ -69,7 +69,7 @@ func TestWhoIsRefusedIsToldHowLong(t *testing.T) {
 		key, now := Key{uint64(i), 1}, later()
 		interval, burst := time.Duration(1+random.IntN(1e9)), 1+random.IntN(5)
 		for range 20 {
-			ok, wait := a.Allow(key, interval, burst, now)
+			ok, wait, _ := a.Allow(key, interval, burst, now)
 			if ok {
 				now += random.Int64N(int64(interval))
 				continue
@@ -77,11 +77,11 @@ func TestWhoIsRefusedIsToldHowLong(t *testing.T) {
 			if wait < 1 || wait > interval {
 				t.Fatalf("%v of %v", wait, interval)
 			}
-			if early, rest := a.Allow(key, interval, burst, now+int64(wait)-1); early || rest != 1 {
+			if early, rest, _ := a.Allow(key, interval, burst, now+int64(wait)-1); early || rest != 1 {
 				t.Fatalf("admitted before, or %v is left", rest)
 			}
 			now += int64(wait)
-			if ok, _ := a.Allow(key, interval, burst, now); !ok {
+			if ok, _, _ := a.Allow(key, interval, burst, now); !ok {
 				t.Fatal("refused after what it was told to wait")
 			}
 		}
@@ -149,7 +149,7 @@ func TestAFullWindowGivesUpWhatIsNearestToRunningOut(t *testing.T) {
 			t.Fatal(got)
 		}
 	}
-	if ok, _ := a.Allow(Key{100, 1}, time.Second, 4, now); !ok || a.Evicted() != 1 {
+	if ok, _, _ := a.Allow(Key{100, 1}, time.Second, 4, now); !ok || a.Evicted() != 1 {
 		t.Errorf("%v, %d evicted", ok, a.Evicted())
 	}
 	for i := uint64(1); i < places; i++ { // all but the first know what they have had
@@ -188,7 +188,7 @@ func TestReadersAreToldAndCountNothing(t *testing.T) {
 		if got := admit(w, key, time.Second, 2, now, 10); got != 2 {
 			t.Errorf("%s: it counted, %d are left", name, 2-got)
 		}
-		if ok, wait := r.Allow(key, time.Second, 2, now); ok || wait != time.Second {
+		if ok, wait, _ := r.Allow(key, time.Second, 2, now); ok || wait != time.Second {
 			t.Errorf("%s: %v, %v", name, ok, wait)
 		}
 		if got := admit(r, key, time.Second, 2, now+1e9, 10); got != 10 {
@@ -251,7 +251,7 @@ func TestRubbishInRatesIsBounded(t *testing.T) {
 		if round%10 == 0 {
 			w.parts()[0].evicted.Store(math.MaxUint64)
 		}
-		_, wait := w.Allow(key, time.Second, 3, now)
+		_, wait, _ := w.Allow(key, time.Second, 3, now)
 		if wait < 0 || wait > time.Second {
 			t.Fatalf("%v", wait)
 		}
@@ -271,7 +271,7 @@ func TestASmallerBurstHoldsAtOnce(t *testing.T) {
 	if got := admit(w, key, time.Second, 100, now, 200); got != 100 {
 		t.Fatal(got)
 	}
-	if ok, wait := w.Allow(key, time.Second, 2, now); ok || wait != time.Second {
+	if ok, wait, _ := w.Allow(key, time.Second, 2, now); ok || wait != time.Second {
 		t.Errorf("%v, %v", ok, wait)
 	}
 	if got := admit(w, key, time.Second, 2, now+1e9, 9); got != 1 {

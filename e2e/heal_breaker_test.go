@@ -95,6 +95,47 @@ func TestFaultTheBreakerIsExactOverWorkers(t *testing.T) {
 	}
 }
 
+// Load: requests through both workers. Fault: the backend answers some with 500. Expected: the breaker stays closed while there are few
+// requests, or few of them fail, in a window of both workers together; and opens after one in which more do.
+func TestFaultTheBreakerCountsShares(t *testing.T) {
+	faultTest(t, 1, 1)
+	f := newFleet(t, 1)
+	addr := freePort(t)
+	i := start(t, healConf(addr, f, `enable_backend_stats = true
+backend_stats_interval = "1s"
+circuit_break_max_failure_percent = 40
+circuit_break_min_requests_threshold = 20
+circuit_break_open_duration = "5m"`, "max_retries = 0"))
+	ask := func(good, bad int) {
+		f[0].has(trouble{})
+		for status, n := range map[string]int{"b0": good, "500": bad} {
+			if n == 0 {
+				continue
+			}
+			f[0].has(trouble{status: map[string]int{"500": 500}[status]})
+			if by := asked(t, addr, "/", n); by[status] != n {
+				t.Fatalf("closed: answers %v, not %d of %s", by, n, status)
+			}
+		}
+	}
+	i.inBoth(func() {
+		for range 12 { // four or five in a window
+			ask(0, 1)
+			time.Sleep(220 * time.Millisecond)
+		}
+		for end := time.Now().Add(3 * time.Second); time.Now().Before(end); {
+			ask(9, 3)
+		}
+	})
+	f[0].has(trouble{status: 500})
+	i.eventually("the breaker to open", func() error {
+		if by := asked(t, addr, "/", 10); by["503"] != 10 {
+			return fmt.Errorf("answers %v", by)
+		}
+		return nil
+	})
+}
+
 // probes waits until the half-open breaker lets requests pass, which hang, and fails when they are not as many as it allows. Before they had
 // been base.
 func (i *instance) probes(m *member, addr string, base int64, opened time.Time) {

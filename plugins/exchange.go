@@ -46,3 +46,6 @@ func (e *Exchange) End(complete bool) {
 func (e *Exchange) SetRequestID(id []byte) {
 	e.RequestID = append(e.RequestID[:0], id...)
 }
+
+// Enders are those who wait for the end. A plugin finds among them what it has of this exchange at a later step; it changes nothing there.
+func (e *Exchange) Enders() []Ender { return e.enders }

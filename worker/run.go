@@ -93,6 +93,7 @@ func Run(ctx context.Context, o Options) error {
 func (w *worker) begin(ctx context.Context) error {
 	if w.o.OwnProcess {
 		process.Name()
+		process.Prompt()
 	}
 	if err := w.send(0, w.hello()); err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	basicauth "pingap/plugins/basic_auth"
 	"pingap/plugins/compression"
 	imageoptim "pingap/plugins/image_optim"
+	"pingap/plugins/limit"
 	"pingap/plugins/mock"
 	"pingap/plugins/ping"
 	"pingap/plugins/redirect"
@@ -19,6 +20,7 @@ func pluginList() []plugins.Factory {
 		basicauth.Factory(),
 		compression.Factory(),
 		imageoptim.Factory(),
+		limit.Factory(),
 		mock.Factory(),
 		ping.Factory(),
 		redirect.Factory(),

@@ -163,21 +163,23 @@ func TestDependenciesAreDecided(t *testing.T) {
 // External packages stay where they were decided to be.
 func TestExternalPackagesStayInTheirFolders(t *testing.T) {
 	where := map[string][]string{
-		"github.com/BurntSushi/toml":        {"config", "plugins/plugintest"},
-		"github.com/fsnotify/fsnotify":      {"control/source"},
-		"go.uber.org/zap":                   {"telemetry", "supervisor", "supervisor/*", "control", "control/*", "worker", "worker/*", "cmd/pingap"},
-		"github.com/cloudflare/tableflip":   {"cmd/pingap"},
-		"github.com/klauspost/compress":     {"plugins/compression"},
-		"github.com/andybalholm/brotli":     {"plugins/compression"},
+		"github.com/BurntSushi/toml":      {"config", "plugins/plugintest"},
+		"github.com/fsnotify/fsnotify":    {"control/source"},
+		"go.uber.org/zap":                 {"plugins", "plugins/*", "telemetry", "supervisor", "supervisor/*", "control", "control/*", "worker", "worker/*", "cmd/pingap"},
+		"github.com/cloudflare/tableflip": {"cmd/pingap"},
+		"golang.org/x/crypto/acme":        {"control/acme"},
+		"golang.org/x/net/idna":           {"control/acme"},
+		"golang.org/x/net/publicsuffix":   {"control/acme"},
+		"golang.org/x/net/http2":          {"e2e/load"}, // a judge that nobody here wrote
+		"golang.org/x/net/dns/dnsmessage": {"control/discovery/*"},
+		"github.com/miekg/dns":            {"e2e/backends"}, // one more
+		"golang.org/x/sys":                {"ipc", "arena", "arena/*", "supervisor", "supervisor/*", "control", "control/*", "worker", "worker/*", "cmd/pingap", "telemetry", "telemetry/*"},
+		"github.com/redis/go-redis/v9":    {"plugins/limit"},
+
 		"github.com/HugoSmits86/nativewebp": {"control/images"},
+		"github.com/andybalholm/brotli":     {"plugins/compression"},
+		"github.com/klauspost/compress":     {"plugins/compression"},
 		"golang.org/x/image":                {"control/images"},
-		"golang.org/x/crypto/acme":          {"control/acme"},
-		"golang.org/x/net/idna":             {"control/acme"},
-		"golang.org/x/net/publicsuffix":     {"control/acme"},
-		"golang.org/x/net/http2":            {"e2e/load"}, // a judge that nobody here wrote
-		"golang.org/x/net/dns/dnsmessage":   {"control/discovery/*"},
-		"github.com/miekg/dns":              {"e2e/backends"}, // one more
-		"golang.org/x/sys":                  {"ipc", "arena", "arena/*", "supervisor", "supervisor/*", "control", "control/*", "worker", "worker/*", "cmd/pingap", "telemetry", "telemetry/*"},
 	}
 	for _, s := range readTree(t).sources {
 		for _, imp := range s.imports {

@@ -14,10 +14,30 @@ import (
 // test ends. A variable of the environment "NAME" has the value "env NAME".
 func Build(t testing.TB, factory plugins.Factory, table string) *plugins.Instance {
 	t.Helper()
-	cfg := parse(t, factory, table)
-	instance, err := registry(factory).Build(cfg)
+	return build(t, registry(factory), parse(t, factory, table))
+}
+
+// BuildWith is Build with these variables of the environment only.
+func BuildWith(t testing.TB, factory plugins.Factory, table string, env map[string]string) *plugins.Instance {
+	t.Helper()
+	r := plugins.NewRegistry([]plugins.Factory{factory}, func(name string) (string, bool) {
+		v, set := env[name]
+		return v, set
+	})
+	return build(t, r, parse(t, factory, table))
+}
+
+// Serve is Build as in a worker, with these services.
+func Serve(t testing.TB, factory plugins.Factory, table string, services *plugins.Services) *plugins.Instance {
+	t.Helper()
+	return build(t, registry(factory).WithServices(services), parse(t, factory, table))
+}
+
+func build(t testing.TB, r *plugins.Registry, cfg *config.Plugin) *plugins.Instance {
+	t.Helper()
+	instance, err := r.Build(cfg)
 	if err != nil {
-		t.Fatalf("%s\n%v", table, err)
+		t.Fatalf("%v\n%v", cfg.Params, err)
 	}
 	t.Cleanup(func() {
 		if err := instance.Close(); err != nil {
