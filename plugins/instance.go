@@ -19,6 +19,8 @@ type Instance struct {
 
 	// Shadow has it asked and not obeyed: what it would do is counted and said.
 	Shadow bool
+	// Watched counts what it would have done then.
+	Watched Watched
 
 	closer   io.Closer
 	warnings []Problem
@@ -96,12 +98,13 @@ func NewChain(instances []*Instance) *Chain {
 			c.Response = append(c.Response, i)
 		}
 		switch {
+		case i.Shadow: // bodies are not copied
 		case i.BodyFilterer != nil && i.Step == UpstreamResponse:
 			c.UpstreamBody = append(c.UpstreamBody, i)
 		case i.BodyFilterer != nil:
 			c.Body = append(c.Body, i)
 		}
-		if i.Storer != nil && c.Storer == nil {
+		if i.Storer != nil && c.Storer == nil && !i.Shadow {
 			c.Storer = i
 		}
 	}

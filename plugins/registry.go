@@ -53,13 +53,24 @@ func (f *Factory) defect() string {
 	if f.Category == "" || f.Summary == "" || f.New == nil {
 		return "needs Category, Summary and New"
 	}
-	var names []string
-	for _, p := range f.Params {
+	return defectOf(f.Params, "category", "step", "remark")
+}
+
+// defectOf says what is wrong with the declaration of parameters, whose names may not be among those that are taken.
+func defectOf(params []Param, taken ...string) string {
+	for i := range params {
+		p := &params[i]
 		if p.Name == "" || p.Help == "" {
 			return "a parameter needs Name and Help"
 		}
-		if slices.Contains(append(names, "category", "step", "remark"), p.Name) {
+		if slices.Contains(taken, p.Name) {
 			return fmt.Sprintf("parameter %q is taken", p.Name)
+		}
+		if (p.Type == Tables) != (len(p.Table) > 0) {
+			return fmt.Sprintf("parameter %q needs the type Tables and a Table, or none of them", p.Name)
+		}
+		if defect := defectOf(p.Table); defect != "" {
+			return fmt.Sprintf("parameter %q: %s", p.Name, defect)
 		}
 		if p.Required && p.Default != nil {
 			return fmt.Sprintf("parameter %q is required and has a default", p.Name)
@@ -69,7 +80,7 @@ func (f *Factory) defect() string {
 				return fmt.Sprintf("default of parameter %q: %s", p.Name, problem)
 			}
 		}
-		names = append(names, p.Name)
+		taken = append(taken, p.Name)
 	}
 	return ""
 }
@@ -108,11 +119,11 @@ func (r *Registry) build(cfg *config.Plugin) (*Instance, []Problem) {
 		return nil, []Problem{problem}
 	}
 	params, shadow := f.shadow(cfg.Params)
-	p, problems := f.read(cfg.Step, params)
+	p, problems := f.read(cfg.Step, params, r.env)
 	if !p.complete {
 		return nil, problems
 	}
-	p.name, p.env, p.services = cfg.Name, r.env, r.services
+	p.name, p.services = cfg.Name, r.services
 	plugin, err := f.New(p)
 	if err != nil {
 		return nil, append(problems, problemsOf(err)...)

@@ -41,6 +41,14 @@ type Picture struct {
 	Speed   int    // of the encoder, 1 to 10; 0 for its default
 }
 
+// Logger returns a log with a name of its own; one that goes nowhere where there are no services.
+func (s *Services) Logger(name string) *zap.Logger {
+	if s == nil || s.Log == nil {
+		return zap.NewNop()
+	}
+	return s.Log.Named(name)
+}
+
 // Keep returns what make makes for a key, once a process: it outlives the instance, and applies. It is for state that must not be lost with a
 // change of parameters.
 func (s *Services) Keep(key string, make func() any) any {

@@ -31,10 +31,10 @@ type worker struct {
 	arena  *arena.Arena
 	proxy  *proxy.Proxy // any goroutine
 	build  *builder     // the build goroutine's while there is one
-	logs   *outlets     // any goroutine
-	gate   *accept.Gate // any goroutine
 	// services are what plugins are lent, one value as long as the process lives; any goroutine.
 	services *plugins.Services
+	logs     *outlets     // any goroutine
+	gate     *accept.Gate // any goroutine
 
 	variables variables // any goroutine
 	// sockets are the options for accepted connections; any goroutine.

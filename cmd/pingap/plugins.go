@@ -3,8 +3,13 @@ package main
 import (
 	"pingap/plugins"
 	basicauth "pingap/plugins/basic_auth"
+	combinedauth "pingap/plugins/combined_auth"
 	"pingap/plugins/compression"
+	"pingap/plugins/csrf"
+	forwardauth "pingap/plugins/forward_auth"
 	imageoptim "pingap/plugins/image_optim"
+	"pingap/plugins/jwt"
+	keyauth "pingap/plugins/key_auth"
 	"pingap/plugins/limit"
 	"pingap/plugins/mock"
 	"pingap/plugins/ping"
@@ -20,6 +25,11 @@ func pluginList() []plugins.Factory {
 		basicauth.Factory(),
 		compression.Factory(),
 		imageoptim.Factory(),
+		combinedauth.Factory(),
+		csrf.Factory(),
+		forwardauth.Factory(),
+		jwt.Factory(),
+		keyauth.Factory(),
 		limit.Factory(),
 		mock.Factory(),
 		ping.Factory(),

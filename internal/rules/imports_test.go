@@ -36,8 +36,8 @@ func arrows() []arrow {
 		{from: "worker/errorpage", to: []string{"worker/http1"}},                                                                      // 0016
 		{from: "worker/mirror", to: []string{"message", "worker/upstream", "worker/http1", "worker/http2/client", "worker/routines"}}, // 0016
 		{from: "worker/endpoints", to: []string{"config", "ipc", "arena", "worker/upstream"}},                                         // 0015
-		{from: "worker/pictures", to: []string{"ipc"}},                                                                                // 0018
 		{from: "worker/cache", to: []string{"message", "config"}},                                                                     // 0017
+		{from: "worker/pictures", to: []string{"ipc"}},                                                                                // 0018
 		{from: "worker/*", to: []string{"config", "config/*", "message", "arena", "arena/*", "telemetry"}},
 		{from: "worker", to: []string{"worker/*", "plugins", "ipc", "arena", "config", "config/*", "telemetry", "message"}},
 		{from: "plugins/cache", to: []string{"plugins", "message", "config", "arena", "worker/cache"}},
@@ -167,6 +167,7 @@ func TestExternalPackagesStayInTheirFolders(t *testing.T) {
 		"github.com/fsnotify/fsnotify":    {"control/source"},
 		"go.uber.org/zap":                 {"plugins", "plugins/*", "telemetry", "supervisor", "supervisor/*", "control", "control/*", "worker", "worker/*", "cmd/pingap"},
 		"github.com/cloudflare/tableflip": {"cmd/pingap"},
+		"github.com/golang-jwt/jwt/v5":    {"plugins/jwt"},
 		"golang.org/x/crypto/acme":        {"control/acme"},
 		"golang.org/x/net/idna":           {"control/acme"},
 		"golang.org/x/net/publicsuffix":   {"control/acme"},
