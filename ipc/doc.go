@@ -83,6 +83,9 @@
 //	UpstreamAdmin {drain|down|up}   UpstreamChanged | Refused  once all workers that accept know
 //	Rollback {version, wait}        Applied | Refused  make a kept version live, as Reload does with the source
 //
+//	worker -> maker of pictures (a child of control; an abstract socket, named by an item of State)
+//	Picture {from, to, data}        PictureMade        one for each connection
+//
 //	anyone -> anyone
 //	Unknown {of}                    -                  I do not know messages of this type
 //

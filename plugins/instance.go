@@ -22,7 +22,8 @@ type Instance struct {
 	// Watched counts what it would have done then.
 	Watched Watched
 
-	closer io.Closer
+	closer   io.Closer
+	warnings []Problem
 }
 
 func newInstance(name string, f *Factory, step Step, plugin Plugin) *Instance {
@@ -33,6 +34,12 @@ func newInstance(name string, f *Factory, step Step, plugin Plugin) *Instance {
 	i.BodyFilterer, _ = plugin.(BodyFilterer)
 	i.Storer, _ = plugin.(Storer)
 	i.closer, _ = plugin.(io.Closer)
+	if w, ok := plugin.(Warner); ok {
+		i.warnings = w.Warnings()
+	}
+	if placed, ok := plugin.(Placed); ok && step == NoStep {
+		i.Step = placed.BodyStep()
+	}
 	return i
 }
 

@@ -66,6 +66,12 @@ type BodyFilterer interface {
 	BodyFilter(*Exchange) Filter
 }
 
+// Placed is a BodyFilterer whose parameters say where it stands: at UpstreamResponse, before a Storer, or at Response. Without it the key
+// "step" says so.
+type Placed interface {
+	BodyStep() Step
+}
+
 // Filter transforms one response body as it passes. It belongs to one response.
 type Filter interface {
 	// Filter appends to dst what is to be sent for piece, and returns it. piece is valid during

@@ -47,6 +47,16 @@ type Problem struct {
 	Warning bool
 }
 
+// Warner is a plugin with something to say to whoever checks its table: parameters that are right and have no effect, say.
+type Warner interface {
+	Warnings() []Problem
+}
+
+// Warnf makes a Problem that lets the configuration pass.
+func Warnf(key, format string, args ...any) Problem {
+	return Problem{Key: key, Message: fmt.Sprintf(format, args...), Warning: true}
+}
+
 // problemsOf takes an error of New apart: joined errors are one problem each.
 func problemsOf(err error) []Problem {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {

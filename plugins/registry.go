@@ -90,6 +90,7 @@ func defectOf(params []Param, taken ...string) string {
 func (r *Registry) Check(category, step string, params map[string]any) []Problem {
 	instance, problems := r.build(&config.Plugin{Category: category, Step: step, Params: params})
 	if instance != nil {
+		problems = append(problems, instance.warnings...)
 		if err := instance.Close(); err != nil {
 			problems = append(problems, Problem{Message: err.Error()})
 		}

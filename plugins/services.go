@@ -2,6 +2,7 @@ package plugins
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"go.uber.org/zap"
@@ -37,6 +38,9 @@ type Figures struct {
 	Accepted   uint64 // requests that came, finished or not
 	Processing int64  // requests that are not finished
 }
+
+// ErrUnavailable is an error of a service that is not there now and may be later.
+var ErrUnavailable = errors.New("not available now")
 
 // Picture is an image that is to be made anew.
 type Picture struct {

@@ -170,7 +170,7 @@ func (w *worker) start(ctx context.Context, m *ipc.Message, s *ipc.Start) error 
 	if w.heart, err = newHeart(w.logs); err != nil {
 		return refuse(ipc.CodeResources, "", err)
 	}
-	w.services = &plugins.Services{Log: w.log.Named("plugin"), Arena: w.arena, Figures: w.figures, Tell: w.announce}
+	w.services = &plugins.Services{Log: w.log.Named("plugin"), Arena: w.arena, Figures: w.figures, Tell: w.announce, Images: w.makePicture}
 	w.build = w.newBuilder()
 	next, err := w.build.build(ctx, recipe{snapshot: open, number: s.Version, servers: w.addresses.led(w.addresses.list)})
 	if err != nil {

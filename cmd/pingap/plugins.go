@@ -6,11 +6,13 @@ import (
 	basicauth "pingap/plugins/basic_auth"
 	"pingap/plugins/cache"
 	combinedauth "pingap/plugins/combined_auth"
+	"pingap/plugins/compression"
 	"pingap/plugins/cors"
 	"pingap/plugins/csrf"
 	"pingap/plugins/directory"
 	forwardauth "pingap/plugins/forward_auth"
 	georestriction "pingap/plugins/geo_restriction"
+	imageoptim "pingap/plugins/image_optim"
 	iprestriction "pingap/plugins/ip_restriction"
 	"pingap/plugins/jwt"
 	keyauth "pingap/plugins/key_auth"
@@ -34,11 +36,13 @@ func pluginList() []plugins.Factory {
 		basicauth.Factory(),
 		cache.Factory(),
 		combinedauth.Factory(),
+		compression.Factory(),
 		cors.Factory(),
 		csrf.Factory(),
 		directory.Factory(),
 		forwardauth.Factory(),
 		georestriction.Factory(),
+		imageoptim.Factory(),
 		iprestriction.Factory(),
 		jwt.Factory(),
 		keyauth.Factory(),

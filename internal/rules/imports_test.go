@@ -37,12 +37,14 @@ func arrows() []arrow {
 		{from: "worker/mirror", to: []string{"message", "worker/upstream", "worker/http1", "worker/http2/client", "worker/routines"}}, // 0016
 		{from: "worker/endpoints", to: []string{"config", "ipc", "arena", "worker/upstream"}},                                         // 0015
 		{from: "worker/cache", to: []string{"message", "config"}},                                                                     // 0017
+		{from: "worker/pictures", to: []string{"ipc"}},                                                                                // 0018
 		{from: "worker/*", to: []string{"config", "config/*", "message", "arena", "arena/*", "telemetry"}},
 		{from: "worker", to: []string{"worker/*", "plugins", "ipc", "arena", "config", "config/*", "telemetry", "message"}},
 		{from: "plugins/cache", to: []string{"plugins", "message", "config", "arena", "worker/cache", "worker/cache/*"}},
 		{from: "plugins/*", to: []string{"plugins", "message", "config", "arena"}},
 		{from: "plugins", to: []string{"message", "config", "arena"}},
 		{from: "control/endpoints", to: []string{"config", "ipc", "arena", "arena/*", "telemetry", "control/discovery", "control/health"}}, // 0014
+		{from: "control/images", to: []string{"ipc"}},                                                                                      // 0018
 		{from: "control/*", to: []string{"config", "config/*", "telemetry", "arena", "arena/*"}},
 		{from: "control", to: []string{"control/*", "ipc", "arena", "arena/*", "config", "config/*", "telemetry"}},
 		{from: "supervisor", to: []string{"supervisor/*", "ipc", "arena", "telemetry", "config"}},
@@ -177,6 +179,11 @@ func TestExternalPackagesStayInTheirFolders(t *testing.T) {
 		"github.com/maypok86/otter/v2":    {"worker/cache"},
 		"golang.org/x/sys":                {"ipc", "arena", "arena/*", "supervisor", "supervisor/*", "control", "control/*", "worker", "worker/*", "cmd/pingap", "telemetry", "telemetry/*"},
 		"github.com/redis/go-redis/v9":    {"plugins/limit"},
+
+		"github.com/HugoSmits86/nativewebp": {"control/images"},
+		"github.com/andybalholm/brotli":     {"plugins/compression"},
+		"github.com/klauspost/compress":     {"plugins/compression"},
+		"golang.org/x/image":                {"control/images", "e2e"}, // there a judge
 	}
 	for _, s := range readTree(t).sources {
 		for _, imp := range s.imports {
