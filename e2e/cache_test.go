@@ -263,3 +263,44 @@ func TestACacheInMemoryStreamsAlong(t *testing.T) {
 		t.Errorf("an apply emptied the store: %v", labels)
 	}
 }
+
+// A stale response is used while it is fetched anew, and where that fails.
+func TestStaleResponsesAreUsedAndFetchedAnew(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n := asked.Add(1)
+		if r.URL.Path == "/fails" && n > 1 {
+			panic(http.ErrAbortHandler)
+		}
+		w.Header().Set("Cache-Control", "max-age=60, stale-while-revalidate=60, stale-if-error=60")
+		if r.URL.Path == "/fails" {
+			w.Header().Set("Cache-Control", "max-age=60, stale-if-error=60")
+		}
+		if n == 1 {
+			w.Header().Set("Age", "60")
+		}
+		_, _ = fmt.Fprint(w, n)
+	}))
+	t.Cleanup(server.Close)
+	addr := freePort(t)
+	i := start(t, cacheConf(addr, server.Listener.Addr().String(), fmt.Sprintf("directory = %q\n", openDir(t))))
+	mustGet(t, addr, "/a", 200)
+	if a := mustGet(t, addr, "/a", 200); string(a.body) != "1" || a.header.Get("X-Cache") != "updating" {
+		t.Errorf("%s %v", a.body, a.header)
+	}
+	i.eventually("the new one", func() error {
+		a, err := fetch(addr, get("/a"))
+		if err == nil && (string(a.body) != "2" || a.header.Get("X-Cache") != "hit") {
+			err = fmt.Errorf("%s %v", a.body, a.header)
+		}
+		return err
+	})
+	asked.Store(0)
+	mustGet(t, addr, "/fails", 200)
+	for range 3 {
+		if a := mustGet(t, addr, "/fails", 200); string(a.body) != "1" || a.header.Get("X-Cache") != "stale" {
+			t.Errorf("%s %v", a.body, a.header)
+		}
+	}
+}

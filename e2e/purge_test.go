@@ -59,14 +59,6 @@ func storeInBoth(t *testing.T, addr string, last *atomic.Int64) int64 {
 	return 0
 }
 
-func purge(t *testing.T, addr string) {
-	t.Helper()
-	a, err := fetch(addr, send("PURGE", "/page", ""))
-	if err != nil || a.status != 204 {
-		t.Fatalf("purge: %+v, %v", a, err)
-	}
-}
-
 // A purge is answered when nobody has the old answer any more.
 func TestAPurgeReachesAllWorkers(t *testing.T) {
 	up, last := counting(t)
@@ -74,7 +66,7 @@ func TestAPurgeReachesAllWorkers(t *testing.T) {
 	start(t, insert(proxyConf(addr, up, storedPlugin), "locations.all", cachedKeys))
 	for range 5 {
 		old := storeInBoth(t, addr, last)
-		purge(t, addr)
+		must(t, purge(addr, "/page", 204))
 		for range 40 {
 			c := dial(t, addr)
 			if n := numberOf(t, c); n <= old {
@@ -82,7 +74,7 @@ func TestAPurgeReachesAllWorkers(t *testing.T) {
 			}
 			c.close()
 		}
-		purge(t, addr)
+		must(t, purge(addr, "/page", 204))
 	}
 }
 
@@ -98,7 +90,7 @@ func TestAPurgeReachesWorkersThatDrain(t *testing.T) {
 	}
 	i.mustVerb("roll", "--wait")
 	newer := storeInBoth(t, addr, last)
-	purge(t, addr)
+	must(t, purge(addr, "/page", 204))
 	if n := numberOf(t, open); n <= newer {
 		t.Errorf("the worker that drains answers with %d, purged were all up to %d", n, newer)
 	}

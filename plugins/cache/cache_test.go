@@ -60,11 +60,11 @@ func stores(t *testing.T, table string, test func(t *testing.T, f *fixture)) {
 
 // result is what the client gets.
 type result struct {
-	status                int
-	body, label, location string
-	fields                []message.Field
-	asked                 string // the fields that the upstream got; empty where it was not asked
-	refresh               bool
+	status      int
+	body, label string
+	fields      []message.Field
+	asked       string // the fields that the upstream got; empty where it was not asked
+	refresh     bool
 }
 
 func (r *result) field(name string) string {

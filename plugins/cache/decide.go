@@ -87,10 +87,12 @@ func (c *cached) updating(e *plugins.Exchange, m *miss, now int64) plugins.Decis
 	var st *state
 	if refresh { // the state has an object of its own: files are closed by who has them
 		again := *m
-		if again.object = c.cache.Find(m.key, c.key(nil, e), e.Request.Fields.List()); again.object != nil {
+		again.object = c.cache.Find(m.key, c.key(nil, e), e.Request.Fields.List())
+		if again.object != nil && again.object.Judge(&m.directives, now) == cache.Updating {
 			st = c.begin(e, &again)
 			st.refresh = true
-		} else {
+		} else { // it is gone, or another worker has just fetched it
+			again.object.Close()
 			c.cache.Refreshed(m.key, 0)
 		}
 	}

@@ -15,8 +15,8 @@ type Cache struct {
 
 	mu         sync.Mutex
 	flights    map[Key]*Flight
-	refreshing map[Key]int64 // until when nobody else refreshes, ns since 1970
-	marks      sync.Mutex    // one at a time reads a mark and writes it
+	refreshing map[Key]refresh
+	marks      sync.Mutex // one at a time reads a mark and writes it
 	rules      rules
 }
 
@@ -24,7 +24,7 @@ type Cache struct {
 func NewMemory(maxBytes int64) *Cache { return newCache(newMemory(maxBytes)) }
 
 func newCache(s store) *Cache {
-	return &Cache{store: s, flights: map[Key]*Flight{}, refreshing: map[Key]int64{}}
+	return &Cache{store: s, flights: map[Key]*Flight{}, refreshing: map[Key]refresh{}}
 }
 
 // Find returns the stored response to a request: k is the key of text, fields are those of the request. Nil for none.
@@ -139,16 +139,23 @@ func (c *Cache) newMark(k Key, text string, names []string, request []message.Fi
 // Remove forgets what is stored under a key, whatever it varies by.
 func (c *Cache) Remove(k Key) { c.store.remove(k) }
 
-// Refresh reports whether the caller is to fetch a stale response anew: nobody else does until then.
+// refresh is a response that is being fetched anew.
+type refresh struct {
+	until int64 // when somebody else may, ns since 1970
+	lock  *lock // over all workers; nil for none
+}
+
+// Refresh reports whether the caller is to fetch a stale response anew: nobody else does until then, or Refreshed.
 func (c *Cache) Refresh(k Key, now, until int64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.refreshing[k] > now {
+	if c.refreshing[k].until > now {
 		return false
 	}
 	if len(c.refreshing) >= maxRefreshing {
-		for key, end := range c.refreshing {
-			if end <= now {
+		for key, r := range c.refreshing {
+			if r.until <= now {
+				r.lock.release()
 				delete(c.refreshing, key)
 			}
 		}
@@ -156,20 +163,28 @@ func (c *Cache) Refresh(k Key, now, until int64) bool {
 			return false
 		}
 	}
-	c.refreshing[k] = until
+	r := refresh{until: until}
+	if c.files != nil {
+		got, err := c.files.locks.try(lockOf(k))
+		if got == nil && err == nil {
+			return false // another worker does, or a request waits for the response
+		}
+		r.lock = got
+	}
+	c.refreshing[k] = r
 	return true
 }
 
 // maxRefreshing bounds how many responses are being fetched anew.
 const maxRefreshing = 4096
 
-// Refreshed says that the response was fetched anew, or that it could not: then nobody tries again before then.
+// Refreshed says that the response was fetched anew, or that it could not: then this worker does not try again before then.
 func (c *Cache) Refreshed(k Key, again int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if again > 0 {
-		c.refreshing[k] = again
-		return
-	}
+	c.refreshing[k].lock.release()
 	delete(c.refreshing, k)
+	if again > 0 {
+		c.refreshing[k] = refresh{until: again}
+	}
 }
