@@ -125,6 +125,11 @@ func (l *loader) checkPlugin(e *entry, p *Plugin) {
 	if l.opt.KnownPlugin != nil && l.opt.KnownPlugin(p.Name) != Unknown {
 		l.warn(e.problem("the built-in plugin of this name is used in its place"))
 	}
+	if l.opt.PluginUpstreams != nil {
+		for _, r := range l.opt.PluginUpstreams(p.Category, p.Params) {
+			l.checkUpstreamName(e, r.Name, parameterPath(r.Key)...)
+		}
+	}
 	if l.opt.PluginChecker == nil || p.Category == "" {
 		return
 	}

@@ -65,17 +65,22 @@ func (l *loader) checkRewrite(e *entry, loc *Location) {
 
 // checkTarget judges the names of the upstream and of the plugins.
 func (l *loader) checkTarget(e *entry, loc *Location) {
-	if up := loc.Upstream; up != "" && !strings.HasPrefix(up, "$") && l.entries[KindUpstream][up] == nil && !l.broken {
-		l.fail(e.problem(fmt.Sprintf("upstream %q is not defined%s", clip(up), l.suggestEntry(up, KindUpstream)), "upstream"))
+	if !strings.HasPrefix(loc.Upstream, "$") {
+		l.checkUpstreamName(e, loc.Upstream, "upstream")
 	}
-	if up := loc.Mirror; up != "" && l.entries[KindUpstream][up] == nil && !l.broken {
-		l.fail(e.problem(fmt.Sprintf("upstream %q is not defined%s", clip(up), l.suggestEntry(up, KindUpstream)), "mirror"))
-	}
+	l.checkUpstreamName(e, loc.Mirror, "mirror")
 	if loc.Upstream == "" && len(loc.Plugins) == 0 {
 		l.warn(e.problem("the location has neither an upstream nor a plugin, it answers 503"))
 	}
 	for i, name := range loc.Plugins {
 		l.checkPluginName(e, i, name)
+	}
+}
+
+// checkUpstreamName judges the name of an upstream at a path of an entry; empty is none.
+func (l *loader) checkUpstreamName(e *entry, name string, path ...string) {
+	if name != "" && l.entries[KindUpstream][name] == nil && !l.broken {
+		l.fail(e.problem(fmt.Sprintf("upstream %q is not defined%s", clip(name), l.suggestEntry(name, KindUpstream)), path...))
 	}
 }
 

@@ -20,6 +20,8 @@ type Options struct {
 	// PluginChecker checks one plugin: its category, its step and its parameters (all
 	// keys but category, step and remark). nil checks nothing.
 	PluginChecker func(name, category, step string, params map[string]any) []PluginProblem
+	// PluginUpstreams returns the upstreams that a plugin's parameters name. nil returns none.
+	PluginUpstreams func(category string, params map[string]any) []Reference
 	// KnownPlugin says whether a plugin name that no table defines exists ("pingap:ping").
 	// nil accepts every name that starts with "pingap:".
 	KnownPlugin func(name string) Availability
@@ -50,6 +52,9 @@ type PluginProblem struct {
 	Message string // what was expected
 	Warning bool   // default it refuses the configuration
 }
+
+// Reference is the name of another object in a plugin's parameter.
+type Reference struct{ Key, Name string }
 
 // maxProblems bounds each list of a report; beyond it only the number is told.
 const maxProblems = 1000

@@ -48,8 +48,13 @@ func knownTestPlugin(name string) Availability {
 	return Unknown
 }
 
+func upstreamOfTestPlugin(_ string, params map[string]any) []Reference {
+	name, _ := params["upstream"].(string)
+	return []Reference{{Key: "upstream", Name: name}}
+}
+
 func testOptions() Options {
-	return Options{PluginChecker: checkTestPlugin, KnownPlugin: knownTestPlugin}
+	return Options{PluginChecker: checkTestPlugin, PluginUpstreams: upstreamOfTestPlugin, KnownPlugin: knownTestPlugin}
 }
 
 func loadText(t *testing.T, text string, opt Options) (*Config, Report) {

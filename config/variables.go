@@ -11,7 +11,7 @@ import (
 const maxVariableName = 128
 
 // Variables are the names of all environment variables that may stand in values which are made while serving: in header
-// values ($NAME), also in parameters of plugins, and in access logs ({$NAME}). They are sorted. Names of variables of a
+// values ($NAME), also in parameters of plugins, which may be a variable as a whole ($ENV:NAME), and in access logs ({$NAME}). They are sorted. Names of variables of a
 // request, such as $host, may be among them.
 func (c *Config) Variables() []string {
 	found := map[string]bool{}
@@ -34,10 +34,14 @@ func (c *Config) Variables() []string {
 	return slices.Sorted(maps.Keys(found))
 }
 
-// addParameter looks through a value of a plugin's parameters. Each text in it may be a header.
+// addParameter looks through a value of a plugin's parameters. Each text in it may be a header, or a variable.
 func addParameter(found map[string]bool, value any) {
 	switch v := value.(type) {
 	case string:
+		if name, ok := strings.CutPrefix(v, "$ENV:"); ok {
+			addVariable(found, name)
+			return
+		}
 		addHeaderVariable(found, v)
 	case []any:
 		for _, item := range v {

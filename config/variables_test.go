@@ -23,8 +23,10 @@ category = "limit"
 set_headers = ["X-A:$IN_LIST"]
 text = "$NO"
 rules = [{ tag = "ip", value = "X:$IN_TABLE" }]
+secret = "$ENV:WHOLE"
+keys = ["$ENV:IN_LIST_WHOLE", "$ENV:", "$ENV:NO NO"]
 `)
-	want := []string{"ADDED", "IN_LIST", "IN_TABLE", "REGION", "SET", "a-b", "host", "lower_1"}
+	want := []string{"ADDED", "IN_LIST", "IN_LIST_WHOLE", "IN_TABLE", "REGION", "SET", "WHOLE", "a-b", "host", "lower_1"}
 	if got := c.Variables(); !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}

@@ -71,8 +71,11 @@ func (p *process) resumeBackends(ctx context.Context, then func(context.Context)
 		if snapshot != nil {
 			if _, s, err := readSnapshot(snapshot); err != nil {
 				p.log.Error("backends are not looked after", zap.Error(err))
-			} else if err := p.backends.Adopt(s); err != nil {
-				p.log.Error("some backends are not looked after", zap.Error(err))
+			} else {
+				p.offerPictures(ctx, s)
+				if err := p.backends.Adopt(s); err != nil {
+					p.log.Error("some backends are not looked after", zap.Error(err))
+				}
 			}
 		}
 		p.post(ctx, then)
@@ -122,6 +125,7 @@ func (p *process) stage(ctx context.Context, snapshot *os.File, then func(contex
 	p.wg.Go(func() { // ends within the bounds of Stage
 		_, s, err := readSnapshot(snapshot)
 		if err == nil {
+			p.offerPictures(ctx, s)
 			err = p.backends.Stage(ctx, s)
 		}
 		if err != nil {

@@ -32,6 +32,7 @@ type process struct {
 	arena    *arena.Arena  // shared with all workers; nil where the supervisor gave none
 	backends *endpoints.Directory
 	checker  *health.Checker
+	pictures pictures
 	stale    bool        // the supervisor has items of a control process before this one
 	given    [2]*os.File // the folder in it and its key, opened by the supervisor; nil where this process may do so itself
 

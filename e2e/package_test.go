@@ -102,7 +102,7 @@ func packageDeb(t *testing.T, dir string) {
 	b.answers(own)
 	b.run("dpkg -P pingap")
 	b.nothingRuns()
-	b.run("for p in /etc/pingap /var/lib/pingap /var/log/pingap /run/pingap /etc/logrotate.d/pingap; do test ! -e $p || exit 1; done")
+	b.run("for p in /etc/pingap /var/lib/pingap /var/log/pingap /var/cache/pingap /run/pingap /etc/logrotate.d/pingap; do test ! -e $p || exit 1; done")
 	b.run("getent passwd pingap && ! systemctl cat pingap 2>/dev/null")
 }
 
@@ -121,7 +121,7 @@ func packageRPM(t *testing.T, dir string) {
 	b.answers(own)
 	b.run("rpm -e pingap")
 	b.nothingRuns()
-	b.run("test -e /etc/pingap/pingap.toml.rpmsave -a -d /var/log/pingap")
+	b.run("test -e /etc/pingap/pingap.toml.rpmsave -a -d /var/log/pingap -a ! -e /var/cache/pingap")
 }
 
 // A port that somebody else has does not leave the package half installed, and the reason is said.

@@ -30,6 +30,7 @@
 //	Stop                            -                  exit 0 at once
 //	TicketKeys                      -                  for TLS session tickets; also to draining workers
 //	State {items}                   StateTaken         certificates, answers to challenges, backends; also to draining workers
+//	Announce {topic, body}          Announced          what a worker or control says to all; also to draining workers
 //	ArenaPart {index}               -                  more shared memory; also to draining workers
 //	StatusRequest                   Status             the heartbeat, now
 //	Resync {epoch}                  Status             a new supervisor owns you
@@ -41,6 +42,7 @@
 //	Status                          -                  each second from the serving path; 10 s without one is death
 //	Gone                            -                  drained; the exit follows
 //	Orphan {listeners, arena, ...}  Resync             first message to whoever connects to the rescue socket
+//	Announce {topic, body}          Announced | Refused  once all workers that serve have heard it, or were too slow
 //
 //	supervisor -> control
 //	ControlStart                    Ready              answers Hello; control loads and proposes only if sha is empty
@@ -63,6 +65,7 @@
 //	ArenaGrow {records, counters}   ArenaGrown | Refused  after ArenaPart to all workers
 //	State {items}                   StateTaken | Refused  once all active workers have it, or were too slow
 //	StateRequest {kind, after}      State              what it keeps of control's items, a part at a time
+//	Announce {topic, body}          Announced | Refused  as from a worker
 //
 //	new supervisor -> old supervisor (over the socket that tableflip carries)
 //	HandoverRequest                 Handover | Refused everything; the old one reads and sends nothing from then on
@@ -79,6 +82,9 @@
 //	                                                   until all parts are there
 //	UpstreamAdmin {drain|down|up}   UpstreamChanged | Refused  once all workers that accept know
 //	Rollback {version, wait}        Applied | Refused  make a kept version live, as Reload does with the source
+//
+//	worker -> maker of pictures (a child of control; an abstract socket, named by an item of State)
+//	Picture {from, to, data}        PictureMade        one for each connection
 //
 //	anyone -> anyone
 //	Unknown {of}                    -                  I do not know messages of this type

@@ -49,6 +49,7 @@ const (
 	StateCertificate     = "certificate"      // issued; key: name of its table, body: Certificate
 	StateToken           = "token"            // of http-01; key: the token, body: the key authorization
 	StateALPNCertificate = "alpn_certificate" // of tls-alpn-01; key: the domain, body: Certificate
+	StatePictures        = "pictures"         // where pictures are made anew; key: PicturesKey, body: a token of PicturesToken bytes and the name of an abstract socket
 )
 
 // StateItem is something that all workers are to know and that is no configuration.

@@ -56,3 +56,7 @@ func (UpstreamChanged) Type() Type { return TypeUpstreamChanged }
 func (ArenaGrow) Type() Type       { return TypeArenaGrow }
 func (ArenaGrown) Type() Type      { return TypeArenaGrown }
 func (ArenaPart) Type() Type       { return TypeArenaPart }
+func (Announce) Type() Type        { return TypeAnnounce }
+func (Announced) Type() Type       { return TypeAnnounced }
+func (Picture) Type() Type         { return TypePicture }
+func (PictureMade) Type() Type     { return TypePictureMade }

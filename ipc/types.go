@@ -7,7 +7,7 @@ import (
 
 // Type names a message on the wire. Numbers are never reused: 1-31 both ways, 32-95 supervisor to
 // worker, 96-159 worker to supervisor, 160-223 control and supervisor, 224-255 client and control,
-// 256-287 supervisor and supervisor. 37 and 38 were listeners by messages of their own.
+// 256-287 supervisor and supervisor, 288-319 worker and the maker of pictures. 37 and 38 were listeners by messages of their own.
 type Type uint16
 
 // The message types; doc.go says who sends each to whom and what answers it.
@@ -21,6 +21,8 @@ const (
 	TypeLogsTaken     Type = 7
 	TypeState         Type = 8
 	TypeStateTaken    Type = 9
+	TypeAnnounce      Type = 10
+	TypeAnnounced     Type = 11
 
 	TypeStart       Type = 32
 	TypeActivate    Type = 33
@@ -74,6 +76,9 @@ const (
 
 	TypeHandoverRequest Type = 256
 	TypeHandover        Type = 257
+
+	TypePicture     Type = 288
+	TypePictureMade Type = 289
 )
 
 // Body is the content of a message: one struct per type, JSON on the wire. Adding a field is
@@ -88,7 +93,8 @@ var known = index(Unknown{}, Hello{}, Ready{}, Stop{}, StatusRequest{}, LogFDs{}
 	ControlStart{}, Propose{}, Applied{}, Refused{}, StatusAll{}, Reload{}, Reopen{}, Reopened{}, Stopping{},
 	Roll{}, Upgrade{}, Upgraded{}, HistoryRequest{}, History{}, HandoverRequest{}, Handover{},
 	ConfigRead{}, ConfigPart{}, Rollback{}, State{}, StateTaken{}, TicketKeys{},
-	ArenaGrow{}, ArenaGrown{}, ArenaPart{}, StateRequest{}, UpstreamAdmin{}, UpstreamChanged{})
+	ArenaGrow{}, ArenaGrown{}, ArenaPart{}, StateRequest{}, UpstreamAdmin{}, UpstreamChanged{},
+	Announce{}, Announced{}, Picture{}, PictureMade{})
 
 func index(all ...Body) map[Type]reflect.Type {
 	m := make(map[Type]reflect.Type, len(all))

@@ -148,3 +148,38 @@ func (r *Record) Capture(name string) ([]byte, bool) {
 	}
 	return nil, false
 }
+
+// CopyFrom makes r a copy of another record, of which the heads can be changed. The views are shared: their memory must stay.
+func (r *Record) CopyFrom(other *Record) {
+	request, response, captures, id := r.Request, r.Response, r.Captures[:0], r.RequestID[:0]
+	*r = *other
+	r.Request.mem, r.Request.normal = request.mem[:0], nil
+	r.Request.Fields, r.Response.Fields = request.Fields, response.Fields
+	r.Request.Fields.CopyFrom(&other.Request.Fields)
+	r.Response.Fields.CopyFrom(&other.Response.Fields)
+	r.Captures = append(captures, other.Captures...)
+	r.RequestID = append(id, other.RequestID...)
+}
+
+// Detach gives what a record has of a request memory of its own, so that it can outlive that. The response is forgotten.
+func (r *Record) Detach() {
+	var mem []byte
+	own := func(view []byte) []byte {
+		start := len(mem)
+		mem = append(mem, view...)
+		return mem[start:len(mem):len(mem)]
+	}
+	q := &r.Request
+	q.Method = own(q.Method)
+	q.SetTarget(own(q.Target))
+	q.Host = own(q.Host)
+	for i := range q.Fields.list {
+		f := &q.Fields.list[i]
+		f.Name, f.Value = own(f.Name), own(f.Value)
+	}
+	for i := range r.Captures {
+		r.Captures[i].Value = own(r.Captures[i].Value)
+	}
+	r.ClientIPText = own(r.ClientIPText)
+	r.Response.Reset()
+}

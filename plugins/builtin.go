@@ -10,14 +10,19 @@ import (
 // pingap:admin gets its parameters from the command line.
 func builtins() []*config.Plugin {
 	return []*config.Plugin{
-		{Name: "pingap:acceptEncodingAdjustment", Category: "accept_encoding"},
+		{Name: "pingap:acceptEncodingAdjustment", Category: "accept_encoding",
+			Params: map[string]any{"encodings": "zstd, br, gzip", "only_one_encoding": true}},
 		{Name: "pingap:admin", Category: "admin"},
-		{Name: "pingap:compression", Category: "compression"},
-		{Name: "pingap:compressionUpstream", Category: "compression"},
+		{Name: "pingap:compression", Category: "compression", Params: compressionLevels("")},
+		{Name: "pingap:compressionUpstream", Category: "compression", Params: compressionLevels("upstream")},
 		{Name: "pingap:ping", Category: "ping", Params: map[string]any{"path": "/ping"}},
 		{Name: "pingap:requestId", Category: "request_id"},
-		{Name: "pingap:stats", Category: "stats"},
+		{Name: "pingap:stats", Category: "stats", Params: map[string]any{"path": "/stats"}},
 	}
+}
+
+func compressionLevels(mode string) map[string]any {
+	return map[string]any{"gzip_level": int64(6), "br_level": int64(6), "zstd_level": int64(6), "mode": mode}
 }
 
 // categories are all that Pingap has. One without a factory is not built yet: its plugins warn and

@@ -13,17 +13,24 @@ import (
 )
 
 // read checks a table against the declarations of f: all problems at once, and what could be read.
-func (f *Factory) read(step string, raw map[string]any) (*Parameters, []Problem) {
-	p := &Parameters{declared: f.Params, values: map[string]any{}, present: map[string]bool{}}
+func (f *Factory) read(step string, raw map[string]any, env func(string) (string, bool)) (*Parameters, []Problem) {
+	p := newParameters(f.Params, env)
 	var problems []Problem
 	var wrong string
 	if p.step, wrong = f.readStep(step); wrong != "" {
 		problems = append(problems, Problem{Key: "step", Message: wrong})
 	}
 	problems = append(problems, f.unknownKeys(raw)...)
-	before := len(problems)
-	for i := range f.Params {
-		param := &f.Params[i]
+	unread := p.fill(raw)
+	p.complete = len(unread) == 0
+	return p, append(problems, unread...)
+}
+
+// fill reads what is declared, and says what could not be read.
+func (p *Parameters) fill(raw map[string]any) []Problem {
+	var problems []Problem
+	for i := range p.declared {
+		param := &p.declared[i]
 		given, ok := raw[param.Name]
 		if !ok || given == "" { // an empty text counts as absent
 			if problem := p.fallBack(param); problem != "" {
@@ -31,15 +38,32 @@ func (f *Factory) read(step string, raw map[string]any) (*Parameters, []Problem)
 			}
 			continue
 		}
-		v, problem := param.read(given)
-		if problem != "" {
-			problems = append(problems, Problem{Key: param.Name, Message: problem})
+		v, wrong := p.readOne(param, given)
+		if len(wrong) > 0 {
+			problems = append(problems, wrong...)
 			continue
 		}
 		p.values[param.Name], p.present[param.Name] = v, true
 	}
-	p.complete = len(problems) == before
-	return p, problems
+	return problems
+}
+
+// readOne reads what a table gives for a parameter.
+func (p *Parameters) readOne(param *Param, given any) (any, []Problem) {
+	if param.Type == Tables {
+		return p.readTables(param, given)
+	}
+	if param.Secret {
+		var problem string
+		if given, problem = fromEnvironment(given, p.env); problem != "" {
+			return nil, []Problem{{Key: param.Name, Message: problem}}
+		}
+	}
+	v, problem := param.read(given)
+	if problem != "" {
+		return nil, []Problem{{Key: param.Name, Message: problem}}
+	}
+	return v, nil
 }
 
 // modeKey is the parameter by which every plugin can be watched; some have other modes of their own.
@@ -228,6 +252,8 @@ func (t Type) words() string {
 		return "a size such as \"10mb\" or a number of bytes"
 	case Regex:
 		return "a regular expression"
+	case Tables:
+		return "an array of tables"
 	}
 	return "text"
 }

@@ -40,7 +40,7 @@ func TestReferenceShowsEveryDeclaration(t *testing.T) {
 		"### probe\n\nFor tests. Step: `request` (default) or `early_request`.\n",
 		"### tail\n\nFor tests. Step: fixed, acts on responses.\n",
 		"| `count` | integer, 2 to 9 | `3` | h |\n", "| `text` | text | `\"dear\"` | h |\n", "| `choice` | text: `a`, `b` |  | h |\n",
-		"| `must` | text | required | Say it. |\n", "| `key` | regular expression |  | h Secret: never printed. |\n",
+		"| `must` | text | required | Say it. |\n", "| `key` | regular expression |  | h Secret: never printed; `$ENV:NAME` takes it from the environment. |\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("lacks %q in\n%s", want, text)
@@ -68,5 +68,79 @@ func TestAnswersAreBuiltWithKnownNames(t *testing.T) {
 	a := Text(418, "tea")
 	if a.Status != 418 || string(a.Body) != "tea" || len(a.Fields) != 1 || !regexp.MustCompile(`^text/plain`).Match(a.Fields[0].Value) {
 		t.Errorf("%+v", a)
+	}
+}
+
+// told counts its ends, and panics when it is told to.
+type told struct {
+	n        int
+	complete bool
+	panics   bool
+}
+
+func (e *told) End(complete bool) {
+	e.n++
+	e.complete = complete
+	if e.panics {
+		panic("a bug")
+	}
+}
+
+func TestAnExchangeTellsEachEnderOnceEvenAfterAPanic(t *testing.T) {
+	var e Exchange
+	first, second, rude, state := &told{}, &told{}, &told{panics: true}, &told{}
+	e.AtEnd(first)
+	e.AtEnd(rude)
+	e.AtEnd(second)
+	e.State = state
+	for range 5 {
+		func() {
+			defer func() { _ = recover() }()
+			e.End(true)
+		}()
+	}
+	for _, x := range []*told{first, second, rude, state} {
+		if x.n != 1 || !x.complete {
+			t.Errorf("told %d times", x.n)
+		}
+	}
+	if e.HasEnd() {
+		t.Error("somebody still waits")
+	}
+	e.AtEnd(first)
+	e.State = "no ender"
+	if !e.HasEnd() {
+		t.Error("nobody waits")
+	}
+	e.Reset()
+	if e.HasEnd() || e.State != nil {
+		t.Error("not forgotten")
+	}
+}
+
+func TestAnInstanceInShadowModeGetsNoBodiesAndStoresNothing(t *testing.T) {
+	all := struct {
+		BodyFilterer
+		Storer
+	}{}
+	c := NewChain([]*Instance{{Shadow: true, BodyFilterer: all, Storer: all}, {Shadow: true, Step: UpstreamResponse, BodyFilterer: all}})
+	if c.Storer != nil || c.Body != nil || c.UpstreamBody != nil {
+		t.Errorf("%+v", c)
+	}
+}
+
+func TestWhatAnInstanceWouldHaveDoneIsSaidOnceASecond(t *testing.T) {
+	var w Watched
+	for _, c := range []struct {
+		at    int64
+		count uint64
+		say   bool
+	}{{0, 1, true}, {1, 0, false}, {sayEvery - 1, 0, false}, {sayEvery + 1, 3, true}, {3 * sayEvery, 1, true}} {
+		if count, say := w.Would(c.at); count != c.count || say != c.say {
+			t.Errorf("at %d: %d %t", c.at, count, say)
+		}
+	}
+	if w.Answered.Load() != 5 {
+		t.Errorf("%d in all", w.Answered.Load())
 	}
 }

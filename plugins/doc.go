@@ -25,6 +25,6 @@
 // # Process
 //
 // Plugins run in workers, on the goroutine of the connection: they may block. They keep no
-// reference to an Exchange or to bytes of it after the step returns, know neither engine nor
-// other plugins, and start no goroutine without a Close that ends it. Control builds them too, to check parameters.
+// reference to an Exchange or to bytes of it after the step returns (a Filter that is an Ender may keep the Exchange until its End), know
+// neither engine nor other plugins, and start no goroutine without a Close that ends it. Control builds them too, to check parameters.
 package plugins

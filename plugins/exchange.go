@@ -18,13 +18,17 @@ type Exchange struct {
 	// decided is done. Delays are left out.
 	Shadow bool
 
+	// State belongs to the location's Storer, from its Decide on. With Decision.Refresh it goes over to the exchange in the background. One that is an
+	// Ender is told like those of AtEnd: when the exchange that has it is over, or when there was no room for it.
+	State any
+
 	enders []Ender
 }
 
 // Reset forgets the exchange and keeps memory and connection.
 func (e *Exchange) Reset() {
 	e.Record.Reset()
-	e.UpstreamOverride, e.Shadow = "", false
+	e.UpstreamOverride, e.Shadow, e.State = "", false, nil
 	clear(e.enders)
 	e.enders = e.enders[:0]
 }
@@ -32,14 +36,27 @@ func (e *Exchange) Reset() {
 // AtEnd has something told when the exchange is over, the last first. It is for what a Decider holds until then.
 func (e *Exchange) AtEnd(x Ender) { e.enders = append(e.enders, x) }
 
-// End tells all that wait for it. The proxy calls it, once an exchange.
+// End tells all that wait for it, and the State. The proxy calls it, once an exchange; after a panic it is to be called again, for the rest.
 func (e *Exchange) End(complete bool) {
-	for i := len(e.enders) - 1; i >= 0; i-- {
-		x := e.enders[i]
-		e.enders[i] = nil
+	for n := len(e.enders); n > 0; n = len(e.enders) {
+		x := e.enders[n-1]
+		e.enders[n-1] = nil
+		e.enders = e.enders[:n-1]
 		x.End(complete)
 	}
-	e.enders = e.enders[:0]
+	if x, ok := e.State.(Ender); ok {
+		e.State = nil
+		x.End(complete)
+	}
+}
+
+// HasEnd reports whether somebody waits for the end.
+func (e *Exchange) HasEnd() bool {
+	if len(e.enders) > 0 {
+		return true
+	}
+	_, ok := e.State.(Ender)
+	return ok
 }
 
 // SetRequestID records the id of the request for log, trace and error page; it is copied.

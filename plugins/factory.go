@@ -13,6 +13,7 @@ const (
 	Duration      // text such as "1m 30s"
 	Size          // bytes: integer, or text such as "10mb"
 	Regex         // text that must compile
+	Tables        // array of tables
 )
 
 // Param declares one parameter of a plugin. -t, the reference and the forms of the panel are made from it.
@@ -30,7 +31,11 @@ type Param struct {
 	Min, Max int64
 	// Enum lists the allowed texts of a String; empty allows any.
 	Enum []string
-	// Secret keeps the value out of every message.
+	// Table declares the keys of each table of Tables.
+	Table []Param
+	// Upstream says that a String is the name of an upstream, which must be in the configuration.
+	Upstream bool
+	// Secret keeps the value of a text, or of a list of texts, out of every message. "$ENV:NAME" takes it from the environment.
 	Secret bool
 	// Help says in a sentence what the parameter does.
 	Help string

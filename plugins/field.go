@@ -38,3 +38,38 @@ func CheckFieldName(name string) error {
 	}
 	return nil
 }
+
+// Disown removes every field that a backend could take for the one called name: who may write it is the plugin alone. Some
+// peers read an underscore as a dash.
+func Disown(fields *message.Fields, name string) {
+	for i := 0; i < fields.Len(); {
+		if spelled := fields.List()[i].Name; sameField(spelled, name) {
+			fields.Del(string(spelled)) // perhaps several, all from here on
+			continue
+		}
+		i++
+	}
+}
+
+// sameField compares names without case, and takes underscores for dashes.
+func sameField(a []byte, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if foldName(a[i]) != foldName(b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func foldName(c byte) byte {
+	switch {
+	case c == '_':
+		return '-'
+	case c >= 'A' && c <= 'Z':
+		return c | 0x20
+	}
+	return c
+}

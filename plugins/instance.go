@@ -19,8 +19,11 @@ type Instance struct {
 
 	// Shadow has it asked and not obeyed: what it would do is counted and said.
 	Shadow bool
+	// Watched counts what it would have done then.
+	Watched Watched
 
-	closer io.Closer
+	closer   io.Closer
+	warnings []Problem
 }
 
 func newInstance(name string, f *Factory, step Step, plugin Plugin) *Instance {
@@ -31,6 +34,12 @@ func newInstance(name string, f *Factory, step Step, plugin Plugin) *Instance {
 	i.BodyFilterer, _ = plugin.(BodyFilterer)
 	i.Storer, _ = plugin.(Storer)
 	i.closer, _ = plugin.(io.Closer)
+	if w, ok := plugin.(Warner); ok {
+		i.warnings = w.Warnings()
+	}
+	if placed, ok := plugin.(Placed); ok && step == NoStep {
+		i.Step = placed.BodyStep()
+	}
 	return i
 }
 
@@ -89,12 +98,13 @@ func NewChain(instances []*Instance) *Chain {
 			c.Response = append(c.Response, i)
 		}
 		switch {
+		case i.Shadow: // bodies are not copied
 		case i.BodyFilterer != nil && i.Step == UpstreamResponse:
 			c.UpstreamBody = append(c.UpstreamBody, i)
 		case i.BodyFilterer != nil:
 			c.Body = append(c.Body, i)
 		}
-		if i.Storer != nil && c.Storer == nil {
+		if i.Storer != nil && c.Storer == nil && !i.Shadow {
 			c.Storer = i
 		}
 	}

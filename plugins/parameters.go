@@ -22,6 +22,10 @@ type Parameters struct {
 	complete bool            // every declared parameter could be read
 }
 
+func newParameters(declared []Param, env func(string) (string, bool)) *Parameters {
+	return &Parameters{declared: declared, env: env, values: map[string]any{}, present: map[string]bool{}}
+}
+
 // Step is the request step at which the instance decides. For plugins that act on responses only it is
 // what the key "step" says, NoStep if it is absent.
 func (p *Parameters) Step() Step { return p.step }
@@ -60,6 +64,11 @@ func (p *Parameters) Size(name string) int64 { return value[int64](p, name, Size
 // Regex returns a compiled expression; nil without value and default.
 func (p *Parameters) Regex(name string) *regexp.Regexp {
 	return value[*regexp.Regexp](p, name, Regex)
+}
+
+// Tables returns what an array of tables holds, each table as checked as the whole; nil without value.
+func (p *Parameters) Tables(name string) []*Parameters {
+	return value[[]*Parameters](p, name, Tables)
 }
 
 // Path returns the normal form of a text that is the path of a request, to be compared with

@@ -60,9 +60,16 @@ type Responder interface {
 
 // BodyFilterer may put a filter into the way of the response body. It runs after the Responders;
 // nil means that this response is left alone. Taking a body means that its length is no longer
-// known: the proxy drops Content-Length, and ETag and Accept-Ranges are the plugin's business.
+// known: the proxy drops Content-Length, and ETag and Accept-Ranges are the plugin's business. The filter may keep the
+// exchange until it has ended (see Ender).
 type BodyFilterer interface {
 	BodyFilter(*Exchange) Filter
+}
+
+// Placed is a BodyFilterer whose parameters say where it stands: at UpstreamResponse, before a Storer, or at Response. Without it the key
+// "step" says so.
+type Placed interface {
+	BodyStep() Step
 }
 
 // Filter transforms one response body as it passes. It belongs to one response.
@@ -84,14 +91,20 @@ type Ender interface {
 	End(complete bool)
 }
 
+// Wanter is the filter of a Storer that may want the rest of a body whose client has left. While Wanted says true the response is read
+// on, within the upstream's time-outs; nothing is sent, and filters behind this one see no more of it.
+type Wanter interface {
+	Wanted() bool
+}
+
 // Storer stands between the upstream's response and what is made of it for this client: after the UpstreamResponders and the filters
 // of instances whose step is upstream_response, before the Responders and all other filters. A location has one at most.
 type Storer interface {
 	// Store sees the head of the upstream's response. An answer takes its place: the upstream's body is not read. A filter sees the body;
-	// it must pass it unchanged.
+	// it must pass it unchanged. The answer's fields must not be views of the exchange. It is not asked for "101 Switching Protocols".
 	Store(*Exchange) (Filter, *Answer)
 	// Rescue may give an answer where the upstream gave none: nothing was sent to the client yet. status is that of the error to be
-	// answered otherwise. nil for none.
+	// answered otherwise, 500 or more. nil for none. A filter that Store gave has been ended before.
 	Rescue(e *Exchange, status int) *Answer
 }
 
@@ -99,7 +112,8 @@ type Storer interface {
 type Decision struct {
 	// Answer ends the request when it is not nil.
 	Answer *Answer
-	// Refresh has the request sent to the upstream besides, in the background and for the Storer alone: nobody waits for it.
+	// Refresh has the request sent to the upstream besides, in the background and for the Storer alone: nobody waits for it. It is the
+	// request as it is now, and the Storer hears of the answer by Store or Rescue, whose answers are thrown away. Deciders do not run again.
 	Refresh bool
 	// Reason says why in a few constant words, for logs and explain; it never holds client data.
 	Reason string
@@ -114,8 +128,8 @@ func Respond(answer *Answer, reason string) Decision {
 }
 
 // Answer is a response made here. It may be built once and shared by all requests: the proxy never
-// changes it. The proxy adds Date and framing, and "Cache-Control: private, no-cache" where
-// Fields has no Cache-Control.
+// changes it. The proxy adds framing, Date where Fields has none, and "Cache-Control: private, no-cache" where
+// Fields has no Cache-Control and the answer is no Content.
 //
 // Its body is one of Body, File and Stream; with File or Stream it belongs to one request, and the proxy closes both, sent or not.
 type Answer struct {
@@ -143,6 +157,12 @@ type Stream interface {
 	// cuts the response off.
 	Next() ([]byte, error)
 	io.Closer
+}
+
+// Readier is a Stream that can tell whether Next would return at once. What was made of the bytes before is held back until it would not;
+// without it every piece is sent on as it comes.
+type Readier interface {
+	Ready() bool
 }
 
 // AddField appends a field to an answer that is being built.

@@ -32,6 +32,11 @@ func EntryErrorf(key string, index int, format string, args ...any) *Error {
 	return Errorf(key, "entry %d: %s", index+1, fmt.Sprintf(format, args...))
 }
 
+// TableErrorf makes an Error for a key of the table with this index (from 0) of an array of tables.
+func TableErrorf(key string, index int, in, format string, args ...any) *Error {
+	return Errorf(fmt.Sprintf("%s[%d].%s", key, index, in), format, args...)
+}
+
 // Problem is one finding about a plugin's table.
 type Problem struct {
 	// Key is the parameter, "category", "step", or empty for the plugin as a whole.
@@ -40,6 +45,16 @@ type Problem struct {
 	Message string
 	// Warning lets the configuration pass.
 	Warning bool
+}
+
+// Warner is a plugin with something to say to whoever checks its table: parameters that are right and have no effect, say.
+type Warner interface {
+	Warnings() []Problem
+}
+
+// Warnf makes a Problem that lets the configuration pass.
+func Warnf(key, format string, args ...any) Problem {
+	return Problem{Key: key, Message: fmt.Sprintf(format, args...), Warning: true}
 }
 
 // problemsOf takes an error of New apart: joined errors are one problem each.

@@ -37,20 +37,26 @@ func (f *Factory) stepHelp() string {
 func ParamTable(params []Param) string {
 	var b strings.Builder
 	b.WriteString("| parameter | type | default | meaning |\n|---|---|---|---|\n")
+	writeRows(&b, "", params)
+	return b.String()
+}
+
+// writeRows writes a row for each parameter, and for those of the tables in it, whose names begin with before.
+func writeRows(b *strings.Builder, before string, params []Param) {
 	for i := range params {
 		p := &params[i]
 		help := p.Help
 		if p.Secret {
-			help += " Secret: never printed."
+			help += " Secret: never printed; `$ENV:NAME` takes it from the environment."
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", p.Name, p.typeHelp(), p.defaultHelp(), strings.ReplaceAll(help, "|", "\\|"))
+		fmt.Fprintf(b, "| `%s%s` | %s | %s | %s |\n", before, p.Name, p.typeHelp(), p.defaultHelp(), strings.ReplaceAll(help, "|", "\\|"))
+		writeRows(b, before+p.Name+"[].", p.Table)
 	}
-	return b.String()
 }
 
 func (p *Param) typeHelp() string {
 	text := [...]string{String: "text", Int: "integer", Float: "number", Bool: "true or false", Strings: "list of texts",
-		Duration: "duration", Size: "size", Regex: "regular expression"}[p.Type]
+		Duration: "duration", Size: "size", Regex: "regular expression", Tables: "array of tables"}[p.Type]
 	if p.Unit != "" {
 		text += " (" + p.Unit + ")"
 	}

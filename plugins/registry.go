@@ -53,13 +53,24 @@ func (f *Factory) defect() string {
 	if f.Category == "" || f.Summary == "" || f.New == nil {
 		return "needs Category, Summary and New"
 	}
-	var names []string
-	for _, p := range f.Params {
+	return defectOf(f.Params, "category", "step", "remark")
+}
+
+// defectOf says what is wrong with the declaration of parameters, whose names may not be among those that are taken.
+func defectOf(params []Param, taken ...string) string {
+	for i := range params {
+		p := &params[i]
 		if p.Name == "" || p.Help == "" {
 			return "a parameter needs Name and Help"
 		}
-		if slices.Contains(append(names, "category", "step", "remark"), p.Name) {
+		if slices.Contains(taken, p.Name) {
 			return fmt.Sprintf("parameter %q is taken", p.Name)
+		}
+		if (p.Type == Tables) != (len(p.Table) > 0) {
+			return fmt.Sprintf("parameter %q needs the type Tables and a Table, or none of them", p.Name)
+		}
+		if defect := defectOf(p.Table); defect != "" {
+			return fmt.Sprintf("parameter %q: %s", p.Name, defect)
 		}
 		if p.Required && p.Default != nil {
 			return fmt.Sprintf("parameter %q is required and has a default", p.Name)
@@ -69,7 +80,7 @@ func (f *Factory) defect() string {
 				return fmt.Sprintf("default of parameter %q: %s", p.Name, problem)
 			}
 		}
-		names = append(names, p.Name)
+		taken = append(taken, p.Name)
 	}
 	return ""
 }
@@ -79,6 +90,7 @@ func (f *Factory) defect() string {
 func (r *Registry) Check(category, step string, params map[string]any) []Problem {
 	instance, problems := r.build(&config.Plugin{Category: category, Step: step, Params: params})
 	if instance != nil {
+		problems = append(problems, instance.warnings...)
 		if err := instance.Close(); err != nil {
 			problems = append(problems, Problem{Message: err.Error()})
 		}
@@ -107,11 +119,11 @@ func (r *Registry) build(cfg *config.Plugin) (*Instance, []Problem) {
 		return nil, []Problem{problem}
 	}
 	params, shadow := f.shadow(cfg.Params)
-	p, problems := f.read(cfg.Step, params)
+	p, problems := f.read(cfg.Step, params, r.env)
 	if !p.complete {
 		return nil, problems
 	}
-	p.name, p.env, p.services = cfg.Name, r.env, r.services
+	p.name, p.services = cfg.Name, r.services
 	plugin, err := f.New(p)
 	if err != nil {
 		return nil, append(problems, problemsOf(err)...)
@@ -186,6 +198,21 @@ func (r *Registry) ConfigChecker() func(name, category, step string, params map[
 		}
 		return found
 	}
+}
+
+// Upstreams returns the upstreams that a plugin's table names, for config.Load to look for.
+func (r *Registry) Upstreams(category string, params map[string]any) []config.Reference {
+	f := r.factories[category]
+	if f == nil {
+		return nil
+	}
+	var all []config.Reference
+	for i := range f.Params {
+		if name, ok := params[f.Params[i].Name].(string); ok && f.Params[i].Upstream {
+			all = append(all, config.Reference{Key: f.Params[i].Name, Name: name})
+		}
+	}
+	return all
 }
 
 // KnownPlugin tells config.Load whether a name that no table defines is a built-in.

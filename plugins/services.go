@@ -2,6 +2,7 @@ package plugins
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"go.uber.org/zap"
@@ -22,11 +23,24 @@ type Services struct {
 	// Images makes pictures anew in another process.
 	Images func(ctx context.Context, job Picture) ([]byte, error)
 
+	// Figures returns the figures of this worker.
+	Figures func() Figures
+
 	mu     sync.Mutex
 	kept   map[string]any
 	ears   map[string]map[int]func(body []byte)
 	number int
 }
+
+// Figures are those of one worker process.
+type Figures struct {
+	Version    string // of this build
+	Accepted   uint64 // requests that came, finished or not
+	Processing int64  // requests that are not finished
+}
+
+// ErrUnavailable is an error of a service that is not there now and may be later.
+var ErrUnavailable = errors.New("not available now")
 
 // Picture is an image that is to be made anew.
 type Picture struct {
@@ -35,6 +49,14 @@ type Picture struct {
 	To      string // "jpeg", "png", "webp", "avif"
 	Quality int    // 1 to 100; 0 for lossless where there is such
 	Speed   int    // of the encoder, 1 to 10; 0 for its default
+}
+
+// Logger returns a log with a name of its own; one that goes nowhere where there are no services.
+func (s *Services) Logger(name string) *zap.Logger {
+	if s == nil || s.Log == nil {
+		return zap.NewNop()
+	}
+	return s.Log.Named(name)
 }
 
 // Keep returns what make makes for a key, once a process: it outlives the instance, and applies. It is for state that must not be lost with a

@@ -143,6 +143,10 @@ func (s *supervisor) workerMessage(c *child, m *ipc.Message) error {
 		c.gone = b
 	case *ipc.StateTaken:
 		s.stateTaken(c, m.Txn, strings.Join(b.Missing, "; "))
+	case *ipc.Announce:
+		s.announce(request{c, m.Txn}, b)
+	case *ipc.Announced:
+		s.announced(c, m.Txn, strings.Join(b.Missing, "; "))
 	case *ipc.Aborted, *ipc.Draining, *ipc.Metrics:
 	case *ipc.Unknown:
 		s.unknown(c, m.Txn, b.Of)
@@ -306,6 +310,7 @@ func (s *supervisor) reaped(c *child, how string) {
 		s.logsTaken(c, txn)
 	}
 	s.stateLost(c)
+	s.announcementLost(c)
 	s.ledger.Drained(c.record, c.gone, inFlight(c))
 	if a := s.adopting; a != nil {
 		if delete(a.waiting, c); len(a.waiting) == 0 {

@@ -52,6 +52,8 @@ func (s *supervisor) controlMessage(c *child, m *ipc.Message) error {
 		s.logsTaken(c, m.Txn, b.Errors...)
 	case *ipc.State:
 		s.tell(asks, b)
+	case *ipc.Announce:
+		s.announce(asks, b)
 	case *ipc.StateRequest:
 		asks.answer(s, s.vault.Part(b.Kind, b.After))
 	case *ipc.ArenaGrow:

@@ -232,6 +232,8 @@ func (w *worker) beat() {
 			unix.Shutdown(int(conn.File().Fd()), unix.SHUT_WR)
 			os.WriteFile(filepath.Join(w.dir, "sent"), []byte(how), 0o644)
 			continue
+		case "speak":
+			conn.Send(context.Background(), 77, ipc.Announce{Topic: "topic", Body: []byte("of a worker")})
 		case "leaving":
 			w.set(ipc.StateDraining, w.sha)
 		case "unknown":
@@ -322,6 +324,12 @@ func (w *worker) handle(ctx context.Context, m *ipc.Message) error {
 	case *ipc.State:
 		w.takeState(b)
 		return reply(ipc.StateTaken{})
+	case *ipc.Announce:
+		return w.hear(b, reply)
+	case *ipc.Announced:
+		return w.note("said", fmt.Sprintf("%d %q", b.Workers, b.Missing))
+	case *ipc.Refused:
+		return w.note("said", b.Code)
 	case *ipc.Abort:
 		return reply(ipc.Aborted{})
 	case *ipc.LogFDs:

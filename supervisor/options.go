@@ -76,6 +76,7 @@ type Timings struct {
 
 	TicketKey time.Duration // that a key makes TLS session tickets, 12 h
 	State     time.Duration // for workers to take certificates and the like, 5 s
+	Announce  time.Duration // for workers to answer an announcement, 2 s
 	SaveState time.Duration // changes of them within it are stored at once, 1 s
 
 	// Where the configuration names none:
@@ -119,6 +120,7 @@ func (t Timings) withDefaults() Timings {
 	set(&t.ReloadInterval, 200*time.Millisecond)
 	set(&t.TicketKey, 12*time.Hour)
 	set(&t.State, 5*time.Second)
+	set(&t.Announce, 2*time.Second)
 	set(&t.SaveState, time.Second)
 	set(&t.Spread, 10*time.Second)
 	set(&t.Long, time.Hour)

@@ -233,7 +233,10 @@ func (s *supervisor) dropVault() {
 // unknown notes that a worker or control does not know a message: it is of an older build.
 func (s *supervisor) unknown(c *child, txn uint32, of ipc.Type) {
 	s.log.Warn("does not know a message", c.fields(), zap.Stringer("type", of))
-	if of == ipc.TypeState {
+	switch of {
+	case ipc.TypeState:
 		s.stateTaken(c, txn, "its build knows nothing of certificates beside the configuration")
+	case ipc.TypeAnnounce:
+		s.announced(c, txn, "its build knows nothing of announcements")
 	}
 }

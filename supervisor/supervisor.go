@@ -96,11 +96,12 @@ type supervisor struct {
 	line           string // last STATUS=
 	dirty, unsaved bool   // state file
 
-	vault   vault
-	ledger  *ledger.Book
-	gap     time.Time // since when nobody accepts; zero while somebody does
-	memory  int64     // of the machine or our share of it, bytes
-	hurried int       // workers told to drain faster, so far
+	vault         vault
+	announcements announcements
+	ledger        *ledger.Book
+	gap           time.Time // since when nobody accepts; zero while somebody does
+	memory        int64     // of the machine or our share of it, bytes
+	hurried       int       // workers told to drain faster, so far
 
 	listeners map[string]*listener
 	logs      map[string]*logFile

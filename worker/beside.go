@@ -1,13 +1,16 @@
 package worker
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 
 	"go.uber.org/zap"
 
 	"pingap/ipc"
+	"pingap/plugins"
 	"pingap/worker/challenge"
+	"pingap/worker/pictures"
 )
 
 // beside is what this worker is told beside the configuration. It stays as it is whatever is applied.
@@ -15,6 +18,8 @@ type beside struct {
 	tickets ipc.TicketKeys // shown to a supervisor that comes to the rescue
 	number  uint64         // of the last State, likewise; the lists of backends themselves are in site.endpoints
 	book    challenge.Book // read by any goroutine
+	// pictures knows where pictures are made anew; any goroutine.
+	pictures pictures.Client
 
 	// onTickets and onIssued hear of keys for session tickets, the first encrypts, and of issued certificates; nil for nobody.
 	onTickets func(keys [][]byte)
@@ -47,6 +52,10 @@ func (w *worker) takeState(b *ipc.State) ipc.Body {
 	for _, i := range b.Items {
 		if i.Kind == ipc.StateEndpoints {
 			lists = append(lists, i)
+			continue
+		}
+		if i.Kind == ipc.StatePictures {
+			failed = append(failed, w.beside.pictures.Take(&i))
 			continue
 		}
 		item, err := itemOf(&i)
@@ -92,4 +101,13 @@ func itemOf(i *ipc.StateItem) (challenge.Item, error) {
 	}
 	item.Domains, item.Chain, item.PrivateKey = c.Domains, c.Chain, c.Key
 	return item, nil
+}
+
+// makePicture is plugins.Services.Images.
+func (w *worker) makePicture(ctx context.Context, p plugins.Picture) ([]byte, error) {
+	made, err := w.beside.pictures.Make(ctx, pictures.Job{Data: p.Data, From: p.From, To: p.To, Quality: p.Quality})
+	if errors.Is(err, pictures.ErrNone) {
+		return nil, errors.Join(plugins.ErrUnavailable, err)
+	}
+	return made, err
 }

@@ -63,6 +63,10 @@ func (w *worker) message(conn *ipc.Conn, m *ipc.Message) {
 		w.takeTickets(b)
 	case *ipc.State:
 		answer = w.takeState(b)
+	case *ipc.Announce:
+		answer = w.hear(m.Txn, b)
+	case *ipc.Announced, *ipc.Refused, *ipc.Unknown:
+		w.answered(m.Txn, b)
 	case *ipc.ArenaPart:
 		w.takePart(m, b)
 	case *ipc.StatusRequest:

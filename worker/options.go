@@ -30,15 +30,17 @@ type Options struct {
 
 // Timings are the bounds of every wait; zero fields have the default.
 type Timings struct {
-	Start       time.Duration // HELLO to START, 30 s
-	Send        time.Duration // for the supervisor to take an answer, 5 s
-	Beat        time.Duration // between heartbeats, 1 s
-	BeatAnswer  time.Duration // for the engine to answer one, 5 s
-	Resync      time.Duration // for who came to the rescue to say that it is the supervisor, 5 s
-	AcceptPause time.Duration // between looks whether accepting may go on, 100 ms
-	AcceptRest  time.Duration // for the queue of a dropped listener to be taken, 5 s
-	DrainMargin time.Duration // after the last time-out of a drain, for what was cut to end by itself, 3 s
-	Cut         time.Duration // for connections to end that were cut, 1 s
+	Start         time.Duration // HELLO to START, 30 s
+	Send          time.Duration // for the supervisor to take an answer, 5 s
+	Beat          time.Duration // between heartbeats, 1 s
+	BeatAnswer    time.Duration // for the engine to answer one, 5 s
+	Resync        time.Duration // for who came to the rescue to say that it is the supervisor, 5 s
+	AcceptPause   time.Duration // between looks whether accepting may go on, 100 ms
+	AcceptRest    time.Duration // for the queue of a dropped listener to be taken, 5 s
+	DrainMargin   time.Duration // after the last time-out of a drain, for what was cut to end by itself, 3 s
+	Cut           time.Duration // for connections to end that were cut, 1 s
+	Announce      time.Duration // for all workers to hear an announcement, 4 s
+	AnnouncePause time.Duration // before one is said again, while there is no supervisor, 50 ms
 }
 
 func (t Timings) withDefaults() Timings {
@@ -56,5 +58,7 @@ func (t Timings) withDefaults() Timings {
 	set(&t.AcceptRest, 5*time.Second)
 	set(&t.DrainMargin, 3*time.Second)
 	set(&t.Cut, time.Second)
+	set(&t.Announce, 4*time.Second)
+	set(&t.AnnouncePause, 50*time.Millisecond)
 	return t
 }

@@ -55,6 +55,7 @@ func (w *worker) resync(b *ipc.Resync) ipc.Body {
 	l := &w.lifeline
 	l.epoch, l.warned = b.Epoch, false
 	w.abandon() // nobody will commit what the one before has begun
+	w.unanswered()
 	w.conn.SetEpoch(b.Epoch)
 	stopTimer(&l.grace)
 	stopTimer(&l.shown)
@@ -85,6 +86,7 @@ func (w *worker) lost(conn *ipc.Conn, err error) {
 	}
 	w.conn = nil
 	conn.Close()
+	w.unanswered()
 	l := &w.lifeline
 	stopTimer(&l.shown)
 	if w.state == ipc.StateActive && l.grace == nil {

@@ -31,8 +31,10 @@ type worker struct {
 	arena  *arena.Arena
 	proxy  *proxy.Proxy // any goroutine
 	build  *builder     // the build goroutine's while there is one
-	logs   *outlets     // any goroutine
-	gate   *accept.Gate // any goroutine
+	// services are what plugins are lent, one value as long as the process lives; any goroutine.
+	services *plugins.Services
+	logs     *outlets     // any goroutine
+	gate     *accept.Gate // any goroutine
 
 	variables variables // any goroutine
 	// sockets are the options for accepted connections; any goroutine.
@@ -45,6 +47,7 @@ type worker struct {
 	collectAt time.Time // when the garbage of the last change is to be collected; zero for not
 	addresses addresses
 	beside    beside
+	announcer announcer
 	drain     *draining
 	heart     *heart
 	lifeline  lifeline
@@ -67,8 +70,8 @@ type worker struct {
 func Run(ctx context.Context, o Options) error {
 	o.Timings = o.Timings.withDefaults()
 	w := &worker{o: o, conn: o.Conn, began: time.Now(), state: ipc.StateSpawned, log: zap.NewNop(),
-		addresses: addresses{names: []string{beatServer}},
-		events:    make(chan func()), jobs: make(chan func(), maxJobs), done: make(chan struct{})}
+		addresses: addresses{names: []string{beatServer}}, announcer: newAnnouncer(),
+		events: make(chan func()), jobs: make(chan func(), maxJobs), done: make(chan struct{})}
 	defer w.close()
 	if err := w.begin(ctx); err != nil {
 		return err
@@ -77,6 +80,7 @@ func Run(ctx context.Context, o Options) error {
 	w.wg.Go(func() { w.receive(conn) })                            // ends when the connection is closed
 	w.wg.Go(func() { w.heartAcceptor().Accept(w.heart.listener) }) // ends when it is closed
 	w.wg.Go(w.beating)                                             // ends with done
+	w.wg.Go(w.hearing)                                             // ends with done
 	w.wg.Go(w.runJobs)                                             // ends when jobs is closed
 	w.conns.Go(w.proxy.Run)                                        // ends with proxy.Close
 	if err := w.send(0, ipc.Ready{SHA: w.live.sha}); err != nil {
@@ -166,6 +170,7 @@ func (w *worker) start(ctx context.Context, m *ipc.Message, s *ipc.Start) error 
 	if w.heart, err = newHeart(w.logs); err != nil {
 		return refuse(ipc.CodeResources, "", err)
 	}
+	w.services = &plugins.Services{Log: w.log.Named("plugin"), Arena: w.arena, Figures: w.figures, Tell: w.announce, Images: w.makePicture}
 	w.build = w.newBuilder()
 	next, err := w.build.build(ctx, recipe{snapshot: open, number: s.Version, servers: w.addresses.led(w.addresses.list)})
 	if err != nil {
@@ -178,7 +183,7 @@ func (w *worker) start(ctx context.Context, m *ipc.Message, s *ipc.Start) error 
 
 func (w *worker) newBuilder() *builder {
 	return &builder{
-		registry: plugins.NewRegistry(w.o.Plugins, w.variables.lookup), env: w.variables.lookup, version: w.o.Version, arena: w.arena, endpoints: endpoints.New(w.arena),
+		registry: plugins.NewRegistry(w.o.Plugins, w.variables.lookup).WithServices(w.services), env: w.variables.lookup, version: w.o.Version, arena: w.arena, endpoints: endpoints.New(w.arena),
 		log: w.log, logs: w.logs, owners: &owners{uses: map[*shared]int{}},
 		beat: w.heart.server, security: w.newSecurity(),
 	}

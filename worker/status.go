@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"pingap/ipc"
+	"pingap/plugins"
 	"pingap/worker/process"
 	"pingap/worker/proxy"
 )
@@ -23,6 +24,12 @@ func (w *worker) status(message string) ipc.Status {
 		RSS: process.Resident(), Goroutines: runtime.NumGoroutine(), FDs: process.OpenFiles(),
 		Uptime: time.Since(w.began), LogDropped: w.logs.lost() + w.appLog.Lost(),
 	}
+}
+
+// figures are what plugins are told of this worker; any goroutine.
+func (w *worker) figures() plugins.Figures {
+	s := w.proxy.Stats()
+	return plugins.Figures{Version: w.o.Version, Accepted: w.requests(s) + uint64(max(0, s.InFlight)), Processing: s.InFlight}
 }
 
 func (w *worker) requests(s proxy.Stats) uint64 {

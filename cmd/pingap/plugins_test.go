@@ -10,6 +10,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"pingap/config"
 	"pingap/plugins"
 )
 
@@ -48,7 +49,7 @@ func TestEveryPluginFolderIsInTheList(t *testing.T) {
 
 func TestPluginListMakesARegistryWithItsBuiltins(t *testing.T) {
 	r := plugins.NewRegistry(pluginList(), nil) // a wrong declaration panics
-	for _, name := range []string{"pingap:ping", "pingap:requestId"} {
+	for _, name := range []string{"pingap:ping", "pingap:requestId", "pingap:stats", "pingap:acceptEncodingAdjustment"} {
 		cfg, _, built := r.Builtin(name)
 		if !built {
 			t.Errorf("%s is not built", name)
@@ -105,6 +106,23 @@ func TestPluginExamplesAreAccepted(t *testing.T) {
 	}
 }
 
+func TestUpstreamsThatPluginsNameMustBeThere(t *testing.T) {
+	const table = "[plugins.canary]\ncategory = \"traffic_splitting\"\nupstream = \"next\"\n"
+	for text, want := range map[string]string{
+		table: "x.toml:3: plugins.canary.upstream: upstream \"next\" is not defined",
+		table + "[upstreams.next]\naddrs = [\"127.0.0.1:1\"]\n": "",
+	} {
+		_, report := config.Load([]config.Document{{Name: "x.toml", Data: []byte(text)}}, configOptions())
+		err := report.Err()
+		if (err != nil) != (want != "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s\ngot %v, want %q", text, err, want)
+		}
+	}
+}
+
+// exampleDatabase is what examples call a file that users bring; tests put one of ours in its place.
+const exampleDatabase = "/usr/share/GeoIP/GeoLite2-Country.mmdb"
+
 // exampleTables returns the tables of plugins in the TOML examples of a file.
 func exampleTables(t *testing.T, file string) map[string]map[string]any {
 	t.Helper()
@@ -112,9 +130,14 @@ func exampleTables(t *testing.T, file string) map[string]map[string]any {
 	if err != nil {
 		t.Fatal(err)
 	}
+	database, err := filepath.Abs(filepath.Join(pluginRoot, "geo_restriction", "testdata", "country.mmdb"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	all := map[string]map[string]any{}
 	for _, part := range strings.Split(string(text), "```toml\n")[1:] {
 		code, _, _ := strings.Cut(part, "```")
+		code = strings.ReplaceAll(code, exampleDatabase, database)
 		var example struct{ Plugins map[string]map[string]any }
 		if _, err := toml.Decode(code, &example); err != nil {
 			t.Errorf("%s: %v", file, err)

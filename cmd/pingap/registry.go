@@ -17,5 +17,5 @@ func registry() *plugins.Registry {
 // configOptions are how configurations are checked, by -t and by control alike.
 func configOptions() config.Options {
 	r := registry()
-	return config.Options{PluginChecker: r.ConfigChecker(), KnownPlugin: r.KnownPlugin, NoACME: os.Getenv(noACME) != ""}
+	return config.Options{PluginChecker: r.ConfigChecker(), PluginUpstreams: r.Upstreams, KnownPlugin: r.KnownPlugin, NoACME: os.Getenv(noACME) != ""}
 }

@@ -11,6 +11,7 @@ func roles() map[string]func(args []string, s surroundings) int {
 	return map[string]func([]string, surroundings) int{
 		"control":         controlRole,
 		"validate":        validateRole,
+		"images":          imagesRole,
 		"worker":          workerRole,
 		detached:          detachedRole,
 		"sample-upstream": sampleUpstreamRole,

@@ -36,13 +36,15 @@ func arrows() []arrow {
 		{from: "worker/errorpage", to: []string{"worker/http1"}},                                                                      // 0016
 		{from: "worker/mirror", to: []string{"message", "worker/upstream", "worker/http1", "worker/http2/client", "worker/routines"}}, // 0016
 		{from: "worker/endpoints", to: []string{"config", "ipc", "arena", "worker/upstream"}},                                         // 0015
-		{from: "worker/cache", to: []string{"message", "config"}}, // 0017
+		{from: "worker/cache", to: []string{"message", "config"}},                                                                     // 0017
+		{from: "worker/pictures", to: []string{"ipc"}},                                                                                // 0018
 		{from: "worker/*", to: []string{"config", "config/*", "message", "arena", "arena/*", "telemetry"}},
 		{from: "worker", to: []string{"worker/*", "plugins", "ipc", "arena", "config", "config/*", "telemetry", "message"}},
-		{from: "plugins/cache", to: []string{"plugins", "message", "config", "arena", "worker/cache"}},
+		{from: "plugins/cache", to: []string{"plugins", "message", "config", "arena", "worker/cache", "worker/cache/*"}},
 		{from: "plugins/*", to: []string{"plugins", "message", "config", "arena"}},
 		{from: "plugins", to: []string{"message", "config", "arena"}},
 		{from: "control/endpoints", to: []string{"config", "ipc", "arena", "arena/*", "telemetry", "control/discovery", "control/health"}}, // 0014
+		{from: "control/images", to: []string{"ipc"}},                                                                                      // 0018
 		{from: "control/*", to: []string{"config", "config/*", "telemetry", "arena", "arena/*"}},
 		{from: "control", to: []string{"control/*", "ipc", "arena", "arena/*", "config", "config/*", "telemetry"}},
 		{from: "supervisor", to: []string{"supervisor/*", "ipc", "arena", "telemetry", "config"}},
@@ -165,14 +167,23 @@ func TestExternalPackagesStayInTheirFolders(t *testing.T) {
 		"github.com/fsnotify/fsnotify":    {"control/source"},
 		"go.uber.org/zap":                 {"plugins", "plugins/*", "telemetry", "supervisor", "supervisor/*", "control", "control/*", "worker", "worker/*", "cmd/pingap"},
 		"github.com/cloudflare/tableflip": {"cmd/pingap"},
+		"github.com/golang-jwt/jwt/v5":    {"plugins/jwt"},
 		"golang.org/x/crypto/acme":        {"control/acme"},
 		"golang.org/x/net/idna":           {"control/acme"},
 		"golang.org/x/net/publicsuffix":   {"control/acme"},
 		"golang.org/x/net/http2":          {"e2e/load"}, // a judge that nobody here wrote
 		"golang.org/x/net/dns/dnsmessage": {"control/discovery/*"},
-		"github.com/miekg/dns":            {"e2e/backends"}, // one more
+		"github.com/miekg/dns":            {"e2e/backends"},                   // one more
+		"github.com/oschwald":             {"plugins/geo_restriction"},        // 0017
+		"github.com/maxmind":              {"plugins/geo_restriction", "e2e"}, // 0017, in tests
+		"github.com/maypok86/otter/v2":    {"worker/cache"},
 		"golang.org/x/sys":                {"ipc", "arena", "arena/*", "supervisor", "supervisor/*", "control", "control/*", "worker", "worker/*", "cmd/pingap", "telemetry", "telemetry/*"},
 		"github.com/redis/go-redis/v9":    {"plugins/limit"},
+
+		"github.com/HugoSmits86/nativewebp": {"control/images"},
+		"github.com/andybalholm/brotli":     {"plugins/compression"},
+		"github.com/klauspost/compress":     {"plugins/compression"},
+		"golang.org/x/image":                {"control/images", "e2e"}, // there a judge
 	}
 	for _, s := range readTree(t).sources {
 		for _, imp := range s.imports {

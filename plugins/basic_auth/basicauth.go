@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"strings"
-	"time"
 
 	"pingap/message"
 	"pingap/plugins"
@@ -15,8 +14,6 @@ import (
 const (
 	scheme    = "Basic "
 	challenge = `Basic realm="Access to the staging site"`
-	// maxDelay bounds how long a guess may occupy its connection.
-	maxDelay = time.Minute
 )
 
 // Factory declares the plugin.
@@ -27,7 +24,7 @@ func Factory() plugins.Factory {
 		Steps:    []plugins.Step{plugins.Request},
 		Params: []plugins.Param{
 			{Name: "authorizations", Type: plugins.Strings, Required: true, Secret: true, Help: "Who may pass: base64 of user:password, one entry each."},
-			{Name: "delay", Type: plugins.Duration, Help: "Time to wait before wrong credentials are refused, at most 1m."},
+			plugins.DelayParam("before wrong credentials are refused"),
 			{Name: "hide_credentials", Type: plugins.Bool, Default: false, Help: "Remove the Authorization field before the request goes upstream."},
 		},
 		New: build,
@@ -37,21 +34,19 @@ func Factory() plugins.Factory {
 // basicAuth is an instance.
 type basicAuth struct {
 	allowed [][sha256.Size]byte // digests of the whole field value
-	delay   time.Duration
+	delay   plugins.Delay
 	hide    bool
 
 	missing, wrong *plugins.Answer // shared by all requests
 }
 
 func build(p *plugins.Parameters) (plugins.Plugin, error) {
+	delay, delayErr := p.Delay()
 	b := &basicAuth{
-		delay: p.Duration("delay"), hide: p.Bool("hide_credentials"),
+		delay: delay, hide: p.Bool("hide_credentials"),
 		missing: refuse("Authorization is missing"), wrong: refuse("Invalid user or password"),
 	}
-	var problems []error
-	if b.delay > maxDelay {
-		problems = append(problems, plugins.Errorf("delay", "expected at most %s, found %s", maxDelay, b.delay))
-	}
+	problems := []error{delayErr}
 	for i, entry := range p.Strings("authorizations") {
 		if !validEntry(entry) {
 			// The entry itself is a secret, or was meant to be one.
@@ -87,9 +82,7 @@ func (b *basicAuth) Decide(e *plugins.Exchange) plugins.Decision {
 	}
 	// With several fields a backend might believe another one than we do.
 	if !b.allows(given) || count > 1 {
-		if b.delay > 0 {
-			time.Sleep(b.delay)
-		}
+		b.delay.Wait(e)
 		return plugins.Respond(b.wrong, "credentials wrong")
 	}
 	if b.hide {
@@ -97,6 +90,9 @@ func (b *basicAuth) Decide(e *plugins.Exchange) plugins.Decision {
 	}
 	return plugins.Continue
 }
+
+// Close lets all go on that wait.
+func (b *basicAuth) Close() error { return b.delay.Close() }
 
 // allows compares with every entry, so that neither the time nor the length of an entry tells which is near.
 func (b *basicAuth) allows(given []byte) bool {

@@ -69,13 +69,13 @@ func TestHidesCredentialsFromTheUpstream(t *testing.T) {
 }
 
 func TestDelaysWrongCredentialsOnlyAndAllAtOnce(t *testing.T) {
-	x := plugintest.Build(t, Factory(), table+"\ndelay = \"3s\"")
 	waits := map[string]time.Duration{
 		"GET /\nAuthorization: Basic eDp5":             3 * time.Second,
 		"GET /\nAuthorization: Basic YWxpY2U6c2VjcmV0": 0,
 		"GET /": 0,
 	}
 	synctest.Test(t, func(t *testing.T) {
+		x := plugintest.Build(t, Factory(), table+"\ndelay = \"3s\"")
 		var all sync.WaitGroup
 		defer all.Wait()
 		for request, want := range waits {
@@ -93,6 +93,30 @@ func TestDelaysWrongCredentialsOnlyAndAllAtOnce(t *testing.T) {
 	})
 }
 
+func TestNobodyIsDelayedInShadowModeOrOnceClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := plugintest.Build(t, Factory(), table+"\ndelay = \"3s\"")
+		e := plugintest.New(t, "GET /\nAuthorization: Basic eDp5")
+		e.Shadow = true
+		start := time.Now()
+		if d := x.Decider.Decide(e); d.Answer == nil || time.Since(start) != 0 {
+			t.Errorf("answer %v after %s", d.Answer, time.Since(start))
+		}
+		time.AfterFunc(time.Second, func() { _ = x.Close() })
+		x.Decider.Decide(plugintest.New(t, "GET /\nAuthorization: Basic eDp5"))
+		if waited := time.Since(start); waited != time.Second {
+			t.Errorf("waited %s", waited)
+		}
+	})
+}
+
+func TestCredentialsMayComeFromTheEnvironment(t *testing.T) {
+	x := plugintest.BuildWith(t, Factory(), `authorizations = ["$ENV:STAFF"]`, map[string]string{"STAFF": "YWxpY2U6c2VjcmV0"})
+	if d := x.Decider.Decide(plugintest.New(t, "GET /\nAuthorization: Basic YWxpY2U6c2VjcmV0")); d.Answer != nil {
+		t.Errorf("refused: %s", d.Answer.Body)
+	}
+}
+
 func TestRefusesWrongParameters(t *testing.T) {
 	plugintest.Refused(t, Factory(), []plugintest.RefusedCase{
 		{Table: ``, Key: "authorizations", Message: "is required: Who may pass: base64 of user:password, one entry each."},
@@ -102,7 +126,7 @@ func TestRefusesWrongParameters(t *testing.T) {
 		{Table: `authorizations = ["YWxpY2U="]`, Key: "authorizations", Message: "entry 1: expected base64 of user:password"},
 		{Table: `authorizations = ["YTpi\n"]`, Key: "authorizations", Message: "entry 1: expected base64 of user:password"},
 		{Table: `authorizations = ["YTp="]`, Key: "authorizations", Message: "entry 1: expected base64 of user:password"},
-		{Table: table + "\n" + `delay = "1h"`, Key: "delay", Message: "expected at most 1m0s, found 1h0m0s"},
+		{Table: table + "\n" + `delay = "1h"`, Key: "delay", Message: "expected at most 10s, found 1h0m0s"},
 		{Table: table + "\n" + `hide_credentials = "true"`, Key: "hide_credentials", Message: "expected true or false, found text"},
 		{Table: table + "\n" + `hide_credential = true`, Key: "hide_credential", Message: `basic_auth has no such parameter, did you mean "hide_credentials"?`},
 		{Table: table + "\n" + `step = "early_request"`, Key: "step", Message: `basic_auth has no step "early_request", expected request`},

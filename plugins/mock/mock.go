@@ -76,7 +76,7 @@ func (m *mock) Decide(e *plugins.Exchange) plugins.Decision {
 	if m.path != "" && string(e.Request.NormalPath()) != m.path {
 		return plugins.Continue
 	}
-	if m.delay > 0 {
+	if m.delay > 0 && !e.Shadow {
 		time.Sleep(m.delay)
 	}
 	return plugins.Respond(m.answer, "mock")

@@ -58,6 +58,21 @@ func TestWaitsForItsDelay(t *testing.T) {
 	})
 }
 
+func TestInShadowNobodyWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := plugintest.Build(t, Factory(), "mode = \"shadow\"\ndelay = \"1m\"")
+		e := plugintest.New(t, "GET /")
+		e.Shadow = true
+		begin := time.Now()
+		if d := x.Decider.Decide(e); d.Answer == nil || !x.Shadow {
+			t.Errorf("%+v", d)
+		}
+		if waited := time.Since(begin); waited > 0 {
+			t.Errorf("waited %s", waited)
+		}
+	})
+}
+
 func TestRunsAtTheStepChosen(t *testing.T) {
 	for step, want := range map[string]plugins.Step{"": plugins.Request, "request": plugins.Request, "proxy_upstream": plugins.ProxyUpstream} {
 		x := plugintest.Build(t, Factory(), `step = "`+step+`"`)

@@ -87,8 +87,9 @@ func (r *requestID) appendID(dst []byte) []byte {
 	return appendUUID(dst, time.Now().UnixMilli())
 }
 
-// UpstreamResponse puts the id on the response; the name is always X-Request-Id.
-func (r *requestID) UpstreamResponse(e *plugins.Exchange) {
+// Response puts the id on a response from upstream or cache; the name is always X-Request-Id. A stored one gets the id of the request that it answers,
+// and not of the one that it was stored for.
+func (r *requestID) Response(e *plugins.Exchange) {
 	if len(e.RequestID) > 0 {
 		e.Response.Fields.Set(defaultHeader, e.RequestID)
 	}

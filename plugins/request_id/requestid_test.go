@@ -26,9 +26,23 @@ func TestMakesAnIDForRequestResponseAndLog(t *testing.T) {
 		t.Errorf("request has %q, id is %q", got, e.RequestID)
 	}
 	plugintest.SetResponse(t, e, "200 OK\nx-request-id: from upstream\nX-REQUEST-ID: again")
-	x.UpstreamResponder.UpstreamResponse(e)
+	x.Responder.Response(e)
 	if got, want := plugintest.FieldText(e.Response.Fields.List()), "x-request-id: "+string(e.RequestID)+"\n"; got != want {
 		t.Errorf("response has %q, want %q", got, want)
+	}
+}
+
+func TestAStoredResponseGetsTheIDOfItsRequest(t *testing.T) {
+	x := plugintest.Build(t, Factory(), ``)
+	if x.UpstreamResponder != nil {
+		t.Error("puts the id on what is stored")
+	}
+	e := plugintest.New(t, "GET /\nX-Request-Id: second")
+	x.Decider.Decide(e)
+	plugintest.SetResponse(t, e, "200 OK\nX-Request-Id: first\nAge: 10") // as the cache has it
+	x.Responder.Response(e)
+	if got, want := plugintest.FieldText(e.Response.Fields.List()), "X-Request-Id: second\nAge: 10\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
@@ -83,7 +97,7 @@ func TestUsesTheFieldConfigured(t *testing.T) {
 		t.Errorf("id %q", e.RequestID)
 	}
 	plugintest.SetResponse(t, e, "200 OK")
-	x.UpstreamResponder.UpstreamResponse(e)
+	x.Responder.Response(e)
 	if got := plugintest.FieldText(e.Response.Fields.List()); got != "X-Request-Id: abc\n" {
 		t.Errorf("response has %q", got)
 	}
@@ -158,7 +172,7 @@ func TestDoesNotAllocate(t *testing.T) {
 			e.Reset()
 			e.Request.Fields.Append(message.Accept, accept, en)
 			x.Decider.Decide(e)
-			x.UpstreamResponder.UpstreamResponse(e)
+			x.Responder.Response(e)
 		}
 		if n := testing.AllocsPerRun(100, exchange); n != 0 {
 			t.Errorf("%q: %v allocations", table, n)

@@ -26,7 +26,7 @@ func Factory() plugins.Factory {
 			{Name: "path", Type: plugins.Regex, Help: "Paths whose responses are filtered; empty is all."},
 			{Name: "filters", Type: plugins.Strings, Required: true, Help: "Replacements in their order: sub_filter 'text' 'replacement', or subs_filter 'regex' 'replacement' where $1 is a group. The flag g after it replaces all, not the first; i ignores case (subs_filter only)."},
 			{Name: "status_codes", Type: plugins.String, Help: "Comma list of the statuses whose responses are filtered; empty is all."},
-			{Name: "max_body", Type: plugins.Size, Default: "8mb", Help: "Longest body that is held for replacing; a longer one passes unchanged."},
+			{Name: "max_body", Type: plugins.Size, Default: "8mb", Help: "Longest body that is held for replacing, where filters has a subs_filter; a longer one passes unchanged. Without one nothing is held."},
 		},
 		New: build,
 	}
@@ -38,6 +38,7 @@ type subFilter struct {
 	rules   []rule
 	status  []int // empty for all
 	maxBody int64
+	streams bool // the rules can be applied while a body passes
 }
 
 func build(p *plugins.Parameters) (plugins.Plugin, error) {
@@ -51,6 +52,7 @@ func build(p *plugins.Parameters) (plugins.Plugin, error) {
 	if err := errors.Join(statusErr, sizeErr, rulesErr); err != nil {
 		return nil, err
 	}
+	s.streams = streams(s.rules)
 	return s, nil
 }
 
@@ -102,6 +104,9 @@ func (s *subFilter) BodyFilter(e *plugins.Exchange) plugins.Filter {
 	for _, digest := range [...]string{"Content-MD5", "Digest", "Content-Digest", "Repr-Digest"} {
 		r.Fields.Del(digest)
 	}
+	if s.streams {
+		return newStream(s.rules)
+	}
 	return &filter{owner: s, announced: r.BodyLength}
 }
 
@@ -111,7 +116,7 @@ func (s *subFilter) takes(r *message.Response, head bool) bool {
 	case r.Status < 200, r.Status == 204, r.Status == 206, r.Status == 304, !s.hasStatus(r.Status):
 		return false
 	}
-	if (r.BodyLength == 0 && !head) || r.BodyLength > s.maxBody {
+	if (r.BodyLength == 0 && !head) || r.BodyLength > s.maxBody && !s.streams {
 		return false
 	}
 	encoding := r.Fields.Get(message.ContentEncoding)

@@ -41,7 +41,7 @@ func TestReplaces(t *testing.T) {
 }
 
 func TestChoosesResponses(t *testing.T) {
-	const html = "Content-Type: text/html\n"
+	const html, holding = "Content-Type: text/html\n", "filters = [\"subs_filter 'a' 'b'\"]\n"
 	cases := []struct {
 		name, table, request, response string
 		taken                          bool
@@ -62,12 +62,16 @@ func TestChoosesResponses(t *testing.T) {
 		{"gzip", ``, "GET /", "200 OK\nContent-Encoding: gzip", false},
 		{"identity", ``, "GET /", "200 OK\nContent-Encoding: Identity", true},
 		{"event stream", ``, "GET /", "200 OK\nContent-Type: text/event-stream; charset=utf-8", false},
-		{"as long as may be", `max_body = 10`, "GET /", "200 OK\nContent-Length: 10", true},
-		{"announced longer", `max_body = 10`, "GET /", "200 OK\nContent-Length: 11", false},
+		{"text and long", `max_body = 10`, "GET /", "200 OK\nContent-Length: 11", true},
+		{"as long as may be", holding + `max_body = 10`, "GET /", "200 OK\nContent-Length: 10", true},
+		{"announced longer", holding + `max_body = 10`, "GET /", "200 OK\nContent-Length: 11", false},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			x := plugintest.Build(t, Factory(), "filters = [\"sub_filter 'a' 'b'\"]\n"+c.table)
+			if !strings.HasPrefix(c.table, holding) {
+				c.table = "filters = [\"sub_filter 'a' 'b'\"]\n" + c.table
+			}
+			x := plugintest.Build(t, Factory(), c.table)
 			e := plugintest.New(t, c.request)
 			plugintest.SetResponse(t, e, c.response+"\nAccept-Ranges: bytes")
 			if got := x.BodyFilterer.BodyFilter(e) != nil; got != c.taken {
@@ -103,7 +107,7 @@ func TestTheHeadFitsTheNewBody(t *testing.T) {
 }
 
 func TestABodyBeyondTheBoundPassesUnchanged(t *testing.T) {
-	x := plugintest.Build(t, Factory(), "filters = [\"sub_filter 'a' 'b' g\"]\nmax_body = 10")
+	x := plugintest.Build(t, Factory(), "filters = [\"subs_filter 'a' 'b' g\"]\nmax_body = 10")
 	for _, size := range []int{1, 4, 11, 100} {
 		for _, c := range []struct{ body, want string }{
 			{strings.Repeat("a", 10), strings.Repeat("b", 10)},
@@ -120,8 +124,10 @@ func TestABodyBeyondTheBoundPassesUnchanged(t *testing.T) {
 func TestAResultBeyondTheBoundIsNotMade(t *testing.T) {
 	const body = "aaaaaaaaaa" // 10 bytes: the result may have 40
 	cases := []struct{ name, filters, want string }{
-		{"text fits", `"sub_filter 'a' 'bbbb' g"`, strings.Repeat("b", 40)},
-		{"text too long", `"sub_filter 'a' 'bbbbb' g"`, body},
+		{"texts need not", `"sub_filter 'a' 'bbbbb' g"`, strings.Repeat("b", 50)},
+		{"text fits", `"sub_filter 'a' 'bbbb' g", "subs_filter 'x' 'y'"`, strings.Repeat("b", 40)},
+		{"text too long", `"sub_filter 'a' 'bbbbb' g", "subs_filter 'x' 'y'"`, body},
+		{"texts that grow too much", `"sub_filter 'a' 'bbbbb' g", "sub_filter 'b' 'cccc' g"`, body},
 		{"regex fits", `"subs_filter 'aa' 'bbbb' g"`, strings.Repeat("b", 20)},
 		{"regex too long", `"subs_filter 'a' 'bbbbb' g"`, body},
 		{"empty matches", `"subs_filter 'x*' 'bbbb' g"`, body},
@@ -177,6 +183,67 @@ func TestAResponseLeftAloneCostsNoAllocation(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() { x.BodyFilterer.BodyFilter(e) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
+}
+
+func TestTextsAreReplacedWhileTheBodyPasses(t *testing.T) {
+	x := plugintest.Build(t, Factory(), `filters = ["sub_filter 'internal.example' 'www.example.com' g"]`)
+	e := plugintest.New(t, "GET /")
+	plugintest.SetResponse(t, e, "200 OK")
+	f := x.BodyFilterer.BodyFilter(e)
+	steps := []struct {
+		piece, want string
+		last        bool
+	}{
+		{"see internal.", "see ", false}, {"example and inter", "www.example.com and ", false},
+		{"val", "interval", false}, {strings.Repeat("a", 100_000), strings.Repeat("a", 100_000), false}, {"i", "", false}, {"", "i", true},
+	}
+	for _, s := range steps {
+		got, err := f.Filter(nil, []byte(s.piece), s.last)
+		if err != nil || string(got) != s.want {
+			t.Fatalf("%.20q: got %.40q, want %.40q, %v", s.piece, got, s.want, err)
+		}
+	}
+}
+
+// Wherever a body is cut into pieces, the result is that of the whole.
+func FuzzPieces(f *testing.F) {
+	lists := []string{
+		`"sub_filter 'ab' 'ba' g"`,
+		`"sub_filter 'aab' 'X'", "sub_filter 'X' 'aa' g", "sub_filter 'aaa' 'b' g"`,
+		`"sub_filter 'abab' 'ab' g", "sub_filter 'b' 'bbbb' g"`,
+		`"subs_filter 'a+b' '<$0>' g", "sub_filter '<a' 'b' g"`,
+		`"subs_filter '^a|b$' 'c' gi"`,
+	}
+	f.Add([]byte("aabaabab"), uint8(1), []byte{1, 2, 3})
+	f.Add([]byte("ababababab"), uint8(2), []byte{3})
+	f.Add([]byte("aaaaaaaaab\xffab"), uint8(0), []byte{1, 1, 0, 5})
+	f.Add([]byte("xaab aab"), uint8(3), []byte{4})
+	f.Add([]byte("AbaB"), uint8(4), []byte{})
+	f.Fuzz(func(t *testing.T, body []byte, list uint8, cuts []byte) {
+		filters := lists[int(list)%len(lists)]
+		s := plugintest.Build(t, Factory(), "filters = ["+filters+"]").BodyFilterer.(*subFilter)
+		want := string(s.replace(body))
+		e := plugintest.New(t, "GET /")
+		plugintest.SetResponse(t, e, "200 OK")
+		pieces := s.BodyFilter(e)
+		var got, piece []byte
+		for last := false; !last; {
+			n := len(body)
+			if len(cuts) > 0 {
+				n, cuts = min(n, int(cuts[0])), cuts[1:]
+			}
+			piece = append(piece[:0], body[:n]...) // memory that is used again, as the proxy does
+			body = body[n:]
+			last = len(body) == 0 && len(cuts) == 0
+			var err error
+			if got, err = pieces.Filter(got, piece, last); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if string(got) != want {
+			t.Fatalf("%s: got %q, want %q", filters, got, want)
+		}
+	})
 }
 
 // filtered sends a body of unknown length through in pieces of size bytes, the last one empty.

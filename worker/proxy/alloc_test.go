@@ -5,11 +5,15 @@
 package proxy
 
 import (
+	"bytes"
 	"net"
+	"os"
+	"strconv"
 	"testing"
 	"time"
 
 	"pingap/message"
+	"pingap/plugins"
 )
 
 const plainRequest = "GET /api/items?page=2 HTTP/1.1\r\nHost: example.com\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64)\r\n" +
@@ -38,6 +42,7 @@ type pinger struct {
 	net.Conn
 	request, buf []byte
 	size         int // of a response
+	first        int // what has been read of the first
 }
 
 func (r *rig) pinger(t testing.TB) *pinger {
@@ -50,6 +55,7 @@ func (r *rig) pinger(t testing.TB) *pinger {
 	must(t, err)
 	p.size, err = c.Read(p.buf)
 	must(t, err)
+	p.first = p.size
 	return p
 }
 
@@ -64,6 +70,19 @@ func (p *pinger) ping(t testing.TB) {
 		}
 		got += n
 	}
+}
+
+// read reads the rest of a response whose body has a size.
+func (p *pinger) read(t testing.TB, size int) {
+	p.size = bytes.Index(p.buf, []byte("\r\n\r\n")) + 4 + size
+	p.buf = make([]byte, p.size+1)
+	must(t, p.SetReadDeadline(time.Now().Add(time.Second)))
+	for p.first < p.size {
+		n, err := p.Read(p.buf)
+		must(t, err)
+		p.first += n
+	}
+	must(t, p.SetDeadline(time.Now().Add(10*patience)))
 }
 
 // countingLog is a log that costs nothing.
@@ -87,5 +106,69 @@ func BenchmarkProxied(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		p.ping(b)
+	}
+}
+
+// lasting is a filter and an end of an exchange that is used again.
+type lasting struct{ n int }
+
+func (l *lasting) Filter(dst, piece []byte, _ bool) ([]byte, error) {
+	return append(dst, piece...), nil
+}
+func (l *lasting) End(bool) { l.n++ }
+
+// TestPluginsAddNoAllocations has the proxy's side of plugins add nothing.
+func TestPluginsAddNoAllocations(t *testing.T) {
+	stored := plugins.Text(200, "stored")
+	stored.Content = true
+	pass := func(*plugins.Exchange) plugins.Decision { return plugins.Continue }
+	last := &lasting{}
+	for name, chain := range map[string]*plugins.Chain{
+		"passing": plugins.NewChain([]*plugins.Instance{
+			{Step: plugins.Request, Decider: decides(pass)}, {Step: plugins.EarlyRequest, Decider: decides(pass)},
+			{UpstreamResponder: responds(func(*plugins.Exchange) {}), Responder: responds(func(*plugins.Exchange) {})},
+			{BodyFilterer: filters(func(*plugins.Exchange) plugins.Filter { return nil })}, {Storer: &storer{}},
+		}),
+		"an end":   plugins.NewChain([]*plugins.Instance{{Step: plugins.Request, Decider: decides(func(e *plugins.Exchange) plugins.Decision { e.AtEnd(last); return plugins.Continue })}}),
+		"filtered": plugins.NewChain([]*plugins.Instance{{BodyFilterer: filters(func(*plugins.Exchange) plugins.Filter { return last })}}),
+		"stored":   plugins.NewChain([]*plugins.Instance{{Storer: &storer{store: func(*plugins.Exchange) (plugins.Filter, *plugins.Answer) { return last, nil }}}}),
+		"answered": plugins.NewChain([]*plugins.Instance{{Step: plugins.Request, Decider: decides(func(*plugins.Exchange) plugins.Decision { return plugins.Respond(stored, "test") })},
+			{Responder: responds(func(*plugins.Exchange) {}), BodyFilterer: filters(func(*plugins.Exchange) plugins.Filter { return nil })}}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := plainBackend(t)
+			r := newRig(t, rigOptions{addrs: []string{b.addr()}, plugins: chain, server: func(s *Server) { s.Log = &countingLog{} }})
+			p := r.pinger(t)
+			if n := testing.AllocsPerRun(2000, func() { p.ping(t) }); n != 0 {
+				t.Errorf("%v allocations per request, want 0", n)
+			}
+		})
+	}
+}
+
+// BenchmarkAnswered is the cost of answers of different forms, the client's included.
+func BenchmarkAnswered(b *testing.B) {
+	for _, size := range []int{1 << 10, 4 << 10, 16 << 10, 64 << 10} {
+		name := b.TempDir() + "/file"
+		must(b, os.WriteFile(name, make([]byte, size), 0o600))
+		for kind, make := range map[string]func() *plugins.Answer{
+			"memory": func() *plugins.Answer { return &plugins.Answer{Status: 200, Body: make([]byte, size)} },
+			"file": func() *plugins.Answer {
+				f, err := os.Open(name)
+				must(b, err)
+				return &plugins.Answer{Status: 200, File: &plugins.FilePart{File: f, Length: int64(size)}}
+			},
+		} {
+			b.Run(kind+" "+strconv.Itoa(size), func(b *testing.B) {
+				r := newRig(b, rigOptions{plugins: answering(false, func(*plugins.Exchange) *plugins.Answer { return make() }),
+					server: func(s *Server) { s.Log = &countingLog{} }})
+				p := r.pinger(b)
+				p.read(b, size)
+				b.ReportAllocs()
+				for b.Loop() {
+					p.ping(b)
+				}
+			})
+		}
 	}
 }

@@ -1,14 +1,45 @@
 package proxy
 
 import (
+	"errors"
+
+	"go.uber.org/zap"
+
 	"pingap/message"
 	"pingap/plugins"
 	"pingap/worker/http1"
 )
 
-// answer sends a response made by a plugin.
+// answer sends a response made by a plugin. It closes what the answer owns, sent or not.
 func (c *conn) answer(a *plugins.Answer) {
+	if a.File == nil && a.Stream == nil {
+		c.answerWith(a)
+		return
+	}
+	defer c.closeAnswer(a)
+	c.answerWith(a)
+}
+
+// closeAnswer closes what an answer owns.
+func (c *conn) closeAnswer(a *plugins.Answer) {
+	var err error
+	if a.File != nil {
+		err = a.File.File.Close()
+	}
+	if a.Stream != nil {
+		err = errors.Join(err, a.Stream.Close())
+	}
+	if err != nil {
+		c.p.log.Warn("closing an answer", zap.String("location", c.s.ex.Location), zap.Error(err))
+	}
+}
+
+func (c *conn) answerWith(a *plugins.Answer) {
 	s := c.s
+	if s.nobody || s.headSent || s.clientGone {
+		s.keepClient = false
+		return
+	}
 	if c.unlikeTunnel(a.Status) {
 		c.answerError(502, "HTTPStatus", "there is no tunnel here")
 		return
@@ -18,7 +49,7 @@ func (c *conn) answer(a *plugins.Answer) {
 		c.answerCall(resp, "")
 		return
 	}
-	cached := false
+	cached := a.Content
 	for i := range a.Fields {
 		f := &a.Fields[i]
 		cached = cached || f.ID == message.CacheControl
@@ -26,6 +57,13 @@ func (c *conn) answer(a *plugins.Answer) {
 	}
 	if !cached {
 		resp.Fields.Append(message.CacheControl, nameCacheControl, valueNoCache)
+	}
+	if a.Content {
+		c.respondLocally(a)
+	}
+	if len(s.resp.filters) > 0 || a.File != nil || a.Stream != nil {
+		c.sendContent(resp, a)
+		return
 	}
 	c.sendLocal(resp, a.Body)
 }
@@ -49,9 +87,7 @@ func (c *conn) sendLocal(resp *message.Response, body []byte) {
 		s.keepClient = false
 		return
 	}
-	c.settleBody()
-	resp.Fields.Append(message.Date, nameDate, *c.p.date.Load())
-	resp.Reason = http1.Reason(resp.Status)
+	c.completeHead(resp)
 	out := http1.Out{Length: int64(len(body)), Connection: c.connectionField()}
 	if resp.Status == 204 || resp.Status == 304 || resp.Status < 200 {
 		body, out.Length = nil, message.LengthUnknown
@@ -66,6 +102,15 @@ func (c *conn) sendLocal(resp *message.Response, body []byte) {
 		return
 	}
 	s.ex.ResponseBody = int64(len(body))
+}
+
+// completeHead gives the head of an answer made here what every one has.
+func (c *conn) completeHead(resp *message.Response) {
+	c.settleBody()
+	if !resp.Fields.Has(message.Date) { // a stored response has its own
+		resp.Fields.Append(message.Date, nameDate, *c.p.date.Load())
+	}
+	resp.Reason = http1.Reason(resp.Status)
 }
 
 // writeJoined sends the head in s.out with the body behind it as one write.

@@ -45,13 +45,13 @@ func (c *conn) standInLine(u *upstream.Upstream) *upstream.Backend {
 		return b
 	case s.clientGone:
 	case errors.Is(err, queue.ErrFull):
-		c.answerError(503, "HTTPStatus", "The queue for upstream "+u.Name+" is full")
+		c.answerFailure(503, "HTTPStatus", "The queue for upstream "+u.Name+" is full")
 	case errors.Is(err, queue.ErrLate):
-		c.answerError(503, "HTTPStatus", "No backend of upstream "+u.Name+" became available within queue_timeout")
+		c.answerFailure(503, "HTTPStatus", "No backend of upstream "+u.Name+" became available within queue_timeout")
 	case c.cutting():
 		c.answerError(503, "Stopping", "")
 	default:
-		c.answerError(504, "ReadTimedout", "")
+		c.answerFailure(504, "ReadTimedout", "")
 	}
 	return nil
 }

@@ -7,11 +7,11 @@
 //	1 conn.go      a connection is served by one goroutine; bytes are read when the socket has some
 //	2 request.go   a head is parsed; what is malformed is answered and the connection closed
 //	3 serve.go     the site is pinned; the location is found; limits; early plugins
-//	4 serve.go     rewrite; request plugins; proxy_upstream plugins; each may answer (answer.go)
+//	4 serve.go     rewrite; request plugins; proxy_upstream plugins (chain.go); each may answer (answer.go, content.go, sendfile.go)
 //	5 forward.go   a backend is picked (choose.go) and a connection taken or dialled; retries by rule (retry.go)
 //	6 upstream.go  the request is written and the response head read, inside one poller callback
-//	7 response.go  response plugins; how the body is framed for this client
-//	8 relay.go     the body is passed on: verbatim, re-framed, filtered, or spliced (splice.go)
+//	7 response.go  response plugins, with the Storer between them (store.go); how the body is framed for this client
+//	8 relay.go     the body is passed on: verbatim, re-framed, filtered (filter.go), or spliced (splice.go)
 //	9 finish.go    one record feeds the access log and the counters; the connection is used again
 //
 // Before step 1 stand the PROXY header (proxyheader.go) and the TLS handshake (via.go). A connection of HTTP/2 becomes a mux (mux.go); each of
@@ -21,6 +21,11 @@
 // Where no backend is available, requests wait in the queue of their upstream (worker/queue). Every backend that was picked is told how the
 // attempt ended, once: only what is its own fault counts as failure (retry.go). Clients get the cookie that brings them back (sticky.go),
 // and copies of requests go to a second upstream (mirrored.go, worker/mirror).
+//
+// What plugins may besides deciding: their answers may be files and streams, and pass the plugins of the location; a Storer's takes the place of
+// the upstream's or of an error, and its filter may want a body whose client has left; a request may go up in the background for it alone
+// (refresh.go). Instances in shadow mode get copies (shadow.go). Filters and whatever waits for the end of an exchange hear of it once, however
+// it ends (endExchange in chain.go).
 //
 // Bodies of requests that are not complete with their head go up by a goroutine of their own
 // (upload.go); an upgraded connection becomes a tunnel (tunnel.go).

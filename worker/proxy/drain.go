@@ -27,7 +27,7 @@ func (p *Proxy) Hurry(d time.Duration) {
 // Drained waits until no connection is left, or stop is closed; what is left then is the caller's to cut. The end of the process would reset
 // connections on which a client is sending, so it waits for these as well.
 func (p *Proxy) Drained(stop <-chan struct{}) {
-	for p.connections.Load()+p.lingering.Load() > 0 {
+	for p.connections.Load()+p.lingering.Load()+p.refreshes.Load() > 0 {
 		select {
 		case <-p.wake:
 		case <-stop:
@@ -52,7 +52,7 @@ const (
 func (p *Proxy) Close() {
 	p.cutting.Store(true)
 	p.Drain(drain.Times{})
-	for end := time.Now().Add(cutPatience); p.connections.Load() > 0 && time.Now().Before(end); {
+	for end := time.Now().Add(cutPatience); p.connections.Load()+p.refreshes.Load() > 0 && time.Now().Before(end); {
 		p.cutAll()
 		select {
 		case <-p.wake:

@@ -25,6 +25,7 @@ func (c *conn) finish() next {
 			s.ex.ErrorType = "ConnectionClosed"
 		}
 	}
+	c.endExchange(s.headSent && !s.broken && !s.clientGone)
 	if s.held {
 		s.location.Slots.Release()
 	}
@@ -78,21 +79,33 @@ func (c *conn) keepAfter() bool {
 // panicked ends a request in which something of ours or of a plugin panicked. The connection is
 // closed: nobody knows what it is in the middle of.
 func (c *conn) panicked(cause any) next {
-	c.p.panics.Add(1)
+	c.notePanic(cause)
 	s := c.s
-	c.p.log.Error("request panicked", zap.String("cause", fmt.Sprint(cause)), zap.String("location", s.ex.Location),
-		zap.ByteString("stack", debug.Stack()))
 	s.keepClient = false
-	if s.up != nil {
-		c.wait.leave()
-		c.stopUpload()
-		s.up.discard()
-	}
-	s.endAttempt(answered, failure{status: 500})
-	s.dropNext()
+	c.abandon()
 	if !s.headSent || s.resp.headOnly {
 		s.headSent, s.resp.headOnly = false, false
 		c.answerError(500, "InternalError", "internal error")
 	}
 	return c.finish()
+}
+
+// abandon ends what there is of an exchange with an upstream.
+func (c *conn) abandon() {
+	s := c.s
+	if s.up != nil {
+		c.wait.leave()
+		c.stopUpload()
+		s.up.discard()
+		s.up = nil
+	}
+	s.endAttempt(answered, failure{status: 500})
+	s.dropNext()
+	c.endFilters()
+}
+
+func (c *conn) notePanic(cause any) {
+	c.p.panics.Add(1)
+	c.p.log.Error("request panicked", zap.String("cause", fmt.Sprint(cause)), zap.String("location", c.s.ex.Location),
+		zap.ByteString("stack", debug.Stack()))
 }

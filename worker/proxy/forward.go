@@ -25,7 +25,7 @@ func (c *conn) forward() served {
 		return answered
 	}
 	u.Aim(&s.target, &s.ex.Record)
-	if s.location.Mirror != nil {
+	if s.location.Mirror != nil && !s.nobody {
 		c.beginMirror()
 	}
 	rules := u.Retries()
@@ -33,6 +33,7 @@ func (c *conn) forward() served {
 	for b := c.choose(u); b != nil; {
 		how, fail := c.attempt(u, b)
 		if fail.status == 0 {
+			c.answerInstead()
 			return how
 		}
 		next := s.next
@@ -40,7 +41,7 @@ func (c *conn) forward() served {
 			next = u.Pick(&s.ex.Record, s.tried)
 		}
 		if next == nil {
-			c.answerError(fail.status, fail.kind, "")
+			c.answerFailure(fail.status, fail.kind, "")
 			return answered
 		}
 		b = next
@@ -61,7 +62,7 @@ func (s *session) upstream() *upstream.Upstream {
 }
 
 func (c *conn) noUpstream() {
-	c.answerError(503, "HTTPStatus", "No available upstream for "+c.s.location.Route.Name)
+	c.answerFailure(503, "HTTPStatus", "No available upstream for "+c.s.location.Route.Name)
 }
 
 // attempt tries one backend, and tells it how that ended. A failure has not been answered.
@@ -244,6 +245,7 @@ func (c *conn) exchange(u *upstream.Upstream, up *upstreamIO, now int64) (served
 		}
 	}
 	c.wait.leave()
+	c.endFilters()
 	if s.ex.UpstreamStatus != 0 {
 		s.ended = message.Now()
 		s.ex.UpstreamResponse = s.ended - up.sent - max(s.ex.UpstreamProcessing, 0)
@@ -297,7 +299,7 @@ func (c *conn) interrupted(up *upstreamIO, err error) {
 	case why == causeTimeout && !c.uploadRuns():
 		up.failed(504, "ReadTimedout")
 		return
-	case why == causeClientOut && !c.uploadRuns(): // while it runs the upload sees for itself
+	case why == causeClientOut && !c.uploadRuns() && !(up.stage == stageBody && c.fillsOn()): // while it runs the upload sees for itself
 		up.clientGone()
 		return
 	}

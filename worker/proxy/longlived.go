@@ -23,7 +23,7 @@ func (c *conn) noteLong(frame http1.Framing) {
 		return
 	}
 	c.long.Store(s.location)
-	if !unknown || len(s.resp.filters) > 0 || s.ex.Response.Fields.Has(message.ContentEncoding) {
+	if !unknown || s.resp.changes > 0 || s.ex.Response.Fields.Has(message.ContentEncoding) {
 		return // no stream, or one that cannot be read
 	}
 	kind := s.ex.Response.Fields.Get(message.ContentType)

@@ -52,6 +52,7 @@ type Proxy struct {
 	parked      atomic.Int64
 	tunnels     atomic.Int64
 	inFlight    atomic.Int64
+	refreshes   atomic.Int64  // requests in the background
 	requests    atomic.Uint64 // finished
 	accepted    atomic.Uint64
 	panics      atomic.Uint64
@@ -111,22 +112,35 @@ func (p *Proxy) Stats() Stats {
 }
 
 func (p *Proxy) add(c *conn) {
-	p.mu.Lock()
-	c.after, c.before = &p.list, p.list.before
-	p.list.before.after, p.list.before = c, c
-	p.mu.Unlock()
+	p.link(c)
 	p.connections.Add(1)
 	p.accepted.Add(1)
 }
 
-func (p *Proxy) remove(c *conn) {
+// link puts a connection among those that the sweeper looks at.
+func (p *Proxy) link(c *conn) {
 	p.mu.Lock()
-	if c.before != nil {
-		c.before.after, c.after.before = c.after, c.before
-		c.before, c.after = nil, nil
+	c.after, c.before = &p.list, p.list.before
+	p.list.before.after, p.list.before = c, c
+	p.mu.Unlock()
+}
+
+// unlink reports whether it was there.
+func (p *Proxy) unlink(c *conn) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if c.before == nil {
+		return false
+	}
+	c.before.after, c.after.before = c.after, c.before
+	c.before, c.after = nil, nil
+	return true
+}
+
+func (p *Proxy) remove(c *conn) {
+	if p.unlink(c) {
 		p.connections.Add(-1)
 	}
-	p.mu.Unlock()
 	p.wakeUp()
 }
 

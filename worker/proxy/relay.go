@@ -13,6 +13,9 @@ var errBadBody = errors.New("response body breaks its framing")
 // errFilter is a filter that failed.
 var errFilter = errors.New("a filter of the response body failed")
 
+// errNobody ends a body that nobody wants any more.
+var errNobody = errors.New("nobody wants the response body")
+
 // relay passes bytes of the response body on. done tells that the body is complete. An error other
 // than errBadBody means that the client does not take it.
 func (c *conn) relay(up *upstreamIO, p []byte) (done bool, err error) {
@@ -69,15 +72,16 @@ func (c *conn) unasked(up *upstreamIO) error {
 func (c *conn) relayDecoded(up *upstreamIO, p []byte) (done bool, err error) {
 	r := &c.s.resp
 	if r.frame.UntilClose {
-		return false, c.filter(p, false)
+		return false, c.filter(p)
 	}
 	if !r.frame.Chunked {
 		if p, err = c.cutExtra(up, p); err != nil {
 			return false, err
 		}
-		if err := c.filter(p, false); err != nil || r.left > 0 {
+		if err := c.filter(p); err != nil || r.left > 0 {
 			return false, err
 		}
+		r.whole = true
 		return true, c.relayEnd()
 	}
 	for len(p) > 0 && !r.chunks.Done() {
@@ -87,7 +91,7 @@ func (c *conn) relayDecoded(up *upstreamIO, p []byte) (done bool, err error) {
 		}
 		p = p[used:]
 		if len(data) > 0 {
-			if err := c.filter(data, false); err != nil {
+			if err := c.filter(data); err != nil {
 				return false, err
 			}
 		}
@@ -95,7 +99,7 @@ func (c *conn) relayDecoded(up *upstreamIO, p []byte) (done bool, err error) {
 	if !r.chunks.Done() {
 		return false, nil
 	}
-	up.extra = len(p) > 0
+	r.whole, up.extra = true, len(p) > 0
 	return true, c.relayEnd()
 }
 
@@ -103,7 +107,7 @@ func (c *conn) relayDecoded(up *upstreamIO, p []byte) (done bool, err error) {
 func (c *conn) relayEnd() error {
 	r := &c.s.resp
 	if len(r.filters) > 0 {
-		if err := c.filter(nil, true); err != nil {
+		if err := c.lastOfFilters(); err != nil || r.muted {
 			return err
 		}
 	}
@@ -146,7 +150,7 @@ func (s *session) trailers() *message.Fields {
 	if s.call.trailers != nil && !s.call.encode {
 		return s.call.trailers
 	}
-	if len(r.filters) > 0 || s.call.encode {
+	if r.changes > 0 || s.call.encode {
 		return nil
 	}
 	if s.up != nil && s.up.stream != nil {
@@ -160,33 +164,6 @@ func (s *session) trailers() *message.Fields {
 	return nil
 }
 
-// filter sends data through the filters in order, and what comes out to the client.
-func (c *conn) filter(data []byte, last bool) error {
-	r := &c.s.resp
-	r.parts.Feed(data)
-	for i, f := range r.filters {
-		// Two buffers take turns: a filter reads from one and appends to the other.
-		out, err := f.Filter(r.work[i%2][:0], data, last)
-		if err != nil {
-			return errFilter
-		}
-		r.work[i%2], data = out, out
-	}
-	if c.s.call.encode {
-		data = c.s.encodeData(data)
-	}
-	if len(data) == 0 {
-		return nil
-	}
-	if !r.chunked {
-		return c.emit(data)
-	}
-	c.s.ex.ResponseBody += int64(len(data))
-	at := len(r.filters) % 2
-	r.work[at] = http1.AppendChunk(r.work[at][:0], data)
-	return c.emitRest(r.work[at])
-}
-
 // emit sends bytes of the body, with the head before them if that has not gone out yet.
 func (c *conn) emit(p []byte) error {
 	c.s.ex.ResponseBody += int64(len(p))
@@ -195,6 +172,18 @@ func (c *conn) emit(p []byte) error {
 
 // emitRest sends bytes that do not count as body: chunk framing and trailers.
 func (c *conn) emitRest(p []byte) error {
+	if c.s.resp.muted {
+		return nil
+	}
+	err := c.send(p)
+	if err != nil && c.fillsOn() {
+		return nil
+	}
+	return err
+}
+
+// send sends bytes, with the head before them if that has not gone out yet.
+func (c *conn) send(p []byte) error {
 	s := c.s
 	if s.resp.headOnly {
 		s.resp.headOnly = false
@@ -212,4 +201,14 @@ func (c *conn) emitRest(p []byte) error {
 		return err
 	}
 	return c.write(p)
+}
+
+// relayFailed handles an error of passing the body on.
+func (up *upstreamIO) relayFailed(err error) bool {
+	if err != errBadBody && err != errFilter {
+		return up.clientGone()
+	}
+	up.failed(502, "InvalidBody")
+	up.fail.blameless = err == errFilter
+	return true
 }

@@ -1,8 +1,6 @@
 package proxy
 
 import (
-	"strconv"
-
 	"pingap/message"
 	"pingap/plugins"
 	"pingap/worker/bodyparts"
@@ -28,11 +26,17 @@ type respState struct {
 	chunked  bool            // the client gets a chunked body
 	parts    bodyparts.Parts // of a body that can be ended between two of them
 	headOnly bool            // the head is written but not sent: it goes with the first bytes of the body
+	whole    bool            // the body was there to its end
 	filters  []plugins.Filter
-	work     [2][]byte // scratch of filters and chunk framing
-	out      http1.Out // how the head is to be written, for a stream
-	head     []byte    // the response head, when it was moved out of the read buffer
-	front    []byte    // free bytes of the read buffer in front of the body: the head is written there
+	changes  int            // how many of these change the body: all but the Storer's
+	store    plugins.Filter // the Storer's; nil for none
+	stored   int            // how many of the filters come before or are the Storer's
+	flushes  bool           // some of them are Flushers
+	muted    bool           // nobody takes the body but the Storer
+	work     [2][]byte      // scratch of filters and chunk framing
+	out      http1.Out      // how the head is to be written, for a stream
+	head     []byte         // the response head, when it was moved out of the read buffer
+	front    []byte         // free bytes of the read buffer in front of the body: the head is written there
 }
 
 func (r *respState) reset() {
@@ -67,11 +71,17 @@ func (c *conn) respond(up *upstreamIO, frame http1.Framing) bool {
 	if c.holdBack(up, frame) {
 		return true
 	}
-	s.upstreamSteps()
-	s.ex.Status = s.ex.Response.Status
+	c.upstreamResponders()
 	if s.ex.Response.Status == 101 {
+		c.responders()
+		s.ex.Status = s.ex.Response.Status
 		return c.respondTunnel(up)
 	}
+	if c.stored(up) {
+		return true
+	}
+	c.responders()
+	s.ex.Status = s.ex.Response.Status
 	if c.unlikeTunnel(s.ex.Status) {
 		up.failed(502, "InvalidHTTPHeader")
 		up.fail.blameless = true // what a client asks for is no fault
@@ -81,7 +91,7 @@ func (c *conn) respond(up *upstreamIO, frame http1.Framing) bool {
 		c.stick(name)
 	}
 	if s.server.ServerTiming {
-		s.addServerTiming(now)
+		s.addServerTiming(message.Now())
 	}
 	s.respondCall()
 	c.prepareHead(c.frameFor(s.resp.frame))
@@ -90,7 +100,7 @@ func (c *conn) respond(up *upstreamIO, frame http1.Framing) bool {
 	if c.relayFirst(up) {
 		return true
 	}
-	if s.resp.headOnly { // nothing of the body yet: the client need not wait for it
+	if s.resp.headOnly && !s.resp.flushes { // nothing of the body yet: the client need not wait for it
 		if c.emit(nil) != nil {
 			return up.clientGone()
 		}
@@ -110,10 +120,10 @@ func (c *conn) relayFirst(up *upstreamIO) bool {
 		if c.emit(nil) != nil {
 			return up.clientGone()
 		}
-		up.want = wantDone
+		s.resp.whole, up.want = true, wantDone
 		return true
 	}
-	if len(first) == 0 && !(s.resp.mode == relayLength && s.resp.left == 0) {
+	if len(first) == 0 && !s.resp.bodyless() {
 		return c.mayHandOver(up) && c.handOver(up)
 	}
 	return up.takeBody(first)
@@ -122,24 +132,32 @@ func (c *conn) relayFirst(up *upstreamIO) bool {
 // frameFor decides how the body is framed for the client and passed on.
 func (c *conn) frameFor(frame http1.Framing) http1.Out {
 	s := c.s
-	r := &s.resp
-	out := http1.Out{Length: message.LengthUnknown}
 	c.settleUpload()
 	s.chooseFilters(frame)
 	c.noteLong(frame)
+	return c.outFor(frame)
+}
+
+// outFor is frameFor behind the choice of filters.
+func (c *conn) outFor(frame http1.Framing) http1.Out {
+	s := c.s
+	r := &s.resp
+	out := http1.Out{Length: message.LengthUnknown}
 	status := s.ex.Response.Status
 	old := s.ex.Request.Version < message.HTTP11
 	switch {
 	case s.ex.Request.MethodID == message.HEAD || status == 304:
-		out.KeepLength = len(r.filters) == 0
+		out.KeepLength = r.changes == 0
 	case status == 204 || status < 200:
 	case !frame.Chunked && !frame.UntilClose && len(r.filters) == 0:
 		r.mode, r.left, out.Length = relayLength, frame.Length, frame.Length
-		if c.stream() != nil && s.up.stream != nil && frame.Length > 0 { // trailers may follow: the end of the stream is the end
+		if c.stream() != nil && s.up != nil && s.up.stream != nil && frame.Length > 0 { // trailers may follow: the end of the stream is the end
 			r.mode, r.frame.UntilClose = relayDecoded, true
 		}
 	case frame.Chunked && len(r.filters) == 0 && !old && !r.parts.Known() && c.stream() == nil:
 		r.mode, out.Chunked = relayChunked, true
+	case !frame.Chunked && !frame.UntilClose && r.changes == 0:
+		r.mode, r.left, out.Length = relayDecoded, frame.Length, frame.Length // the Storer reads along
 	default:
 		r.mode, r.left = relayDecoded, frame.Length
 		r.chunked = !old && c.stream() == nil
@@ -148,36 +166,4 @@ func (c *conn) frameFor(frame http1.Framing) http1.Out {
 	}
 	out.Connection = c.connectionField()
 	return out
-}
-
-// chooseFilters asks the plugins of the location which of them want to see the body.
-func (s *session) chooseFilters(frame http1.Framing) {
-	chain := s.location.Plugins
-	if chain == nil || len(chain.Body) == 0 || frame.Length == 0 && !frame.Chunked && !frame.UntilClose &&
-		s.ex.Request.MethodID != message.HEAD {
-		return
-	}
-	for _, i := range chain.Body {
-		if f := i.BodyFilterer.BodyFilter(&s.ex); f != nil {
-			s.resp.filters = append(s.resp.filters, f)
-		}
-	}
-}
-
-// addServerTiming adds the Server-Timing field (W3C Server Timing) with what is known so far.
-func (s *session) addServerTiming(now int64) {
-	const ms = 1e6
-	connect, processing := max(s.ex.UpstreamConnect, 0)/ms, max(s.ex.UpstreamProcessing, 0)/ms
-	v := append(s.resp.work[0][:0], "upstream.connect;dur="...)
-	v = strconv.AppendInt(v, connect, 10)
-	v = append(v, ", upstream.processing;dur="...)
-	v = strconv.AppendInt(v, processing, 10)
-	if connect+processing > 0 {
-		v = append(v, ", upstream;dur="...)
-		v = strconv.AppendInt(v, connect+processing, 10)
-	}
-	v = append(v, ", total;dur="...)
-	v = strconv.AppendInt(v, (now-s.ex.Start)/ms, 10)
-	s.resp.work[0] = v
-	s.ex.Response.Fields.Set("Server-Timing", v)
 }

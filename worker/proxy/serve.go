@@ -100,31 +100,6 @@ func (s *session) bodyAtLeast() int64 {
 	return max(s.reqFrame.Length, s.ex.RequestBody)
 }
 
-// decide runs the deciders of a step in order, and sends the first answer.
-func (c *conn) decide(list []*plugins.Instance) bool {
-	for _, i := range list {
-		if d := i.Decider.Decide(&c.s.ex); d.Answer != nil {
-			c.answer(d.Answer)
-			return true
-		}
-	}
-	return false
-}
-
-// upstreamSteps run the plugins on the upstream's response head.
-func (s *session) upstreamSteps() {
-	chain := s.location.Plugins
-	if chain == nil {
-		return
-	}
-	for _, i := range chain.UpstreamResponse {
-		i.UpstreamResponder.UpstreamResponse(&s.ex)
-	}
-	for _, i := range chain.Response {
-		i.Responder.Response(&s.ex)
-	}
-}
-
 // setStatus makes the response head of the exchange a fresh one.
 func (s *session) setStatus(status int) *message.Response {
 	resp := &s.ex.Response

@@ -66,6 +66,11 @@ type session struct {
 	target  upstream.Target   // whom the connection must be for
 	upload  *upload
 
+	nobody  bool              // no client waits for the answer: it is for the Storer alone (refresh.go)
+	instead *plugins.Answer   // of the Storer, in the place of the upstream's response
+	shadow  *plugins.Exchange // the copy that instances in shadow mode are asked with; made when it is first used
+	times   []pluginTime      // what plugins took, where Server-Timing tells it
+
 	resp respState
 	call call
 }
@@ -146,7 +151,13 @@ func (s *session) reset() {
 	s.reqScan, s.reqFrame, s.reqBody, s.reqWhole = http1.Scan{}, http1.Framing{}, nil, false
 	s.held, s.counted, s.keepClient, s.headSent, s.clientGone, s.broken = false, false, false, false, false, false
 	s.tunnelUp, s.tried, s.upload, s.up, s.backend, s.ended = nil, s.tried[:0], nil, nil, nil, 0
-	s.next, s.mirror = nil, nil
+	s.next, s.mirror, s.instead, s.nobody = nil, nil, nil, false
+	clear(s.times)
+	s.times = s.times[:0]
+	if s.shadow != nil {
+		s.shadow.Reset()
+		s.shadow.Conn = nil
+	}
 	s.out = s.out[:0]
 	if s.r == s.w {
 		s.r, s.w = 0, 0

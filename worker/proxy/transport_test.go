@@ -122,7 +122,12 @@ func reaches(transport string) func(*config.Upstream) {
 
 // originOver is origin over a transport.
 func originOver(t testing.TB, transport string) *httptest.Server {
-	s := httptest.NewUnstartedServer(originHandler())
+	return originWith(t, transport, originHandler())
+}
+
+// originWith is a server over a transport.
+func originWith(t testing.TB, transport string, handler http.Handler) *httptest.Server {
+	s := httptest.NewUnstartedServer(handler)
 	t.Cleanup(s.Close)
 	var protocols http.Protocols
 	protocols.SetHTTP1(strings.HasPrefix(transport, "h1"))

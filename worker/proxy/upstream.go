@@ -167,6 +167,9 @@ func (up *upstreamIO) onReady(fd uintptr) bool {
 		n, errno := up.readNow(fd, buf)
 		switch {
 		case errno == syscall.EAGAIN:
+			if up.stage == stageBody && up.paused() {
+				return true
+			}
 			up.c.await(message.Now(), up)
 			return false
 		case errno != 0:
@@ -323,12 +326,8 @@ func (up *upstreamIO) takeBody(p []byte) bool {
 	}
 	done, err := c.relay(up, p)
 	switch {
-	case err == errBadBody, err == errFilter:
-		up.failed(502, "InvalidBody")
-		up.fail.blameless = err == errFilter
-		return true
 	case err != nil:
-		return up.clientGone()
+		return up.relayFailed(err)
 	case done:
 		up.want = wantDone
 		return true
@@ -354,8 +353,9 @@ func (up *upstreamIO) atEnd() bool {
 	if !c.s.resp.frame.UntilClose {
 		return up.failed(502, "ConnectionClosed")
 	}
-	if c.relayEnd() != nil {
-		return up.clientGone()
+	c.s.resp.whole = true
+	if err := c.relayEnd(); err != nil {
+		return up.relayFailed(err)
 	}
 	up.want = wantDone
 	return true

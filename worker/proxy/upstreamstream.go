@@ -86,6 +86,9 @@ func (up *upstreamIO) unread() []byte {
 
 // readStream passes the next bytes of the body on.
 func (up *upstreamIO) readStream() error {
+	if n, whole := up.stream.Buffered(); n == 0 && !whole && up.paused() {
+		return nil
+	}
 	p, err := up.stream.Next()
 	switch {
 	case err == nil:
@@ -165,7 +168,8 @@ func (c *conn) switchStream(up *upstreamIO) {
 		key, _ := s.ex.Request.Fields.Lookup("sec-websocket-key")
 		resp.Fields.Append(message.Unknown, []byte("Sec-WebSocket-Accept"), websocket.AppendAccept(nil, key))
 	}
-	s.upstreamSteps()
+	c.upstreamResponders()
+	c.responders()
 	s.ex.Status = s.ex.Response.Status
 	c.respondTunnel(up)
 }

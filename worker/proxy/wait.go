@@ -112,6 +112,9 @@ func (c *conn) gone() bool {
 	if st := c.stream(); st != nil {
 		return st.Gone()
 	}
+	if c.raw == nil {
+		return false // there is no client
+	}
 	return closed(c.raw)
 }
 
