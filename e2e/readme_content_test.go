@@ -136,8 +136,8 @@ func exampleCache(r *readme) {
 	r.passes(question{path: "/page", fields: []string{tellField + ": Cache-Control: no-store"}}).field("X-Cache", "^miss$")
 }
 
-// picture is a JPEG that gets smaller with the quality of the example.
-func picture(r *readme) string {
+// examplePicture is a JPEG that gets smaller with the quality of the example.
+func examplePicture(r *readme) string {
 	m := pictures.NewRGBA(pictures.Rect(0, 0, 200, 200))
 	for x := range 200 {
 		for y := range 200 {
@@ -153,7 +153,7 @@ func picture(r *readme) string {
 
 // exampleImageOptim gets a picture that is learned the first time. What asks for a tunnel gets no picture.
 func exampleImageOptim(r *readme) {
-	large := picture(r)
+	large := examplePicture(r)
 	r.upstream.fixed["/a.jpg"] = large
 	q := question{path: "/a.jpg", fields: []string{tellField + ": Content-Type: image/jpeg", tellField + `: ETag: "v1"`, tellField + fmt.Sprintf(": Content-Length: %d", len(large))}}
 	if r.tunnels {
