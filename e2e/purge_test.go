@@ -59,6 +59,13 @@ func storeInBoth(t *testing.T, addr string, last *atomic.Int64) int64 {
 	return 0
 }
 
+func purged(t *testing.T, addr string) {
+	t.Helper()
+	if err := purge(addr, "/page", 204); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // A purge is answered when nobody has the old answer any more.
 func TestAPurgeReachesAllWorkers(t *testing.T) {
 	up, last := counting(t)
@@ -66,7 +73,7 @@ func TestAPurgeReachesAllWorkers(t *testing.T) {
 	start(t, insert(proxyConf(addr, up, storedPlugin), "locations.all", cachedKeys))
 	for range 5 {
 		old := storeInBoth(t, addr, last)
-		must(t, purge(addr, "/page", 204))
+		purged(t, addr)
 		for range 40 {
 			c := dial(t, addr)
 			if n := numberOf(t, c); n <= old {
@@ -74,7 +81,7 @@ func TestAPurgeReachesAllWorkers(t *testing.T) {
 			}
 			c.close()
 		}
-		must(t, purge(addr, "/page", 204))
+		purged(t, addr)
 	}
 }
 
@@ -90,7 +97,7 @@ func TestAPurgeReachesWorkersThatDrain(t *testing.T) {
 	}
 	i.mustVerb("roll", "--wait")
 	newer := storeInBoth(t, addr, last)
-	must(t, purge(addr, "/page", 204))
+	purged(t, addr)
 	if n := numberOf(t, open); n <= newer {
 		t.Errorf("the worker that drains answers with %d, purged were all up to %d", n, newer)
 	}
