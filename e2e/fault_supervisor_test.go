@@ -316,7 +316,7 @@ func TestFaultSupervisorStartedAgainWithAnotherConfiguration(t *testing.T) {
 }
 
 // Load: busy clients and a slow request. Fault: the supervisor is killed and nobody starts it again. Expected: workers serve on
-// for orphan_grace, finish what is in flight, and end; nothing is left.
+// for orphan_grace, finish what is in flight and what waits to be accepted, and end; nothing is left.
 func TestFaultOrphansServeOnAndEnd(t *testing.T) {
 	faultTest(t, 1, 1)
 	addr, up := freePort(t), newUpstream(t)
@@ -333,8 +333,9 @@ func TestFaultOrphansServeOnAndEnd(t *testing.T) {
 	})
 	served := time.Since(killed)
 	r := l.Stop()
-	total := r.Total()
-	if total.Failed() != total.Ended[load.Refused] {
+	total, fresh := r.Total(), &r.Kinds[load.Fresh]
+	// Nobody comes after the workers: who begins to connect at the moment of the last close is refused by a reset.
+	if total.Failed() != total.Ended[load.Refused]+fresh.Ended[load.Reset] || fresh.Ended[load.Reset] > 8 {
 		t.Errorf("requests were lost:\n%s", r)
 	}
 	if served < 2*time.Second {

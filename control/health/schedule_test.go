@@ -54,7 +54,7 @@ func TestChecksAreSpreadOverTheInterval(t *testing.T) {
 			sum += n
 			fullest = max(fullest, n+bins[max(i-1, 0)])
 		}
-		if slices.Max(bins[:]) > tt.most || fullest < tt.least || sum < 30 || sum > 50 {
+		if slices.Max(bins[:]) > tt.most || fullest < tt.least || sum < 20 || sum > 60 { // those at the same moment may be beyond either end
 			t.Errorf("parallel %q: %v", tt.parallel, bins)
 		}
 	}
