@@ -180,7 +180,9 @@ func newProcess(opt Options, m *ipc.Message, given *ipc.ControlStart) (*process,
 	p.takeBackends(given)
 	p.live = live{version: given.Version, sha: given.SHA}
 	p.load = given.Load
-	p.root.as = given.RunAs
+	if p.root.as = given.RunAs; given.SHA != "" {
+		p.runAs.tell(given.RunAs)
+	}
 	if given.Snapshot != 0 {
 		fd, err := m.Take(given.Snapshot)
 		if err != nil {

@@ -219,6 +219,7 @@ func (p *process) answered(ctx context.Context, batch []*request, lead *request,
 	}
 	p.remember(lead.by, r, a)
 	p.root.as = a.RunAs
+	p.runAs.tell(a.RunAs)
 	if p.opt.LogSettings != nil {
 		if err := p.opt.LogSettings(r.Settings.LogLevel, r.Settings.LogJSON); err != nil {
 			p.log.Warn("log level", zap.Error(err))

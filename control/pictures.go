@@ -3,6 +3,8 @@ package control
 import (
 	"context"
 	"sync"
+	"sync/atomic"
+	"syscall"
 
 	"go.uber.org/zap"
 
@@ -29,7 +31,7 @@ func (p *process) offerPictures(ctx context.Context, s *config.Snapshot) {
 	if p.pictures.open || !wantsPictures(s) {
 		return
 	}
-	k := &images.Keeper{Executable: p.opt.Executable, Log: p.log.Named("images")}
+	k := &images.Keeper{Executable: p.opt.Executable, Log: p.log.Named("images"), As: p.runAs.credential}
 	if err := k.Open(); err != nil {
 		p.log.Error("pictures are not made anew", zap.Error(err))
 		return
@@ -53,3 +55,20 @@ func wantsPictures(s *config.Snapshot) bool {
 	}
 	return false
 }
+
+// runAs is whom workers run as, for other goroutines than the loop.
+type runAs struct {
+	told atomic.Pointer[syscall.Credential]
+}
+
+// tell notes what the supervisor said; nil is that they stay root.
+func (r *runAs) tell(as *ipc.Credential) {
+	c := &syscall.Credential{}
+	if as != nil {
+		c.Uid, c.Gid = as.UID, as.GID
+	}
+	r.told.Store(c)
+}
+
+// credential is whom what reads pictures of strangers runs as, while this process is root still; nil while that is not known.
+func (r *runAs) credential() *syscall.Credential { return r.told.Load() }

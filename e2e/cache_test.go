@@ -143,7 +143,7 @@ func TestACacheInFilesAsksOnceForAllWorkers(t *testing.T) {
 		t.Errorf("%v %v", info, err)
 	}
 	i.end()
-	i = start(t, conf) // and it is there after a restart
+	start(t, conf) // and it is there after a restart
 	if labels := many(t, addr, "/1048576", 10); labels["hit"] != 10 {
 		t.Errorf("after a restart: %v", labels)
 	}

@@ -95,6 +95,7 @@ type supervisor struct {
 	readied, busy  bool
 	line           string // last STATUS=
 	dirty, unsaved bool   // state file
+	leaning        bool   // memory is given back soon
 
 	vault         vault
 	announcements announcements
@@ -198,6 +199,7 @@ func (s *supervisor) loop(ctx context.Context) {
 		}
 		if s.dirty && !s.done {
 			s.persist()
+			s.lean()
 		}
 	}
 }

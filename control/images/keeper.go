@@ -20,9 +20,16 @@ import (
 const (
 	// backlog is how many pictures may wait; more are not made.
 	backlog = 64
+	// killPause is how long a maker that was killed is waited for.
+	killPause = 2 * time.Second
+	// earlyPause is between looks whether it is known whom the maker is to run as.
+	earlyPause = 20 * time.Millisecond
 	// restartPause is between the failure of a maker and the next.
 	restartPause = time.Second
 )
+
+// errTooEarly is why a maker is not started while nobody has said whom it is to run as.
+var errTooEarly = errors.New("whom to run as is not known")
 
 // Keeper has the socket, and starts the maker when somebody comes to it.
 type Keeper struct {
@@ -30,8 +37,8 @@ type Keeper struct {
 	Executable string
 	// Log is told of makers that fail.
 	Log *zap.Logger
-	// As is whom the maker runs as; nil for the user of this process.
-	As *syscall.Credential
+	// As says whom the maker runs as where this process is root. While it gives nil that is not known yet, and no maker is started.
+	As func() *syscall.Credential
 
 	name   string
 	token  []byte
@@ -74,8 +81,12 @@ func (k *Keeper) Run(ctx context.Context) {
 	defer k.socket.Close()
 	for k.visited(ctx) {
 		if err := k.make(ctx); err != nil && ctx.Err() == nil {
-			k.Log.Warn("the process that makes pictures has failed", zap.Error(err))
-			wait, cancel := context.WithTimeout(ctx, restartPause)
+			pause := earlyPause
+			if err != errTooEarly {
+				k.Log.Warn("the process that makes pictures has failed", zap.Error(err))
+				pause = restartPause
+			}
+			wait, cancel := context.WithTimeout(ctx, pause)
 			<-wait.Done()
 			cancel()
 		}
@@ -104,7 +115,13 @@ func (k *Keeper) make(ctx context.Context) error {
 	cmd.Args = []string{"pingap: images", "images"}
 	cmd.Env = []string{}
 	cmd.ExtraFiles = []*os.File{k.socket}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: k.As}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if os.Geteuid() == 0 {
+		if cmd.SysProcAttr.Credential = k.As(); cmd.SysProcAttr.Credential == nil {
+			return errTooEarly
+		}
+	}
+	cmd.WaitDelay = killPause
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		return err

@@ -1,0 +1,26 @@
+package supervisor
+
+import (
+	"time"
+
+	"go.uber.org/zap"
+
+	"pingap/supervisor/pages"
+)
+
+// leanPause is how long after a change of state memory is given back: what comes of it has been done by then.
+const leanPause = time.Second
+
+// lean gives back soon what memory the last change has touched.
+func (s *supervisor) lean() {
+	if s.leaning {
+		return
+	}
+	s.leaning = true
+	s.after(leanPause, func() {
+		s.leaning = false
+		if err := pages.Release(); err != nil {
+			s.log.Debug("memory is not given back", zap.Error(err))
+		}
+	})
+}
