@@ -200,7 +200,7 @@ var errNothing = errors.New("nothing came")
 
 // next returns the next frame, of any kind but WINDOW_UPDATE unless that is wanted.
 func (k *client) next() (got, error) {
-	timer := time.AfterFunc(5*time.Second, func() {
+	timer := time.AfterFunc(30*time.Second, func() {
 		k.mu.Lock()
 		k.fail = errNothing
 		k.more.Broadcast()

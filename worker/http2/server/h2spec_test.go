@@ -21,14 +21,23 @@ func listener(t testing.TB, o Options, serve func(*Stream, *message.Request)) (p
 		t.Fatal(err)
 	}
 	e := NewEngine(o)
-	var all sync.WaitGroup
-	t.Cleanup(func() { l.Close(); all.Wait() })
-	all.Go(func() {
+	var all, accepting sync.WaitGroup
+	var conns []net.Conn
+	t.Cleanup(func() {
+		l.Close()
+		accepting.Wait()
+		for _, c := range conns { // a client keeps one open whose last request was cancelled
+			c.Close()
+		}
+		all.Wait()
+	})
+	accepting.Go(func() {
 		for {
 			c, err := l.Accept()
 			if err != nil {
 				return
 			}
+			conns = append(conns, c)
 			all.Go(func() { serveConn(e, c, handler(serve)) })
 		}
 	})

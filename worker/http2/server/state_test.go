@@ -217,7 +217,7 @@ func TestAClientThatIsReset(t *testing.T) {
 		if e, ok := err.(*ResetError); !ok || !e.Remote || e.Code != frame.Cancel {
 			t.Errorf("the stream saw %v", err)
 		}
-	case <-time.After(5 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Fatal("the stream saw nothing")
 	}
 	waitFor(t, func() bool { return k.c.Streams() == 0 })

@@ -9,7 +9,7 @@ import (
 // waitFor waits until ok, which becomes true without any further doing.
 func waitFor(t testing.TB, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(5 * time.Second); !ok(); {
+	for end := time.Now().Add(30 * time.Second); !ok(); {
 		if time.Now().After(end) {
 			t.Fatal("it never came to that")
 		}
