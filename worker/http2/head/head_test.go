@@ -309,3 +309,22 @@ func FuzzHead(f *testing.F) {
 		}
 	})
 }
+
+// FuzzPriority: whatever a client sends, the urgency is one that there is, the last word counts, and other members mean nothing.
+func FuzzPriority(f *testing.F) {
+	for _, value := range []string{"", "u=1, i", "u=9", "u=-1,i=?0", "u=1;x=2, a=(1 2);b, i=?1", "u", "=", ",,", "u=\"1\"", " \tu = 7 "} {
+		f.Add(value)
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		p := ParsePriority([]byte(value))
+		if p.Urgency > 7 {
+			t.Fatalf("%q: urgency %d", value, p.Urgency)
+		}
+		if got := ParsePriority([]byte(value + ",u=5,i=?1")); got != (Priority{5, true}) {
+			t.Errorf("%q and then u=5: %+v", value, got)
+		}
+		if got := ParsePriority([]byte("x=1;u=2," + value)); got != p {
+			t.Errorf("%q behind another member: %+v, alone %+v", value, got, p)
+		}
+	})
+}
