@@ -301,7 +301,12 @@ func TestPurge(t *testing.T) {
 		f.serve("PURGE /a\nHost: a", "").expect(t, "nobody may", "403  Forbidden, ip is not allowed")
 	})
 	stores(t, "purge_ip_list = [\"192.0.2.1\"]", func(t *testing.T, f *fixture) {
-		f.serve("PURGE /*\nHost: a", "").expect(t, "no namespace", "501  namespace purge requires the namespace option")
+		for _, host := range []string{"a", "b"} {
+			f.serve("GET /x\nHost: "+host, "200\nCache-Control: max-age=60\n\nx").expect(t, "first", "200 miss x")
+			f.serve("GET /x\nHost: "+host, "").expect(t, "stored", "200 hit x")
+		}
+		f.serve("PURGE /*\nHost: a", "").expect(t, "all", "200  purged: 2, fail: 0")
+		f.serve("GET /x\nHost: b", "200\nCache-Control: max-age=60\n\ny").expect(t, "gone", "200 miss y")
 	})
 }
 

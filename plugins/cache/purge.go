@@ -30,9 +30,7 @@ func (c *cached) purge(e *plugins.Exchange) plugins.Decision {
 		return plugins.Respond(done, "nothing to purge")
 	case len(tags) > 0:
 		p = &cache.Purge{Namespace: c.namespace, Tags: strings.FieldsFunc(string(tags), func(r rune) bool { return r == ',' || r == ' ' || r == '\t' })}
-	case p.Target == "/*" && c.namespace == "":
-		return plugins.Respond(plugins.Text(501, "namespace purge requires the namespace option"), "purge of a namespace without one")
-	case p.Target == "/*":
+	case p.Target == "/*": // without a namespace that is everything that has none
 		p = &cache.Purge{Namespace: c.namespace}
 	case strings.HasSuffix(p.Target, "*"):
 		p.Target, p.Exact, p.Parts = strings.TrimSuffix(p.Target, "*"), false, ""
