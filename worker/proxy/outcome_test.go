@@ -309,3 +309,23 @@ func TestTheDeadlineOfACallThatIsBeingAnsweredIsAStatus(t *testing.T) {
 		})
 	}
 }
+
+// Who hears of a failure may ask again at once, through another worker: by then the backend has been told.
+func TestAFailureIsToldBeforeTheClientHearsOfIt(t *testing.T) {
+	over := make(chan struct{})
+	addr := serving(t, "h1", func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(500)
+		must(t, http.NewResponseController(w).Flush())
+		<-over
+	})
+	r := newRig(t, rigOptions{addrs: []string{addr}, upstream: counting})
+	defer close(over)
+	rec := r.watched()[0]
+	c := r.dial().send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+	if line, err := c.r.ReadString('\n'); err != nil || !strings.HasPrefix(line, "HTTP/1.1 500") {
+		t.Fatal(line, err)
+	}
+	if n, f := r.counts(rec); n != 1 || f != 1 {
+		t.Errorf("told of %d requests, %d failed", n, f)
+	}
+}

@@ -71,6 +71,9 @@ func (c *conn) respond(up *upstreamIO, frame http1.Framing) bool {
 	if c.holdBack(up, frame) {
 		return true
 	}
+	if s.backend.Fails(s.ex.UpstreamStatus) {
+		s.tell(failure{}) // before the client hears of it, whose next request may come through another worker
+	}
 	c.upstreamResponders()
 	if s.ex.Response.Status == 101 {
 		c.responders()

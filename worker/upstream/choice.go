@@ -183,6 +183,9 @@ func (b *Backend) share(now int64) int64 {
 	return tenth + int64(float64(fullShare-tenth)*float64(max(age, 0))/float64(b.owner.slowStart))
 }
 
+// Fails reports whether a response is a failure of the backend by its status alone.
+func (b *Backend) Fails(status int) bool { return b.owner.rules.Fails(status) }
+
 // Done tells what came of a request that Pick gave this backend for, once for each, before End. rec is the one that Pick got.
 func (b *Backend) Done(rec *message.Record, o Outcome) {
 	probe := outcome.Probe(rec.UpstreamProbe)

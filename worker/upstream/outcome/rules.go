@@ -98,7 +98,7 @@ func (r *Rules) Done(rec *arena.Record, o Outcome, probe Probe, now int64) (v Ve
 		r.returned(rec, probe)
 		return v
 	}
-	failed := o.Failed || r.failures.Has(o.Status) || r.from500 && o.Status >= 500
+	failed := o.Failed || r.Fails(o.Status)
 	if r.stats {
 		r.count(rec, failed, now)
 	}
@@ -114,6 +114,11 @@ func (r *Rules) Done(rec *arena.Record, o Outcome, probe Probe, now int64) (v Ve
 	}
 	v.Eject = rec.Word(backend.EjectRow).Add(1) >= r.ejectRow
 	return v
+}
+
+// Fails reports whether a response counts as a failure by its status alone. r may be nil.
+func (r *Rules) Fails(status int) bool {
+	return r != nil && (r.failures.Has(status) || r.from500 && status >= 500)
 }
 
 // reset zeroes a word. It seldom is not zero, and reading disturbs nobody.
