@@ -1,15 +1,13 @@
 package control
 
 import (
-	"bytes"
-	"fmt"
-	"os"
 	"runtime"
 	"runtime/debug"
-	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"pingap/control/rlimits"
 )
 
 // Limits of a validate child. The zero value means the defaults.
@@ -42,7 +40,7 @@ func (l Limits) orDefault() Limits {
 // space that Go only reserves does not count, as it would for RLIMIT_AS. idle is
 // for giveWayToAll.
 func confine(l Limits, idle bool) error {
-	used, err := dataSize()
+	used, err := rlimits.DataSize()
 	if err != nil {
 		return err
 	}
@@ -52,43 +50,11 @@ func confine(l Limits, idle bool) error {
 	runtime.GOMAXPROCS(1) // whatever there is to collect, the other cores are for requests
 	giveWayToAll(idle)
 	debug.SetMemoryLimit(l.Memory / 4 * 3)
-	for _, r := range []struct {
-		name     string
-		resource int
-		value    uint64
-	}{
-		{"RLIMIT_DATA", unix.RLIMIT_DATA, uint64(used + l.Memory)},
-		{"RLIMIT_FSIZE", unix.RLIMIT_FSIZE, maxSnapshot},
+	return rlimits.Set(
+		rlimits.Limit{Name: "RLIMIT_DATA", Resource: unix.RLIMIT_DATA, Value: uint64(used + l.Memory)},
+		rlimits.Limit{Name: "RLIMIT_FSIZE", Resource: unix.RLIMIT_FSIZE, Value: maxSnapshot},
 		// When control has died nobody else ends a child that spins.
-		{"RLIMIT_CPU", unix.RLIMIT_CPU, uint64(2*l.Time/time.Second) + 1},
-		{"RLIMIT_CORE", unix.RLIMIT_CORE, 0},
-	} {
-		var now unix.Rlimit
-		if err := unix.Getrlimit(r.resource, &now); err != nil {
-			return fmt.Errorf("%s: %w", r.name, err)
-		}
-		value := min(r.value, now.Max)
-		if err := unix.Setrlimit(r.resource, &unix.Rlimit{Cur: value, Max: value}); err != nil {
-			return fmt.Errorf("%s: %w", r.name, err)
-		}
-	}
-	return nil
-}
-
-// dataSize is what RLIMIT_DATA counts for this process now, in bytes.
-func dataSize() (int64, error) {
-	status, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return 0, err
-	}
-	_, rest, ok := bytes.Cut(status, []byte("VmData:"))
-	fields := bytes.Fields(rest)
-	if !ok || len(fields) == 0 {
-		return 0, fmt.Errorf("/proc/self/status has no VmData")
-	}
-	kib, err := strconv.ParseInt(string(fields[0]), 10, 64)
-	if err != nil {
-		return 0, fmt.Errorf("/proc/self/status: VmData: %w", err)
-	}
-	return kib << 10, nil
+		rlimits.Limit{Name: "RLIMIT_CPU", Resource: unix.RLIMIT_CPU, Value: uint64(2*l.Time/time.Second) + 1},
+		rlimits.Limit{Name: "RLIMIT_CORE", Resource: unix.RLIMIT_CORE, Value: 0},
+	)
 }

@@ -1,6 +1,10 @@
 package plugins
 
-import "strings"
+import (
+	"strings"
+
+	"pingap/message"
+)
 
 // Restriction is what plugins have in common that let requests pass, or refuse them, by a list.
 type Restriction struct {
@@ -41,4 +45,18 @@ func (r *Restriction) Decide(listed bool) Decision {
 		return Continue
 	}
 	return Respond(r.answer, r.reason)
+}
+
+// Lister says whether a value is in the list of a Restriction.
+type Lister interface{ Lists(value []byte) bool }
+
+// DecideByField decides by all fields of a name: listed is the request that has one whose value is.
+func (r *Restriction) DecideByField(e *Exchange, name message.Name, list Lister) Decision {
+	fields := e.Request.Fields.List()
+	for i := range fields {
+		if fields[i].ID == name && list.Lists(fields[i].Value) {
+			return r.Decide(true)
+		}
+	}
+	return r.Decide(false)
 }

@@ -1,13 +1,11 @@
 package images
 
 import (
-	"bytes"
-	"fmt"
-	"os"
 	"runtime/debug"
-	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"pingap/control/rlimits"
 )
 
 const (
@@ -21,47 +19,18 @@ const (
 
 // confine puts limits on this process, for good.
 func confine() error {
-	used, err := dataSize()
+	used, err := rlimits.DataSize()
 	if err != nil {
 		return err
 	}
 	debug.SetMemoryLimit(maxMemory / 4 * 3)
 	_ = unix.Setpriority(unix.PRIO_PROCESS, 0, niceValue) // it works without, only less considerately
-	for _, r := range []struct {
-		name     string
-		resource int
-		value    uint64
-	}{
-		{"RLIMIT_DATA", unix.RLIMIT_DATA, uint64(used + maxMemory)}, // not RLIMIT_AS: Go reserves more than it uses
-		{"RLIMIT_CPU", unix.RLIMIT_CPU, maxCPU},
-		{"RLIMIT_NOFILE", unix.RLIMIT_NOFILE, 64},
-		{"RLIMIT_CORE", unix.RLIMIT_CORE, 0},
-	} {
-		var now unix.Rlimit
-		if err := unix.Getrlimit(r.resource, &now); err != nil {
-			return fmt.Errorf("%s: %w", r.name, err)
-		}
-		value := min(r.value, now.Max)
-		if err := unix.Setrlimit(r.resource, &unix.Rlimit{Cur: value, Max: value}); err != nil {
-			return fmt.Errorf("%s: %w", r.name, err)
-		}
-	}
-	return nil
-}
-
-// dataSize is what RLIMIT_DATA counts for this process now, in bytes.
-func dataSize() (int64, error) {
-	status, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return 0, err
-	}
-	_, rest, _ := bytes.Cut(status, []byte("VmData:"))
-	fields := bytes.Fields(rest)
-	if len(fields) == 0 {
-		return 0, fmt.Errorf("/proc/self/status has no VmData")
-	}
-	kib, err := strconv.ParseInt(string(fields[0]), 10, 64)
-	return kib << 10, err
+	return rlimits.Set(
+		rlimits.Limit{Name: "RLIMIT_DATA", Resource: unix.RLIMIT_DATA, Value: uint64(used + maxMemory)}, // not RLIMIT_AS: Go reserves more than it uses
+		rlimits.Limit{Name: "RLIMIT_CPU", Resource: unix.RLIMIT_CPU, Value: maxCPU},
+		rlimits.Limit{Name: "RLIMIT_NOFILE", Resource: unix.RLIMIT_NOFILE, Value: 64},
+		rlimits.Limit{Name: "RLIMIT_CORE", Resource: unix.RLIMIT_CORE, Value: 0},
+	)
 }
 
 // cpuSeconds is what this process has used.

@@ -44,7 +44,7 @@ func arrows() []arrow {
 		{from: "plugins/*", to: []string{"plugins", "message", "config", "arena"}},
 		{from: "plugins", to: []string{"message", "config", "arena"}},
 		{from: "control/endpoints", to: []string{"config", "ipc", "arena", "arena/*", "telemetry", "control/discovery", "control/health"}}, // 0014
-		{from: "control/images", to: []string{"ipc"}},                                                                                      // 0018
+		{from: "control/images", to: []string{"ipc", "control/rlimits"}},                                                                   // 0018
 		{from: "control/*", to: []string{"config", "config/*", "telemetry", "arena", "arena/*"}},
 		{from: "control", to: []string{"control/*", "ipc", "arena", "arena/*", "config", "config/*", "telemetry"}},
 		{from: "supervisor", to: []string{"supervisor/*", "ipc", "arena", "telemetry", "config"}},

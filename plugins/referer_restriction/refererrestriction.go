@@ -56,16 +56,11 @@ func build(p *plugins.Parameters) (plugins.Plugin, error) {
 
 // Decide looks the referring host up. A request without one is not found.
 func (r *restriction) Decide(e *plugins.Exchange) plugins.Decision {
-	fields := e.Request.Fields.List()
-	for i := range fields {
-		if fields[i].ID == message.Referer && r.lists(fields[i].Value) {
-			return r.refusal.Decide(true)
-		}
-	}
-	return r.refusal.Decide(false)
+	return r.refusal.DecideByField(e, message.Referer, r)
 }
 
-func (r *restriction) lists(referer []byte) bool {
+// Lists implements plugins.Lister.
+func (r *restriction) Lists(referer []byte) bool {
 	var memory [maxHost]byte
 	host := appendHost(memory[:0], referer)
 	if len(host) == 0 {

@@ -51,16 +51,11 @@ func build(p *plugins.Parameters) (plugins.Plugin, error) {
 
 // Decide looks for the client in the list. A request without User-Agent is not found.
 func (r *restriction) Decide(e *plugins.Exchange) plugins.Decision {
-	fields := e.Request.Fields.List()
-	for i := range fields {
-		if fields[i].ID == message.UserAgent && r.lists(fields[i].Value) {
-			return r.refusal.Decide(true)
-		}
-	}
-	return r.refusal.Decide(false)
+	return r.refusal.DecideByField(e, message.UserAgent, r)
 }
 
-func (r *restriction) lists(agent []byte) bool {
+// Lists implements plugins.Lister.
+func (r *restriction) Lists(agent []byte) bool {
 	for _, each := range r.list {
 		if each.Match(agent) {
 			return true
