@@ -19,6 +19,7 @@ func TestDrainFinishesWhatRunsAndClosesTheRest(t *testing.T) {
 	used.get("/a")
 	slow.send("/slow")
 	<-up.arrived
+	b.served(2)
 	b.send(ipc.Drain{IdleGrace: 300 * time.Millisecond, Timeout: patience, Reason: "test"})
 	if d := receive[*ipc.Draining](b); d.Left != 3 {
 		t.Errorf("%d left, want 3", d.Left)

@@ -324,6 +324,20 @@ type client struct {
 	in *bufio.Reader
 }
 
+// served waits until n requests are counted and logged, which they are after their clients have the answer.
+func (b *boss) served(n uint64) {
+	b.t.Helper()
+	for deadline := time.Now().Add(patience); ; {
+		b.send(ipc.StatusRequest{})
+		if s := receive[*ipc.Status](b); s.Requests >= n {
+			return
+		}
+		if time.Now().After(deadline) {
+			b.t.Fatalf("%d requests were not served", n)
+		}
+	}
+}
+
 func (b *boss) dial() *client { return b.dialTo(b.addr) }
 
 func (b *boss) dialTo(addr string) *client {

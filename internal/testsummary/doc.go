@@ -5,5 +5,9 @@
 //
 //	testsummary ./... -- -race ./ipc ./arena
 //
-// It is a tool of `make test`, runs outside of pingap's processes, and keeps nothing.
+// A few tests that fail among the others are run again, twice and alone: what passes both times is "unsteady" and shown as such
+// with its first output, not failed (docs/decisions/0021). A data race, a panic, what does not build and what stays failed
+// fail the run.
+//
+// Flags are written with "=", -timeout=20m, so that they are told from packages. It is a tool of `make test`, runs outside of pingap's processes, and keeps nothing.
 package main

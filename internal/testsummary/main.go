@@ -9,7 +9,9 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"regexp"
 	"slices"
+	"strings"
 	"syscall"
 )
 
@@ -23,10 +25,12 @@ func main() {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	s := newSummary(stdout)
 	for _, group := range split(args) {
+		s.begin()
 		if err := goTest(ctx, group, s, stderr); err != nil {
 			fmt.Fprintln(stderr, "testsummary:", err)
 			s.broken++
 		}
+		s.again(func(test failure) bool { return alone(ctx, group, test, stdout, stderr) })
 	}
 	s.print()
 	if s.failed+s.broken > 0 || s.passed == 0 {
@@ -49,6 +53,18 @@ func split(args []string) [][]string {
 		args = args[i+1:]
 	}
 	return groups
+}
+
+// alone runs one test of a group twice more with nothing beside it, and reports whether it passed both times.
+func alone(ctx context.Context, group []string, test failure, stdout, stderr io.Writer) bool {
+	args := slices.DeleteFunc(slices.Clone(group), func(arg string) bool { return !strings.HasPrefix(arg, "-") })
+	args = append(args, "-count=2", "-run=^"+regexp.QuoteMeta(test.name)+"$", test.pkg)
+	s := newSummary(stdout)
+	if err := goTest(ctx, args, s, stderr); err != nil {
+		fmt.Fprintln(stderr, "testsummary:", err)
+		return false
+	}
+	return s.passed >= 2 && s.failed+s.broken == 0
 }
 
 // goTest runs one go test and feeds its events to s. That tests failed is not an error here: s knows.

@@ -87,3 +87,59 @@ func TestOutputIsBounded(t *testing.T) {
 		t.Errorf("kept %d bytes, want about %d", n, maxOutput)
 	}
 }
+
+func TestUnsteadyTestsAreSaidAndDoNotFail(t *testing.T) {
+	const failed = `{"Action":"fail","Package":"p","Test":"A/b"}
+{"Action":"fail","Package":"p","Test":"A"}
+{"Action":"fail","Package":"p","Test":"C"}
+`
+	cases := []struct {
+		name, events, want string
+		passes             []string
+		asked              int
+	}{
+		{"both pass alone", failed, "3 passed, 0 failed, 0 skipped", []string{"A", "C"}, 2},
+		{"one stays failed", failed, "2 passed, 1 failed, 0 skipped", []string{"A"}, 2},
+		{"a race is final", `{"Action":"output","Package":"p","Test":"D","Output":"WARNING: DATA RACE\n"}
+{"Action":"fail","Package":"p","Test":"D"}
+` + failed, "0 passed, 4 failed, 0 skipped", []string{"A", "C", "D"}, 0},
+		{"a panic is final", `{"Action":"output","Package":"p","Test":"D","Output":"=== RUN D\npanic: oh\n"}
+{"Action":"fail","Package":"p","Test":"D"}
+`, "0 passed, 1 failed, 0 skipped", []string{"D"}, 0},
+		{"a broken package is final", failed + `{"Action":"fail","Package":"q"}
+`, "0 passed, 4 failed, 0 skipped", []string{"A", "C"}, 0},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			var out strings.Builder
+			s := newSummary(&out)
+			s.begin()
+			if err := s.read(strings.NewReader(c.events)); err != nil {
+				t.Fatal(err)
+			}
+			asked := 0
+			s.again(func(f failure) bool {
+				asked++
+				return slices.Contains(c.passes, f.name)
+			})
+			s.print()
+			if !strings.HasSuffix(out.String(), "\n"+c.want+"\n") || asked != c.asked {
+				t.Errorf("asked %d times, want %d; want the end %q of:\n%s", asked, c.asked, c.want, &out)
+			}
+			if said := strings.Contains(out.String(), "unsteady"); said != (c.asked > 0) {
+				t.Errorf("unsteady tests are said: %t in:\n%s", said, &out)
+			}
+		})
+	}
+}
+
+func TestManyFailuresAreNotTriedAgain(t *testing.T) {
+	s := newSummary(&strings.Builder{})
+	for i := range maxAgain + 1 {
+		s.add(event{Action: "fail", Package: "p", Test: string(rune('A' + i))})
+	}
+	s.again(func(failure) bool { t.Error("tried again"); return true })
+	if s.failed != maxAgain+1 {
+		t.Errorf("%d failed", s.failed)
+	}
+}

@@ -73,7 +73,9 @@ func (o *Object) Reply(a *Asked, extra []message.Field, now int64) Reply {
 		return Reply{Status: 304, Fields: o.fieldsOf304(extra, now)}
 	}
 	r := Reply{Status: o.Status, Body: o.Body, File: o.File, Offset: o.Offset, Length: o.Length}
-	o.File = nil
+	if o.File != nil { // an object in memory is shared: nothing is written into it
+		o.File = nil
+	}
 	fields := o.fields(extra, now)
 	s := condition.Span{}
 	if a.Range != nil && o.Status == 200 && o.inRange(a.IfRange) {
