@@ -1,5 +1,7 @@
 package message
 
+import "unsafe"
+
 // Field is one header or trailer field as it came or as it will be sent.
 type Field struct {
 	// Name as received; a view, see the package comment.
@@ -41,6 +43,23 @@ func (f *Fields) List() []Field { return f.list }
 // head) and plugins (constants built once).
 func (f *Fields) Append(id Name, name, value []byte) {
 	f.list = append(f.list, Field{Name: name, Value: value, ID: id})
+}
+
+// AppendList adds fields whose memory the caller guarantees until Reset.
+func (f *Fields) AppendList(list []Field) { f.list = append(f.list, list...) }
+
+// Behind returns what was appended to a list that was the first; ok is false where one of its fields has been changed or removed.
+func (f *Fields) Behind(list []Field) (rest []Field, ok bool) {
+	if len(f.list) < len(list) {
+		return nil, false
+	}
+	for i := range list {
+		a, b := &list[i], &f.list[i]
+		if unsafe.SliceData(a.Name) != unsafe.SliceData(b.Name) || unsafe.SliceData(a.Value) != unsafe.SliceData(b.Value) || len(a.Value) != len(b.Value) {
+			return nil, false
+		}
+	}
+	return f.list[len(list):], true
 }
 
 // Get returns the first value of a well-known field, nil if there is none; Unknown is no field's name.

@@ -141,6 +141,8 @@ type Answer struct {
 	// Content tells that this is what the client came for, a file or a stored response, and no refusal: Responders and filters of the
 	// location act on it as on a response of an upstream.
 	Content bool
+	// Wire is for a Body that is given many times with status 200: the proxy keeps in it what it sends. Nil for none.
+	Wire *message.Wire
 }
 
 // FilePart is a body that lies in a file, which is read without changing its offset.

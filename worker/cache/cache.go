@@ -3,6 +3,7 @@ package cache
 import (
 	"crypto/rand"
 	"encoding/binary"
+	"hash/maphash"
 	"sync"
 
 	"pingap/message"
@@ -18,13 +19,14 @@ type Cache struct {
 	refreshing map[Key]refresh
 	marks      sync.Mutex // one at a time reads a mark and writes it
 	rules      rules
+	seeds      [2]maphash.Seed // of the keys, where the store is memory
 }
 
 // NewMemory makes a cache that keeps at most so many bytes in this process.
 func NewMemory(maxBytes int64) *Cache { return newCache(newMemory(maxBytes)) }
 
 func newCache(s store) *Cache {
-	return &Cache{store: s, flights: map[Key]*Flight{}, refreshing: map[Key]refresh{}}
+	return &Cache{store: s, flights: map[Key]*Flight{}, refreshing: map[Key]refresh{}, seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}}
 }
 
 // Find returns the stored response to a request: k is the key of text, fields are those of the request. Nil for none.
@@ -39,7 +41,7 @@ func (c *Cache) Find(k Key, text []byte, fields []message.Field) *Object {
 	}
 	names, generation := o.Names, o.Generation
 	o.Close()
-	o = c.store.get(k.variant(generation, names, fields))
+	o = c.store.get(c.variant(k, generation, names, fields))
 	if o == nil || o.Key != string(text) || o.mark() {
 		o.Close()
 		return nil
@@ -123,7 +125,7 @@ func (c *Cache) place(k Key, h *Head, request []message.Field) (Key, bool) {
 	if len(all) > len(mark.Names) {
 		return c.newMark(k, h.Key, all, request)
 	}
-	return k.variant(mark.Generation, mark.Names, request), true
+	return c.variant(k, mark.Generation, mark.Names, request), true
 }
 
 func (c *Cache) newMark(k Key, text string, names []string, request []message.Field) (Key, bool) {
@@ -133,7 +135,7 @@ func (c *Cache) newMark(k Key, text string, names []string, request []message.Fi
 	if !c.store.put(k, &Head{Key: text, Names: names, Generation: generation}, nil) {
 		return k, false
 	}
-	return k.variant(generation, names, request), true
+	return c.variant(k, generation, names, request), true
 }
 
 // Remove forgets what is stored under a key, whatever it varies by.

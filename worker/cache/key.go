@@ -3,6 +3,7 @@ package cache
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"hash/maphash"
 	"strings"
 
 	"pingap/message"
@@ -11,10 +12,16 @@ import (
 // Key names what is stored: a hash of the key's text, which is stored too and compared.
 type Key [16]byte
 
-// KeyOf is the key of a text.
-func KeyOf(text []byte) Key {
-	sum := sha256.Sum256(text)
-	return Key(sum[:16])
+// KeyOf is the key of a text. All processes that share files have the same; one that keeps responses in memory has its own, which cost less and
+// cannot be foreseen.
+func (c *Cache) KeyOf(text []byte) (k Key) {
+	if c.files != nil {
+		sum := sha256.Sum256(text)
+		return Key(sum[:len(k)])
+	}
+	binary.NativeEndian.PutUint64(k[:], maphash.Bytes(c.seeds[0], text))
+	binary.NativeEndian.PutUint64(k[8:], maphash.Bytes(c.seeds[1], text))
+	return k
 }
 
 // Request is what of a request makes its key.
@@ -39,11 +46,12 @@ func AppendKey(dst []byte, namespace string, r Request) []byte {
 	if len(host) > len(port) && string(host[len(host)-len(port):]) == port {
 		host = host[:len(host)-len(port)]
 	}
-	for _, c := range host {
+	at := len(dst)
+	dst = append(dst, host...)
+	for i, c := range dst[at:] {
 		if c >= 'A' && c <= 'Z' {
-			c |= 0x20
+			dst[at+i] = c | 0x20
 		}
-		dst = append(dst, c)
 	}
 	if len(r.Target) == 0 || r.Target[0] != '/' {
 		dst = append(dst, '/') // "*" must not become part of the host
@@ -60,14 +68,14 @@ func AppendPart(dst []byte, name string, fields []message.Field) []byte {
 }
 
 // variant is the key of the response to a request whose fields named names have these values.
-func (k Key) variant(generation uint64, names []string, fields []message.Field) Key {
+func (c *Cache) variant(k Key, generation uint64, names []string, fields []message.Field) Key {
 	var room [512]byte
 	text := append(room[:0], k[:]...)
 	text = binary.BigEndian.AppendUint64(text, generation)
 	for _, name := range names {
 		text = AppendPart(text, name, fields)
 	}
-	return KeyOf(text)
+	return c.KeyOf(text)
 }
 
 // Place is what the text of a key says of where a response is from.

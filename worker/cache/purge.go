@@ -59,7 +59,7 @@ func (c *Cache) Purge(p *Purge) (removed, failed int) {
 	}
 	for _, secure := range [...]bool{false, true} {
 		text := AppendKey(nil, p.Namespace, Request{Secure: secure, Host: []byte(p.Host), Target: []byte(p.Target)})
-		if c.store.remove(KeyOf(append(text, p.Parts...))) {
+		if c.store.remove(c.KeyOf(append(text, p.Parts...))) {
 			removed++
 		}
 	}

@@ -34,15 +34,15 @@ func openFiles(t *testing.T, o FileOptions) *Cache {
 	return c
 }
 
-func keyFor(path string) (Key, []byte) {
+func keyFor(c *Cache, path string) (Key, []byte) {
 	text := AppendKey(nil, "ns", Request{Host: []byte("a"), Target: []byte(path)})
-	return KeyOf(text), text
+	return c.KeyOf(text), text
 }
 
 // fill begins to store a response that was asked for now.
 func fill(t *testing.T, c *Cache, path, head string, length, limit int64, request string) *Fill {
 	t.Helper()
-	k, text := keyFor(path)
+	k, text := keyFor(c, path)
 	a := &Arrival{Status: 200, Fields: fields("Cache-Control: max-age=60\n" + head), Asked: time.Now(), Came: time.Now()}
 	p := (&Settings{}).Policy(a)
 	f := c.Begin(k, NewHead(string(text), a, &p, false), a, length, limit, fields(request))
@@ -62,7 +62,7 @@ func keep(t *testing.T, c *Cache, path, head, body, request string) {
 // found is the body of what is stored; empty for nothing.
 func bodyOf(t *testing.T, c *Cache, path, request string) string {
 	t.Helper()
-	k, text := keyFor(path)
+	k, text := keyFor(c, path)
 	o := c.Find(k, text, fields(request))
 	if o == nil {
 		return ""
@@ -101,7 +101,7 @@ func TestWhatCameWholeIsFound(t *testing.T) {
 				t.Errorf("%s is stored: %q", path, got)
 			}
 		}
-		k, _ := keyFor("/a")
+		k, _ := keyFor(c, "/a")
 		c.Remove(k)
 		if got := bodyOf(t, c, "/a", ""); got != "" {
 			t.Errorf("removed, and there: %q", got)
@@ -125,7 +125,7 @@ func TestVariantsAreApart(t *testing.T) {
 		if got := bodyOf(t, c, "/a", "X: 2\nY: 1"); got != "" {
 			t.Errorf("fields are joined: %q", got)
 		}
-		k, _ := keyFor("/a")
+		k, _ := keyFor(c, "/a")
 		c.Remove(k)
 		if got := bodyOf(t, c, "/a", "X: 1\nY: 1"); got != "" {
 			t.Errorf("a variant outlived its address: %q", got)
@@ -277,7 +277,7 @@ func TestPurges(t *testing.T) {
 func TestFreshenedHeadKeepsTheBody(t *testing.T) {
 	both(t, func(t *testing.T, c *Cache) {
 		keep(t, c, "/a", "ETag: \"a\"\nX: 1", "hello", "")
-		k, text := keyFor("/a")
+		k, text := keyFor(c, "/a")
 		o := c.Find(k, text, nil)
 		s := Settings{}
 		h := s.Freshen(o.Head, &Arrival{Status: 304, Fields: fields("Cache-Control: max-age=5\nX: 2"), Asked: time.Now(), Came: time.Now()})
@@ -299,7 +299,7 @@ func TestFreshenedHeadKeepsTheBody(t *testing.T) {
 
 func TestFlights(t *testing.T) {
 	c := NewMemory(1 << 20)
-	k, _ := keyFor("/a")
+	k, _ := keyFor(c, "/a")
 	first, leads := c.Join(k)
 	if !leads {
 		t.Fatal("somebody else leads")
@@ -329,7 +329,7 @@ func TestFlights(t *testing.T) {
 
 func TestOneRefreshesAtATime(t *testing.T) {
 	c := NewMemory(1 << 20)
-	k, _ := keyFor("/a")
+	k, _ := keyFor(c, "/a")
 	if !c.Refresh(k, 10, 20) || c.Refresh(k, 11, 20) || !c.Refresh(k, 20, 30) {
 		t.Error("not one at a time")
 	}
@@ -356,7 +356,7 @@ func TestTornFilesAreMissesAndGo(t *testing.T) {
 	}
 	for name, damage := range damages {
 		keep(t, c, "/a", "", "hello", "")
-		k, _ := keyFor("/a")
+		k, _ := keyFor(c, "/a")
 		path := c.files.path(k)
 		b, err := os.ReadFile(path)
 		if err != nil {
@@ -412,7 +412,7 @@ func TestFilesSurviveAndAreShared(t *testing.T) {
 func TestLeadersOfTwoProcessesTakeTurns(t *testing.T) {
 	dir := t.TempDir()
 	a, b := openFiles(t, FileOptions{Dir: dir}), openFiles(t, FileOptions{Dir: dir}) // as two processes: a descriptor of its own each
-	k, _ := keyFor("/a")
+	k, _ := keyFor(a, "/a")
 	first, _ := a.Join(k)
 	if a.LockAll(first, time.Minute) {
 		t.Error("waited for nobody")
@@ -435,7 +435,7 @@ func TestFilesAreBounded(t *testing.T) {
 	const limit = 64 << 12
 	c := openFiles(t, FileOptions{Dir: dir, MaxSize: limit})
 	for i := range 300 {
-		k, text := keyFor(fmt.Sprintf("/%d", i))
+		k, text := keyFor(c, fmt.Sprintf("/%d", i))
 		a := &Arrival{Status: 200, Fields: fields("Cache-Control: max-age=60"), Asked: time.Now(), Came: time.Now()}
 		p := (&Settings{}).Policy(a)
 		c.Put(k, NewHead(string(text), a, &p, false), a, make([]byte, 3000), nil) // refused while it is full
@@ -463,7 +463,7 @@ func TestSweepRemovesWhatIsOldestAndUnused(t *testing.T) {
 		keep(t, c, path, "", "hello", "")
 	}
 	set := func(path string, age time.Duration) {
-		k, _ := keyFor(path)
+		k, _ := keyFor(c, path)
 		at := time.Now().Add(-age)
 		if err := os.Chtimes(c.files.path(k), at, at); err != nil {
 			t.Fatal(err)
@@ -497,7 +497,7 @@ func TestSweepRemovesWhatIsOldestAndUnused(t *testing.T) {
 func TestUseIsNoted(t *testing.T) {
 	c := openFiles(t, FileOptions{Dir: t.TempDir()})
 	keep(t, c, "/a", "", "hello", "")
-	k, _ := keyFor("/a")
+	k, _ := keyFor(c, "/a")
 	old := time.Now().Add(-time.Hour)
 	if err := os.Chtimes(c.files.path(k), old, old); err != nil {
 		t.Fatal(err)

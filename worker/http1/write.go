@@ -62,9 +62,25 @@ func AppendResponse(dst []byte, resp *message.Response, out Out) []byte {
 	return appendFraming(dst, &resp.Fields, out)
 }
 
+// Whole makes a response that is sent as it is, and tells where the empty line of its head begins.
+func Whole(status int, fields []message.Field, body []byte) (whole []byte, head int) {
+	resp := message.Response{Status: status, Reason: Reason(status)}
+	resp.Fields.AppendList(fields)
+	whole = AppendResponse(make([]byte, 0, 1024+len(body)), &resp, Out{Length: int64(len(body))})
+	return append(whole, body...), len(whole) - len("\r\n")
+}
+
+// AppendRest appends further fields to a head without its empty line, and that.
+func AppendRest(dst []byte, fields []message.Field) []byte {
+	return append(appendList(dst, fields, hop|1<<message.ContentLength), "\r\n"...)
+}
+
 // appendFields appends the fields that go beyond this hop.
 func appendFields(dst []byte, fields *message.Fields, drop uint64) []byte {
-	list := fields.List()
+	return appendList(dst, fields.List(), drop)
+}
+
+func appendList(dst []byte, list []message.Field, drop uint64) []byte {
 	for i := range list {
 		f := &list[i]
 		if in(drop, f.ID) {

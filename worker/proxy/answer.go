@@ -49,13 +49,8 @@ func (c *conn) answerWith(a *plugins.Answer) {
 		c.answerCall(resp, "")
 		return
 	}
-	cached := a.Content
-	for i := range a.Fields {
-		f := &a.Fields[i]
-		cached = cached || f.ID == message.CacheControl
-		resp.Fields.Append(f.ID, f.Name, f.Value)
-	}
-	if !cached {
+	resp.Fields.AppendList(a.Fields)
+	if !a.Content && !resp.Fields.Has(message.CacheControl) {
 		resp.Fields.Append(message.CacheControl, nameCacheControl, valueNoCache)
 	}
 	if a.Content {
@@ -65,7 +60,44 @@ func (c *conn) answerWith(a *plugins.Answer) {
 		c.sendContent(resp, a)
 		return
 	}
+	if a.Wire != nil && c.sendWire(resp, a) {
+		return
+	}
 	c.sendLocal(resp, a.Body)
+}
+
+// sendWire sends an answer from the bytes that are kept of it, with what the location's plugins appended. It reports false where they do not fit.
+func (c *conn) sendWire(resp *message.Response, a *plugins.Answer) bool {
+	s := c.s
+	if resp.Status != a.Status || c.stream() != nil || s.ex.Request.MethodID != message.GET {
+		return false
+	}
+	c.completeHead(resp)
+	rest, ok := resp.Fields.Behind(a.Fields)
+	if !ok || c.connectionField() != "" {
+		return false
+	}
+	wire, head := a.Wire.Load()
+	if wire == nil {
+		wire, head = http1.Whole(a.Status, a.Fields, a.Body)
+		a.Wire.Store(wire, head)
+	}
+	if len(rest) > 0 {
+		s.out = http1.AppendRest(append(s.out[:0], wire[:head]...), rest)
+		return c.sent(c.writeJoined(a.Body), a.Body)
+	}
+	return c.sent(c.write(wire), a.Body)
+}
+
+// sent notes how writing a whole answer ended, and that it did.
+func (c *conn) sent(err error, body []byte) bool {
+	c.s.headSent = true
+	if err != nil {
+		c.s.clientGone = true
+		return true
+	}
+	c.s.ex.ResponseBody = int64(len(body))
+	return true
 }
 
 // Constant names and values of fields that are written often.
@@ -96,12 +128,7 @@ func (c *conn) sendLocal(resp *message.Response, body []byte) {
 	if s.ex.Request.MethodID == message.HEAD {
 		body = nil
 	}
-	s.headSent = true
-	if err := c.sendHead(body, true); err != nil {
-		s.clientGone = true
-		return
-	}
-	s.ex.ResponseBody = int64(len(body))
+	c.sent(c.sendHead(body, true), body)
 }
 
 // completeHead gives the head of an answer made here what every one has.

@@ -40,7 +40,7 @@ const (
 func rows() []row {
 	list := []row{
 		{name: "cache hit in memory 1 KiB", goal: 0.8, rounds: fewRounds, path: "/kept1k", length: kib, ours: cached(""), theirs: nginxCache()},
-		{name: "cache hit in memory beside mock 1 KiB", rounds: fewRounds, path: "/kept1k", length: kib, ours: cached(""), theirs: mocked()},
+		{name: "cache hit in memory beside mock 1 KiB", goal: 1, rounds: manyRounds, path: "/kept1k", length: kib, ours: bare(cached("")), theirs: bare(mocked())},
 		{name: "cache hit in a file 64 KiB", goal: 1, rounds: fewRounds, path: "/kept64k", length: 64 * kib, ours: cached("{{dir}}/store/objects"), theirs: nginxCache()},
 		{name: "directory 16 KiB", goal: 1.1, rounds: fewRounds, path: "/" + staticFile, length: staticSize, ours: directory(), theirs: nginxStatic()},
 		{name: "limit on every request", goal: 1.03, rounds: manyRounds, path: "/small", length: smallAnswer, ours: limited(), theirs: plain()},
@@ -78,6 +78,12 @@ func plain() side { return side{program: pingap, plugins: named()} }
 // cached is a cache in memory, or in files.
 func cached(store string) side {
 	return side{program: pingap, plugins: named("kept"), conf: fmt.Sprintf("[plugins.kept]\ncategory = \"cache\"\ndirectory = %q\n", store), shows: fieldIs("X-Cache", "hit")}
+}
+
+// bare is without request ids: answers that are not from an upstream do not show them, stored ones do.
+func bare(s side) side {
+	s.plugins = s.plugins[1:]
+	return s
 }
 
 func nginxCache() side {
