@@ -78,7 +78,7 @@ func (c *conn) filter(data []byte) error {
 }
 
 // lastOfFilters has the filters give out what they hold, at the end of the body.
-func (c *conn) lastOfFilters() error {
+func (c *conn) lastOfFilters() ([]byte, error) {
 	r := &c.s.resp
 	whole := r.whole
 	r.whole = false // to the Storer it is whole only when its filter has seen the end
@@ -86,13 +86,13 @@ func (c *conn) lastOfFilters() error {
 	for i, f := range r.inUse() {
 		out, err := f.Filter(r.work[i%2][:0], data, true)
 		if err != nil {
-			return errFilter
+			return nil, errFilter
 		}
 		r.work[i%2], data = out, out
 		r.whole = r.whole || whole && i+1 == r.stored
 	}
 	r.whole = whole
-	return c.deliver(data)
+	return data, nil
 }
 
 // flush sends what filters hold back and can give by now, because there is nothing more at the moment.

@@ -106,27 +106,48 @@ func (c *conn) relayDecoded(up *upstreamIO, p []byte) (done bool, err error) {
 // relayEnd ends a decoded body: filters give out what they hold, and the last chunk follows.
 func (c *conn) relayEnd() error {
 	r := &c.s.resp
+	var last []byte
 	if len(r.filters) > 0 {
-		if err := c.lastOfFilters(); err != nil || r.muted {
+		var err error
+		if last, err = c.lastOfFilters(); err != nil || r.muted {
 			return err
 		}
 	}
 	if c.s.call.encode {
+		if err := c.deliver(last); err != nil {
+			return err
+		}
 		if err := c.endCall(); err != nil {
 			return err
 		}
+		last = nil
+	}
+	if r.chunked && c.stream() == nil {
+		return c.endChunked(last)
+	}
+	if err := c.deliver(last); err != nil {
+		return err
 	}
 	if st := c.stream(); st != nil {
 		return c.endStream(st)
 	}
-	if !r.chunked {
-		if r.headOnly {
-			return c.emit(nil)
-		}
-		return nil
+	if r.headOnly {
+		return c.emit(nil)
 	}
-	r.work[1] = http1.AppendLastChunk(r.work[1][:0], c.s.trailers())
-	return c.emitRest(r.work[1])
+	return nil
+}
+
+// endChunked sends the last data with the last chunk behind it as one write: often they are the whole body.
+func (c *conn) endChunked(data []byte) error {
+	r := &c.s.resp
+	at := len(r.filters) % 2 // data may lie in the other one
+	out := r.work[at][:0]
+	if len(data) > 0 {
+		c.s.ex.ResponseBody += int64(len(data))
+		out = http1.AppendChunk(out, data)
+	}
+	r.work[at] = http1.AppendLastChunk(out, c.s.trailers())
+	return c.emitRest(r.work[at])
 }
 
 // endCall sends the last frame of an answer of gRPC-web.
