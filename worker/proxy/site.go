@@ -75,6 +75,9 @@ type Server struct {
 	// ProxyProtocol takes the addresses of connections from what trusted peers say; nil for nobody.
 	ProxyProtocol *ProxyProtocol
 
+	// Metrics is the page of metrics; nil for none.
+	Metrics *Metrics
+
 	// Processing counts requests in process in this worker. It outlives the site.
 	Processing *atomic.Int64
 }
