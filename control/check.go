@@ -237,6 +237,7 @@ func (c *checker) settings(cfg *config.Config) {
 			s.Counters++
 		}
 	}
+	c.countMetrics(cfg, &s)
 	if c.job.Threads >= 0 {
 		s.Threads = c.job.Threads
 	}
@@ -245,6 +246,21 @@ func (c *checker) settings(cfg *config.Config) {
 	}
 	c.verdict.Settings = s
 	c.verdict.ErrorLog = b.ErrorLog
+}
+
+// countMetrics counts what servers with metrics name in the arena: for each a total of its own, one for all of its locations and one for each, one for
+// each upstream, as locations may choose by variable, and one for the instance. What is in process is a counter.
+func (c *checker) countMetrics(cfg *config.Config, s *ipc.Settings) {
+	for _, server := range cfg.Servers {
+		if server.PrometheusMetrics != "" {
+			s.Totals += 2 + len(server.Locations) + len(cfg.Upstreams)
+			s.Counters += 1 + len(server.Locations)
+		}
+	}
+	if s.Totals > 0 {
+		s.Totals++
+		s.Counters += len(cfg.Upstreams) + 2
+	}
 }
 
 // longestDrain is the most that a worker takes which has been replaced: each limit is spread a little.

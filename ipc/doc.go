@@ -62,7 +62,8 @@
 //	Roll                            Applied | Refused  fresh workers for what is live
 //	Upgrade                         Upgraded | Refused a new supervisor takes over
 //	HistoryRequest                  History            the ledger
-//	ArenaGrow {records, counters}   ArenaGrown | Refused  after ArenaPart to all workers
+//	ArenaGrow {records, counters,   ArenaGrown | Refused  after ArenaPart to all workers
+//	  totals}
 //	State {items}                   StateTaken | Refused  once all active workers have it, or were too slow
 //	StateRequest {kind, after}      State              what it keeps of control's items, a part at a time
 //	Announce {topic, body}          Announced | Refused  as from a worker

@@ -61,6 +61,7 @@ type Settings struct {
 	Drain DrainSettings `json:"drain"`
 
 	Counters int `json:"counters,omitempty"` // of the arena that the configuration names
+	Totals   int `json:"totals,omitempty"`   // likewise
 }
 
 // DrainSettings are the bounds of draining workers, of the keys of the same names; zero fields have the default.
