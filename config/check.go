@@ -62,6 +62,7 @@ func (l *loader) checkServers() {
 		l.checkLocationNames(e, s)
 		l.checkAccessLog(e, s)
 		l.checkTLS(e, s)
+		l.checkMetrics(e, s)
 	}
 }
 

@@ -178,6 +178,7 @@ func newProcess(opt Options, m *ipc.Message, given *ipc.ControlStart) (*process,
 	}
 	p.takeArena(m, given)
 	p.takeBackends(given)
+	p.makeShown()
 	p.live = live{version: given.Version, sha: given.SHA}
 	p.load = given.Load
 	if p.root.as = given.RunAs; given.SHA != "" {
@@ -238,6 +239,7 @@ func (p *process) begin(ctx context.Context) {
 			p.live.digest, p.live.copyOf = n.Digest, n.CopyOf
 		}
 	}
+	p.show(ctx)
 	p.queue = append([]*request{first}, p.queue...)
 	p.loading = true
 	p.resumeBackends(ctx, func(ctx context.Context) {

@@ -208,6 +208,7 @@ func (p *process) answered(ctx context.Context, batch []*request, lead *request,
 	p.live.close()
 	p.live = live{version: a.Version, sha: a.SHA, snapshot: r.snapshot, digest: r.Digest}
 	p.want(ctx, r)
+	p.show(ctx)
 	if r.refreshed {
 		p.refreshed(before, r)
 	}

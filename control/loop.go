@@ -33,6 +33,7 @@ type process struct {
 	backends *endpoints.Directory
 	checker  *health.Checker
 	pictures pictures
+	shown    shown
 	runAs    runAs
 	stale    bool        // the supervisor has items of a control process before this one
 	given    [2]*os.File // the folder in it and its key, opened by the supervisor; nil where this process may do so itself

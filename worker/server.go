@@ -62,6 +62,9 @@ func (w *work) newServer(name string) (*server, error) {
 	if log != nil {
 		s.Log = log
 	}
+	if s.Metrics, err = metricsOf(s.cfg); err != nil {
+		return nil, refuse(ipc.CodeInvalid, path+".prometheus_metrics_allow", err)
+	}
 	if err := w.bindAll(s); err != nil {
 		return nil, err
 	}

@@ -45,6 +45,8 @@ func arrows() []arrow {
 		{from: "plugins", to: []string{"message", "config", "arena"}},
 		{from: "control/endpoints", to: []string{"config", "ipc", "arena", "arena/*", "telemetry", "control/discovery", "control/health"}}, // 0014
 		{from: "control/images", to: []string{"ipc", "control/rlimits"}},                                                                   // 0018
+		{from: "control/web", to: []string{"ipc"}},                                                                                         // 0022
+		{from: "control/metrics", to: []string{"ipc", "config", "arena", "arena/*", "control/endpoints"}},                                  // 0022
 		{from: "control/*", to: []string{"config", "config/*", "telemetry", "arena", "arena/*"}},
 		{from: "control", to: []string{"control/*", "ipc", "arena", "arena/*", "config", "config/*", "telemetry"}},
 		{from: "supervisor", to: []string{"supervisor/*", "ipc", "arena", "telemetry", "config"}},
@@ -172,6 +174,7 @@ func TestExternalPackagesStayInTheirFolders(t *testing.T) {
 		"golang.org/x/net/idna":           {"control/acme"},
 		"golang.org/x/net/publicsuffix":   {"control/acme"},
 		"golang.org/x/net/http2":          {"e2e/load"}, // a judge that nobody here wrote
+		"golang.org/x/net/netutil":        {"control/web"},
 		"golang.org/x/net/dns/dnsmessage": {"control/discovery/*"},
 		"github.com/miekg/dns":            {"e2e/backends"},                   // one more
 		"github.com/oschwald":             {"plugins/geo_restriction"},        // 0017
@@ -184,6 +187,14 @@ func TestExternalPackagesStayInTheirFolders(t *testing.T) {
 		"github.com/andybalholm/brotli":     {"plugins/compression"},
 		"github.com/klauspost/compress":     {"plugins/compression"},
 		"golang.org/x/image":                {"control/images", "e2e"}, // there a judge
+
+		"github.com/prometheus":                              {"control/metrics", "e2e"}, // 0022
+		"go.opentelemetry.io/otel/attribute":                 {"control/metrics"},
+		"go.opentelemetry.io/otel/exporters/otlp/otlpmetric": {"control/metrics"},
+		"go.opentelemetry.io/otel/sdk/metric":                {"control/metrics"},
+		"go.opentelemetry.io/otel/sdk/instrumentation":       {"control/metrics"},
+		"go.opentelemetry.io/otel/sdk/resource":              {"control/metrics"},
+		"go.opentelemetry.io/proto/otlp":                     {"control/metrics", "e2e"}, // there judges
 	}
 	for _, s := range readTree(t).sources {
 		for _, imp := range s.imports {

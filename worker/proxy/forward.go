@@ -211,6 +211,9 @@ func (c *conn) buildRequest() {
 
 // requestFields are the fields to send: a changed copy of the request's, if the location changes any.
 func (s *session) requestFields() *message.Fields {
+	if s.inside != nil {
+		return s.insideFields()
+	}
 	if !s.location.ChangesHeaders {
 		return &s.ex.Request.Fields
 	}

@@ -43,6 +43,9 @@ func (c *conn) serveRequest() served {
 	if c.answersChallenge() {
 		return answered
 	}
+	if m := s.server.Metrics; m != nil && string(s.ex.Request.Path) == m.Path {
+		return c.showMetrics(m)
+	}
 	match := s.server.Table.Match(&s.ex.Record)
 	if match == nil {
 		c.answerError(404, "HTTPStatus", "no matching location")

@@ -78,6 +78,9 @@ type Server struct {
 
 	// Counts counts for its metrics; nil for none.
 	Counts *tally.Server
+	// Metrics is the page of metrics; nil for none.
+	Metrics *Metrics
+
 	// Processing counts requests in process in this worker. It outlives the site.
 	Processing *atomic.Int64
 }
