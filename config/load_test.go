@@ -212,10 +212,8 @@ prometheus_metrics = "/metrics"
 [servers.b]
 addr = "127.0.0.1:2"
 prometheus_metrics = "/metrics"
-otlp_exporter = "http://b/"
 `, testOptions())
-	want := "pingap.toml:4: servers.a.prometheus_metrics: accepted, but not yet in effect: metrics\n" +
-		"pingap.toml:8: servers.b.otlp_exporter: accepted, but not yet in effect: tracing\n"
+	want := "pingap.toml:4: servers.a.prometheus_metrics: accepted, but not yet in effect: metrics\n"
 	if got := lines(report.Warnings); got != want {
 		t.Errorf("got:\n%swant:\n%s", got, want)
 	}

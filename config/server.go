@@ -38,7 +38,7 @@ type Server struct {
 	H2MaxStreams           int      `toml:"h2_max_streams" class:"hot" default:"256" range:"1..10000" help:"Requests at once on one HTTP/2 connection."`
 	H2Window               Size     `toml:"h2_window" class:"hot" default:"1mib" range:"65535..64mib" help:"Bytes of a request body over HTTP/2 that may be on their way before the backend has taken them, per stream."`
 	PrometheusMetrics      string   `toml:"prometheus_metrics" class:"hot" help:"Path that serves metrics, or URL that they are pushed to." later:"metrics"`
-	OTLPExporter           string   `toml:"otlp_exporter" class:"hot" help:"URL that traces are sent to." later:"tracing"`
+	OTLPExporter           Secret   `toml:"otlp_exporter" class:"hot" help:"URL of an OpenTelemetry collector that traces are sent to, over OTLP/gRPC or OTLP/HTTP; its query has the parameters of docs/tracing.md. Empty is no traces."`
 	Modules                []string `toml:"modules" class:"hot" help:"Extra modules; only grpc-web has a meaning."`
 	Includes               []string `toml:"includes" class:"same" help:"Names of storages whose keys are taken over, in place of keys of the same name here."`
 	Remark                 string   `toml:"remark" class:"same" help:"A comment."`

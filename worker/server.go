@@ -58,6 +58,9 @@ func (w *work) newServer(name string) (*server, error) {
 	if log != nil {
 		s.Log = log
 	}
+	if s.Tracer, err = w.tracer(s.cfg); err != nil {
+		return nil, refuse(ipc.CodeInvalid, path+".otlp_exporter", err)
+	}
 	if err := w.bindAll(s); err != nil {
 		return nil, err
 	}

@@ -29,6 +29,9 @@ func (c *conn) finish() next {
 	if s.held {
 		s.location.Slots.Release()
 	}
+	if s.ex.Trace.On() {
+		s.server.Tracer.End(&s.ex.Record, s.over())
+	}
 	if s.server.Log != nil {
 		s.server.Log.Log(&s.ex.Record)
 	}
@@ -39,10 +42,7 @@ func (c *conn) finish() next {
 	keep := s.keepClient && !c.worn()
 	c.p.requests.Add(1)
 	c.p.inFlight.Add(-1)
-	now := s.ended
-	if now == 0 {
-		now = message.Now()
-	}
+	now := s.over()
 	if c.long.Load() != nil {
 		c.long.Store(nil)
 	}
@@ -59,6 +59,14 @@ func (c *conn) finish() next {
 	}
 	c.idle(now)
 	return nextRequest
+}
+
+// over is when the exchange was over: what is known of it, or now.
+func (s *session) over() int64 {
+	if s.ended == 0 {
+		return message.Now()
+	}
+	return s.ended
 }
 
 // worn reports whether the connection has served as many requests as it may.

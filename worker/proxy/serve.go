@@ -43,6 +43,9 @@ func (c *conn) serveRequest() served {
 	if c.answersChallenge() {
 		return answered
 	}
+	if s.server.Tracer != nil {
+		s.server.Tracer.Begin(&s.ex.Record)
+	}
 	match := s.server.Table.Match(&s.ex.Record)
 	if match == nil {
 		c.answerError(404, "HTTPStatus", "no matching location")
@@ -50,6 +53,9 @@ func (c *conn) serveRequest() served {
 	}
 	s.ex.Location = match.Name
 	s.location = s.server.Locations[match]
+	if s.location.Untraced {
+		s.ex.Trace.Reset()
+	}
 	if s.ex.Request.MethodID == message.POST && (c.stream() != nil || s.location.GRPCWeb) && c.beginCall() || c.refusedByLimit() {
 		return answered
 	}

@@ -12,6 +12,7 @@ import (
 	"pingap/worker/http2/server"
 	"pingap/worker/mirror"
 	"pingap/worker/route"
+	"pingap/worker/trace"
 	"pingap/worker/upstream"
 )
 
@@ -48,6 +49,8 @@ type Server struct {
 	Locations map[*route.Location]*Location
 	// Log may be nil.
 	Log Logger
+	// Tracer traces the requests; nil for none.
+	Tracer *trace.Tracer
 	// RawPath tells that locations match raw paths.
 	RawPath bool
 	// ServerTiming adds a Server-Timing field to proxied responses.
@@ -111,6 +114,8 @@ type Location struct {
 	DrainTimeout time.Duration
 	// GRPCWeb translates gRPC-web to gRPC.
 	GRPCWeb bool
+	// Untraced keeps its requests out of traces.
+	Untraced bool
 	// ChangesHeaders tells that Route.RequestHeaders has something to do.
 	ChangesHeaders bool
 }
