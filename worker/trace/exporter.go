@@ -82,15 +82,21 @@ type Exporter struct {
 }
 
 // Open makes an exporter of a URL and starts it. It connects when there is something to send.
-func (x *Exporters) Open(url string) (*Exporter, error) {
+func (x *Exporters) Open(url string) (*Exporter, error) { return x.open(url, nil) }
+
+// open is Open with what the spans are given to; nil for what the URL names.
+func (x *Exporters) open(url string, to sdk.SpanExporter) (*Exporter, error) {
 	cfg, _, err := otlp.Parse(url)
 	if err != nil {
 		return nil, err
 	}
 	ctx, end := context.WithCancel(x.ctx)
 	e := &Exporter{cfg: cfg, all: x, log: x.log.With(zap.String("collector", cfg.Endpoint)), queue: make(chan *entry, cfg.Queue),
-		stop: make(chan struct{}), ctx: ctx, end: end, makers: map[string]*maker{}}
-	if e.to, err = newClient(ctx, cfg, x.version); err != nil {
+		stop: make(chan struct{}), to: to, ctx: ctx, end: end, makers: map[string]*maker{}}
+	if to == nil {
+		e.to, err = newClient(ctx, cfg, x.version)
+	}
+	if err != nil {
 		end()
 		return nil, err
 	}
