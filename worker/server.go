@@ -65,6 +65,9 @@ func (w *work) newServer(name string) (*server, error) {
 	if s.Metrics, err = metricsOf(s.cfg); err != nil {
 		return nil, refuse(ipc.CodeInvalid, path+".prometheus_metrics_allow", err)
 	}
+	if s.Tracer, err = w.tracer(s.cfg); err != nil {
+		return nil, refuse(ipc.CodeInvalid, path+".otlp_exporter", err)
+	}
 	if err := w.bindAll(s); err != nil {
 		return nil, err
 	}
