@@ -110,6 +110,7 @@ func (s *supervisor) controlReady(c *child) error {
 	if !s.foreign {
 		s.load = "" // it has been told; should it crash, what is live is enough
 	}
+	s.tellRecords()
 	if s.reloadWanted {
 		s.reload()
 	}

@@ -32,6 +32,21 @@ func (s *supervisor) died(c *child, how string) {
 	s.noteGap()
 }
 
+// ended tells control of an operation, for events: now or as soon as it listens.
+func (s *supervisor) ended(r ipc.Record) {
+	if s.untold = append(s.untold, r); len(s.untold) > ledger.Max {
+		s.untold = s.untold[1:]
+	}
+	s.tellRecords()
+}
+
+func (s *supervisor) tellRecords() {
+	c := s.control.current
+	if len(s.untold) > 0 && c != nil && c.active() && s.send(c, 0, ipc.Recorded{Records: s.untold}) {
+		s.untold = nil
+	}
+}
+
 // inFlight is a worker's word, as of its last heartbeat.
 func inFlight(c *child) int64 {
 	if c.status == nil {
