@@ -127,6 +127,7 @@ func (p *process) message(ctx context.Context, m *ipc.Message) {
 		p.takePart(m, b)
 	case *ipc.Recorded:
 		p.recorded(b)
+		p.logSend(p.send(ctx, m.Txn, ipc.Recorded{}))
 	default:
 		if a, ok := p.answers[m.Txn]; ok && m.Txn != 0 {
 			a.timer.Stop()

@@ -231,7 +231,8 @@ type History struct {
 	Records []Record `json:"records"` // oldest first, at most 100
 }
 
-// Recorded tells control of operations that have ended, and of workers that have, as soon as it listens; draining may go on. Nothing answers it.
+// Recorded tells control of operations that have ended, and of workers that have, as soon as it listens; draining may go on. Control answers at
+// once with an empty one; what it has not answered is told to its successor.
 type Recorded struct {
 	Records []Record `json:"records"` // in the order of their ends, at most 100
 }

@@ -100,7 +100,8 @@ type supervisor struct {
 	vault         vault
 	announcements announcements
 	ledger        *ledger.Book
-	untold        []ipc.Record // entries that have ended and control has not been told of
+	untold        []ipc.Record // entries that have ended and control does not know of
+	telling       int          // of these, told and not answered
 	gap           time.Time // since when nobody accepts; zero while somebody does
 	memory        int64     // of the machine or our share of it, bytes
 	hurried       int       // workers told to drain faster, so far
