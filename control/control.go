@@ -113,6 +113,8 @@ func Run(ctx context.Context, opt Options) error {
 	p.replaced = func() { cancel(errStopped) }
 	wg.Go(func() { p.receive(ctx, cancel) })
 	wg.Go(func() { p.serveClients(ctx) })
+	wg.Go(func() { p.telling.bus.Run(ctx) })
+	wg.Go(func() { p.watchValidity(ctx) })
 	p.runBackends(ctx)
 	if err := p.send(ctx, 0, ipc.Ready{SHA: p.live.sha}); err != nil {
 		return err
@@ -172,6 +174,7 @@ func newProcess(opt Options, m *ipc.Message, given *ipc.ControlStart) (*process,
 		p.acceptor.Close()
 		return nil, err
 	}
+	p.takeTelling()
 	if err := p.takeIssuer(m, given); err != nil {
 		p.acceptor.Close()
 		return nil, err
@@ -232,6 +235,9 @@ func (l *live) close() {
 
 // begin is the first thing to do: load at boot and after a restart of the supervisor, only look after a crash.
 func (p *process) begin(ctx context.Context) {
+	if p.live.snapshot != nil {
+		p.tell(p.live.snapshot, nil)
+	}
 	first := &request{by: orElse(p.load, "start"), limit: ipc.ClassRoll, boot: true, start: true}
 	if p.live.sha != "" {
 		first = &request{by: orElse(p.load, "control restart"), limit: ipc.ClassRoll, start: p.load != "", look: p.load == ""}
