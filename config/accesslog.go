@@ -27,7 +27,9 @@ type AccessLog struct {
 	ChannelBuffer int      // lines that may wait to be written; default 1000
 	FlushTimeout  Duration // longest delay of a line; default 10s
 
-	SyslogFormat   string // 3164 or 5424 (default)
+	Rotation LogRotation // of a file
+
+	SyslogFormat   string // 3164 (default) or 5424
 	SyslogProcess  string // default pingap
 	SyslogFacility string // default user
 }
@@ -49,7 +51,7 @@ func ParseAccessLog(text string) (*AccessLog, error) {
 		return nil, nil
 	}
 	a := &AccessLog{Target: LogToApplication, Format: text, Rolling: "daily", ChannelBuffer: 1000,
-		FlushTimeout: Duration(10e9), SyslogFormat: "5424", SyslogProcess: "pingap", SyslogFacility: "user"}
+		FlushTimeout: Duration(10e9), SyslogFormat: "3164", SyslogProcess: "pingap", SyslogFacility: "user"}
 	word, rest, found := strings.Cut(text, " ")
 	rest = strings.TrimSpace(rest)
 	if !found || strings.HasPrefix(text, "{") || !isFormat(rest) {
@@ -89,6 +91,11 @@ func (a *AccessLog) parseTarget(word string) error {
 		a.Target = target
 	default:
 		a.Target, a.Path = LogToFile, target
+		for _, key := range sortedKeys(options) {
+			if _, err := a.Rotation.Set(key, options.Get(key)); err != nil {
+				return err
+			}
+		}
 	}
 	return a.parseFile(options)
 }

@@ -29,6 +29,8 @@ type Target struct {
 	Path string
 	// Rolling is RollDaily, RollHourly, RollMinutely or RollNever; files only.
 	Rolling string
+	// Rotation is what becomes of a file that has grown and of those before it; files only.
+	Rotation config.LogRotation
 	// ChannelBuffer bounds the lines waiting to be written; 0 bounds their bytes only.
 	ChannelBuffer int
 	// FlushTimeout is how long a line may wait, 0 for the default. Writers flush every second, so
@@ -102,8 +104,18 @@ func (t *Target) option(key, value string) string {
 		}
 		t.FlushTimeout = d.Std()
 		return ""
-	case "compression", "level", "days_ago", "time_point_hour":
+	case "days_ago", "time_point_hour":
 		return fmt.Sprintf("option %s has no effect: use log_compress_* of [basic]", key)
+	}
+	known, err := false, error(nil)
+	if t.Kind == File {
+		known, err = t.Rotation.Set(key, value)
+	}
+	switch {
+	case err != nil:
+		return err.Error()
+	case known:
+		return ""
 	}
 	return fmt.Sprintf("unknown option %q of a log target", clip(key))
 }

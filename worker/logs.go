@@ -313,6 +313,7 @@ func (w *worker) runJobs() {
 // logger writes the access log of a server.
 type logger struct {
 	format *accesslog.Format
+	choice *accesslog.Choice // nil: all requests
 	out    *telemetry.Writer
 	buffer *sync.Pool
 }
@@ -320,6 +321,9 @@ type logger struct {
 // Log implements proxy.Logger.
 func (l *logger) Log(r *message.Record) {
 	now := time.Now()
+	if !l.choice.Takes(r, now) {
+		return
+	}
 	buf := l.buffer.Get().(*[]byte)
 	*buf = l.format.Append((*buf)[:0], r, now)
 	l.out.Line(now, telemetry.SeverityInfo, *buf)
