@@ -6,6 +6,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"pingap/control"
 	"pingap/control/source"
 	"pingap/ipc"
 	"pingap/telemetry"
@@ -119,7 +120,7 @@ func (s surroundings) logTarget(o *options, base source.Base) (*ipc.LogTarget, e
 	if err != nil {
 		return nil, fmt.Errorf("--log: %w", err)
 	}
-	return &ipc.LogTarget{ID: ipc.IDAppLog, Path: path, Rolling: target.Rolling}, nil
+	return &ipc.LogTarget{ID: ipc.IDAppLog, Path: path, Rolling: target.Rolling, Rotation: control.RotationOf(target)}, nil
 }
 
 // maxFollow bounds the files that wait for a log whose disk hangs.
