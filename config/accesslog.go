@@ -15,6 +15,7 @@ const (
 	LogToStdout      = "stdout"
 	LogToStderr      = "stderr"
 	LogToSyslog      = "syslog"
+	LogToCollector   = "collector" // by OTLP
 )
 
 // AccessLog is servers.X.access_log taken apart.
@@ -79,6 +80,13 @@ func (a *AccessLog) parseTarget(word string) error {
 	options, err := url.ParseQuery(query)
 	if err != nil {
 		return errors.New("expected options as key=value with & between")
+	}
+	if IsLogCollector(word) {
+		a.Target = LogToCollector
+		if _, err := ParseLogCollector(word); err != nil {
+			return err
+		}
+		return a.parseFile(options)
 	}
 	if socket, ok := strings.CutPrefix(target, "syslog://"); ok {
 		a.Target, a.Path = LogToSyslog, socket

@@ -7,6 +7,8 @@ import (
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+
+	"pingap/config"
 )
 
 // minBuffered is the smallest log_buffered_size in bytes that buffers.
@@ -22,6 +24,8 @@ type Options struct {
 	// Journal, if set, is the path of the journal's socket, and File a datagram socket connected to it.
 	// Entries are sent as fields, whatever JSON says.
 	Journal string
+	// Collector, if set, is used instead of File. Its lines have no time and level of their own.
+	Collector *config.LogCollector
 	// Process and Version say in the journal who logs.
 	Process, Version string
 	// JSON writes JSON instead of text.
@@ -56,7 +60,7 @@ func New(o Options) (*Log, error) {
 	if l.out, err = openWriter(o, l.lost); err != nil {
 		return nil, err
 	}
-	l.Logger = zap.New(&logCore{LevelEnabler: l.level, out: l.out, json: l.json, bare: o.Syslog != nil,
+	l.Logger = zap.New(&logCore{LevelEnabler: l.level, out: l.out, json: l.json, bare: o.Syslog != nil || o.Collector != nil,
 		from: origin{o.Process, o.Version}})
 	return l, nil
 }
@@ -69,6 +73,9 @@ func openWriter(o Options, report func(Loss)) (*Writer, error) {
 	}
 	if o.Syslog != nil {
 		return NewSyslogWriter(o.Syslog, w), nil
+	}
+	if o.Collector != nil {
+		return NewCollectorWriter(*o.Collector, ApplicationScope, o.Version, w)
 	}
 	if o.Journal != "" {
 		s, err := newJournalSink(o.File, o.Journal)

@@ -20,6 +20,7 @@ const (
 	Stdout
 	Stderr
 	Socket
+	Collector
 )
 
 // Target is where log lines go, as a configuration or --log names it.
@@ -40,6 +41,8 @@ type Target struct {
 	Format   SyslogFormat
 	Facility int
 	Process  string
+	// Collector takes lines by OTLP; Collector only.
+	Collector config.LogCollector
 }
 
 const (
@@ -50,7 +53,7 @@ const (
 )
 
 // ParseTarget reads a target: a path with options ("/var/log/a.log?rolling=hourly"), "stdout",
-// "stderr", "syslog://", or nothing. What it cannot make sense of it says in warnings, and
+// "stderr", "syslog://", the URL of a collector, or nothing. What it cannot make sense of it says in warnings, and
 // uses the default.
 func ParseTarget(text string) (Target, []string) {
 	name, query, _ := strings.Cut(text, "?")
@@ -58,6 +61,8 @@ func ParseTarget(text string) (Target, []string) {
 	switch {
 	case text == "":
 		return Target{}, nil
+	case config.IsLogCollector(text):
+		return parseCollector(text, query)
 	case strings.HasPrefix(text, syslogScheme):
 		return parseSyslog(strings.TrimPrefix(name, syslogScheme), query)
 	case name == "stdout" || name == "/dev/stdout":
@@ -118,6 +123,25 @@ func (t *Target) option(key, value string) string {
 		return ""
 	}
 	return fmt.Sprintf("unknown option %q of a log target", clip(key))
+}
+
+// parseCollector reads the URL of a collector. With a wrong one there is no target.
+func parseCollector(text, query string) (Target, []string) {
+	to, err := config.ParseLogCollector(text)
+	if err != nil {
+		return Target{}, []string{err.Error()}
+	}
+	t := Target{Kind: Collector, Path: text[:strings.Index(text, "://")] + "://" + to.Host, Collector: to}
+	var warnings []string
+	eachOption(query, func(key, value string) {
+		if key != "channel_buffer" && key != "flush_timeout" {
+			return
+		}
+		if w := t.option(key, value); w != "" {
+			warnings = append(warnings, w)
+		}
+	})
+	return t, warnings
 }
 
 // parseSyslog reads what follows syslog://; place is empty or the path of a socket.

@@ -49,6 +49,10 @@ func logOptions(target telemetry.Target, role string) telemetry.Options {
 			Format: target.Format, Facility: target.Facility, Process: target.Process})
 	case telemetry.Stdout:
 		opt.File = os.Stdout
+	case telemetry.Collector:
+		if role != ipc.RoleSupervisor { // it speaks to nobody but its children: its lines are at standard error
+			opt.Collector = &target.Collector
+		}
 	}
 	return opt
 }

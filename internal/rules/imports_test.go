@@ -181,6 +181,10 @@ func TestExternalPackagesStayInTheirFolders(t *testing.T) {
 		"golang.org/x/sys":                {"ipc", "arena", "arena/*", "supervisor", "supervisor/*", "control", "control/*", "worker", "worker/*", "cmd/pingap", "telemetry", "telemetry/*"},
 		"github.com/redis/go-redis/v9":    {"plugins/limit"},
 
+		"go.opentelemetry.io/proto/otlp": {"telemetry/otlp", "e2e"}, // 0026; there a sink
+		"google.golang.org/grpc":         {"telemetry/otlp", "e2e"}, // 0026; there a sink
+		"google.golang.org/protobuf":     {"telemetry/otlp", "e2e"}, // 0026; there a sink
+
 		"github.com/HugoSmits86/nativewebp": {"control/images"},
 		"github.com/andybalholm/brotli":     {"plugins/compression"},
 		"github.com/klauspost/compress":     {"plugins/compression", "supervisor/archive", "e2e"}, // 0026; there a judge
