@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"strconv"
 	"strings"
@@ -45,7 +46,7 @@ func presetFormats() []string { return []string{"combined", "common", "short", "
 
 // ParseAccessLog reads "[target[?options] ]format". The first word is a target only when
 // the rest is a preset or starts with a tag, as a format may hold blanks itself. Targets
-// are stdout, stderr, syslog://[socket] and paths of files. It returns nil for no log.
+// are stdout, stderr, syslog://[socket], syslog+udp://host[:port], the URL of a collector and paths of files. It returns nil for no log.
 func ParseAccessLog(text string) (*AccessLog, error) {
 	text = strings.TrimSpace(text)
 	if text == "" {
@@ -88,6 +89,13 @@ func (a *AccessLog) parseTarget(word string) error {
 		}
 		return a.parseFile(options)
 	}
+	if host, ok := strings.CutPrefix(target, "syslog+udp://"); ok {
+		a.Target = LogToSyslog
+		if a.Path, err = SyslogHost(host); err != nil {
+			return err
+		}
+		return a.parseSyslog(options)
+	}
 	if socket, ok := strings.CutPrefix(target, "syslog://"); ok {
 		a.Target, a.Path = LogToSyslog, socket
 		return a.parseSyslog(options)
@@ -106,6 +114,18 @@ func (a *AccessLog) parseTarget(word string) error {
 		}
 	}
 	return a.parseFile(options)
+}
+
+// SyslogHost reads host[:port] of a syslog daemon, and returns it with the usual port where it has none.
+func SyslogHost(text string) (string, error) {
+	host, port, err := net.SplitHostPort(text)
+	if err != nil {
+		host, port = strings.Trim(text, "[]"), "514"
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || host == "" || strings.ContainsAny(host, "/@ ") {
+		return "", fmt.Errorf("syslog+udp: expected host or host:port, found %q", clip(text))
+	}
+	return net.JoinHostPort(host, port), nil
 }
 
 func (a *AccessLog) parseFile(options url.Values) error {

@@ -214,6 +214,9 @@ func (c *checker) logTarget(s *config.Server) (ipc.LogTarget, error) {
 	to, _, _ := telemetry.SplitDirective(s.AccessLog) // Load has warned
 	switch to.Kind {
 	case telemetry.Socket:
+		if to.UDP {
+			return t, nil
+		}
 		t = ipc.LogTarget{Network: "unixgram", Path: to.Path}
 	case telemetry.File:
 		path, err := source.Absolute(to.Path, source.Base{Home: c.job.Home, Dir: c.job.Dir})

@@ -41,12 +41,15 @@ type Target struct {
 	Format   SyslogFormat
 	Facility int
 	Process  string
+	// UDP says that Path is host:port; Socket only.
+	UDP bool
 	// Collector takes lines by OTLP; Collector only.
 	Collector config.LogCollector
 }
 
 const (
 	syslogScheme = "syslog://"
+	udpScheme    = "syslog+udp://"
 	syslogSocket = "/dev/log"
 	// maxChannelBuffer bounds channel_buffer, in lines.
 	maxChannelBuffer = 10_000_000
@@ -63,6 +66,8 @@ func ParseTarget(text string) (Target, []string) {
 		return Target{}, nil
 	case config.IsLogCollector(text):
 		return parseCollector(text, query)
+	case strings.HasPrefix(text, udpScheme):
+		return parseSyslogUDP(strings.TrimPrefix(name, udpScheme), query)
 	case strings.HasPrefix(text, syslogScheme):
 		return parseSyslog(strings.TrimPrefix(name, syslogScheme), query)
 	case name == "stdout" || name == "/dev/stdout":
@@ -152,13 +157,24 @@ func parseSyslog(place, query string) (Target, []string) {
 	case strings.HasPrefix(place, "/") && len(place) > 1:
 		t.Path = place
 	case place != "" && place != "/":
-		warnings = append(warnings, fmt.Sprintf("syslog goes over the local socket only: using %s instead of %q", syslogSocket, clip(place)))
+		warnings = append(warnings, fmt.Sprintf("using %s instead of %q: another machine is named by syslog+udp://host:port", syslogSocket, clip(place)))
 	}
 	eachOption(query, func(key, value string) {
 		if w := t.syslogOption(key, value); w != "" {
 			warnings = append(warnings, w)
 		}
 	})
+	return t, warnings
+}
+
+// parseSyslogUDP reads what follows syslog+udp://, host[:port].
+func parseSyslogUDP(place, query string) (Target, []string) {
+	host, err := config.SyslogHost(place)
+	if err != nil {
+		return Target{}, []string{err.Error()}
+	}
+	t, warnings := parseSyslog("", query)
+	t.Path, t.UDP = host, true
 	return t, warnings
 }
 

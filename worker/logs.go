@@ -133,6 +133,9 @@ func fileID(t telemetry.Target) string {
 	case telemetry.File:
 		return ipc.LogTargetID(ipc.LogTarget{Path: t.Path, Rolling: t.Rolling})
 	case telemetry.Socket:
+		if t.UDP {
+			return ""
+		}
 		return ipc.LogTargetID(ipc.LogTarget{Network: "unixgram", Path: t.Path})
 	}
 	return ""
@@ -140,7 +143,7 @@ func fileID(t telemetry.Target) string {
 
 // targetKey tells targets apart, options of their writers included.
 func targetKey(t telemetry.Target) string {
-	return fmt.Sprintf("%d|%s|%s|%d|%d|%d|%s|%+v", t.Kind, t.Path, t.Rolling, t.ChannelBuffer, t.Format, t.Facility, t.Process, t.Collector)
+	return fmt.Sprintf("%d|%s|%s|%d|%d|%d|%s|%+v", t.Kind, t.Path, t.Rolling, t.ChannelBuffer, t.Format, t.Facility, t.Process, t.Collector) // Path tells UDP
 }
 
 // duplicate returns another descriptor of the same open file.

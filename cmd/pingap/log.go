@@ -45,7 +45,7 @@ func logOptions(target telemetry.Target, role string) telemetry.Options {
 	opt := telemetry.Options{Process: role, Version: version}
 	switch target.Kind {
 	case telemetry.Socket:
-		opt.Syslog = telemetry.NewSyslog(telemetry.SyslogOptions{Dial: telemetry.DialSyslog(target.Path),
+		opt.Syslog = telemetry.NewSyslog(telemetry.SyslogOptions{Remote: target.UDP, Dial: telemetry.DialSyslog(target),
 			Format: target.Format, Facility: target.Facility, Process: target.Process})
 	case telemetry.Stdout:
 		opt.File = os.Stdout

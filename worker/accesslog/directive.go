@@ -63,7 +63,7 @@ func Open(target telemetry.Target, to Outputs) (*telemetry.Writer, error) {
 
 func openSyslog(target telemetry.Target, file *os.File, options telemetry.WriterOptions) (*telemetry.Writer, error) {
 	o := telemetry.SyslogOptions{Format: target.Format, Facility: target.Facility, Process: target.Process,
-		Dial: telemetry.DialSyslog(target.Path)}
+		Remote: target.UDP, Dial: telemetry.DialSyslog(target)}
 	if file != nil {
 		conn, err := telemetry.FileConn(file)
 		if err != nil {
