@@ -6,7 +6,10 @@ type Server struct {
 	Files                  Files    `toml:"-"` // that keys name
 	Addr                   string   `toml:"addr" class:"listeners" required:"true" help:"Comma list of addresses to listen on: host:port, [v6]:port or unix:/path."`
 	Locations              []string `toml:"locations" class:"hot" help:"Names of the locations served; they are tried by weight, then in this order."`
-	AccessLog              string   `toml:"access_log" class:"hot" help:"Format of the access log, optionally after a file: [path[?options] ]format, where format is combined, common, short, tiny, json or text with {tags}. Empty is no access log."`
+	AccessLog              string   `toml:"access_log" class:"hot" help:"Format of the access log, optionally after a file: [path[?options] ]format, where format is combined, common, short, tiny, json or text with {tags}. Empty is no access log. docs/logs.md lists targets and options."`
+	AccessLogSample        Share    `toml:"access_log_sample" class:"hot" default:"1" range:"0..1" help:"Share of the requests that get a line in the access log, each by chance: 0.01 or 1% is one in a hundred. Requests that failed (status 5xx, 499 or none) are always logged."`
+	AccessLogStatus        []string `toml:"access_log_status" class:"hot" help:"Only requests answered with these statuses are logged: 404, 4xx or 500-599 each; 499 is a client that left. Empty is every status."`
+	AccessLogMinTime       Duration `toml:"access_log_min_time" class:"hot" range:"0s.." help:"Only requests that took at least this long, from the first byte to the end, are logged; 0s is no bound. With access_log_status both must hold."`
 	PathMatching           string   `toml:"path_matching" class:"hot" default:"normalized" enum:"normalized|raw" help:"Which path locations and plugins see: with dot segments, repeated slashes and escapes of unreserved bytes resolved, or as sent. Upstreams always get it as sent."`
 	HeaderMaxSize          Size     `toml:"header_max_size" class:"hot" default:"64kib" range:"1kib..1mib" help:"Largest request head, request line included; beyond it 431."`
 	HeaderMaxFields        int      `toml:"header_max_fields" class:"hot" default:"128" range:"1..10000" help:"Most fields in a request head; beyond it 431."`
