@@ -51,6 +51,7 @@ type process struct {
 	root     root
 	kept     kept
 	issuing  issuing
+	remote   remote // its source may be used by all goroutines
 	files    files
 }
 
@@ -174,6 +175,8 @@ func (p *process) logSend(err error) {
 // changed handles a report of the watcher.
 func (p *process) changed(ctx context.Context, c source.Change) {
 	switch {
+	case p.remote.Remote != nil:
+		p.remoteChanged(ctx, c)
 	case c.Err != nil:
 		p.log.Warn("the configuration cannot be read, what is live stays", zap.Error(c.Err))
 	case c.Digest == p.live.digest || c.Digest == p.seen:

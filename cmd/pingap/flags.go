@@ -34,6 +34,9 @@ type options struct {
 	warnings []string
 }
 
+// confVariable stands in for -c.
+const confVariable = "PINGAP_CONF"
+
 const (
 	laterAdmin = "the admin panel comes with a later version"
 	laterCopy  = "converting and copying configurations comes with a later version"
@@ -52,7 +55,7 @@ func dirFlags() []flagSpec {
 func serveFlags() []flagSpec {
 	own := []flagSpec{
 		{long: "conf", short: 'c', value: "PATH", set: text(func(o *options) *string { return &o.conf }),
-			help: "Configuration: a TOML file or a directory, optionally with ?separation=true behind it. Variable PINGAP_CONF, unless --upstream or --sample is given."},
+			help: "Configuration: a TOML file, a directory, optionally with ?separation=true behind it, or etcd://HOST:2379,HOST:2379/PATH?OPTIONS. Variable PINGAP_CONF, unless --upstream or --sample is given."},
 		{long: "test", short: 't', set: on(func(o *options) *bool { return &o.test }),
 			help: "Check the configuration, print every error with its place, and end."},
 		{long: "daemon", short: 'd', env: "PINGAP_DAEMON", set: on(func(o *options) *bool { return &o.daemon }),
@@ -170,7 +173,7 @@ func serveOptions(args []string, getenv func(string) string) (*options, []string
 		return nil, nil, err
 	}
 	if o.conf == "" && o.upstream == "" && !o.sample {
-		o.conf = getenv("PINGAP_CONF")
+		o.conf = getenv(confVariable)
 	}
 	return o, nil, o.check()
 }

@@ -45,6 +45,7 @@ func arrows() []arrow {
 		{from: "plugins", to: []string{"message", "config", "arena"}},
 		{from: "control/endpoints", to: []string{"config", "ipc", "arena", "arena/*", "telemetry", "control/discovery", "control/health"}}, // 0014
 		{from: "control/images", to: []string{"ipc", "control/rlimits"}},                                                                   // 0018
+		{from: "control/source", to: []string{"config", "config/*", "control/source/etcd"}},                                                // 0023
 		{from: "control/*", to: []string{"config", "config/*", "telemetry", "arena", "arena/*"}},
 		{from: "control", to: []string{"control/*", "ipc", "arena", "arena/*", "config", "config/*", "telemetry"}},
 		{from: "supervisor", to: []string{"supervisor/*", "ipc", "arena", "telemetry", "config"}},
@@ -179,6 +180,8 @@ func TestExternalPackagesStayInTheirFolders(t *testing.T) {
 		"github.com/maypok86/otter/v2":    {"worker/cache"},
 		"golang.org/x/sys":                {"ipc", "arena", "arena/*", "supervisor", "supervisor/*", "control", "control/*", "worker", "worker/*", "cmd/pingap", "telemetry", "telemetry/*"},
 		"github.com/redis/go-redis/v9":    {"plugins/limit"},
+		"go.etcd.io/etcd":                 {"control/source/etcd"}, // 0023
+		"google.golang.org/grpc":          {"control/source/etcd"}, // 0023, the codes of its errors
 
 		"github.com/HugoSmits86/nativewebp": {"control/images"},
 		"github.com/andybalholm/brotli":     {"plugins/compression"},
