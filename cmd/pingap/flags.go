@@ -9,7 +9,7 @@ import (
 
 // options are what the command line and the environment ask for.
 type options struct {
-	conf           string
+	conf, syncTo   string
 	upstream, addr string
 	// Of the quick start as well: names to serve, certificate and key.
 	domain, cert, key string
@@ -27,8 +27,8 @@ type options struct {
 	runDir, stateDir string
 
 	// Of verbs.
-	wait, json, metrics, fast, secrets bool
-	timeout                            time.Duration
+	wait, json, metrics, fast, secrets, full bool
+	timeout                                  time.Duration
 
 	later    []string // flags given whose feature is not built yet
 	warnings []string
@@ -39,7 +39,7 @@ const confVariable = "PINGAP_CONF"
 
 const (
 	laterAdmin = "the admin panel comes with a later version"
-	laterCopy  = "converting and copying configurations comes with a later version"
+	laterCopy  = "converting configurations comes with a later version"
 )
 
 // dirFlags are understood on either side of a verb.
@@ -84,6 +84,8 @@ func serveFlags() []flagSpec {
 			help: "Private key of --cert: a PEM file or a directory. Default: in the directory, or the file, of --cert."},
 		{long: "sample", set: on(func(o *options) *bool { return &o.sample }),
 			help: "Serve the built-in sample configuration on port 6188, with an upstream of its own."},
+		{long: "sync", value: "CONF", set: text(func(o *options) *string { return &o.syncTo }),
+			help: "Check the configuration of -c, write it to another place (CONF is a path or etcd://, as with -c), and end. What is included is written out; objects that are only there stay."},
 		{long: "template", set: on(func(o *options) *bool { return &o.template }),
 			help: "Print a minimal configuration and end."},
 		{long: "state-dir", value: "DIR", env: "PINGAP_STATE_DIR", set: text(func(o *options) *string { return &o.stateDir }),
@@ -99,8 +101,7 @@ func serveFlags() []flagSpec {
 func laterFlags() []flagSpec {
 	return []flagSpec{
 		{long: "admin", value: "ADDR", env: "PINGAP_ADMIN_ADDR", later: laterAdmin},
-		{long: "cp", env: "PINGAP_CP", later: laterAdmin},
-		{long: "sync", value: "CONF", later: laterCopy},
+		{long: "cp", env: "PINGAP_CP", later: laterAdmin, strict: true},
 		{long: "to-hcl", later: laterCopy},
 		{long: "to-kdl", later: laterCopy},
 	}

@@ -149,3 +149,13 @@ func (c *Client) prune(ctx context.Context, key string) error {
 	}
 	return nil
 }
+
+// Put writes a key whatever it holds.
+func (c *Client) Put(ctx context.Context, key string, value []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, c.target.Timeout)
+	defer cancel()
+	if _, err := c.kv.Put(ctx, key, string(value)); err != nil {
+		return c.target.explain("write", err)
+	}
+	return nil
+}
