@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
@@ -27,6 +28,20 @@ const (
 type Client struct {
 	target Target
 	kv     *clientv3.Client
+
+	mu   sync.Mutex
+	seen Mark // the newest that an answer carried
+}
+
+// note remembers where an answer was from, and reports whether that is before what is remembered: then it is not.
+func (c *Client) note(m Mark) (older bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.seen != (Mark{}) && m.older(c.seen) {
+		return true
+	}
+	c.seen = m
+	return false
 }
 
 // Dial makes a client and waits until etcd answers, at most for the target's time limit of connecting.

@@ -62,6 +62,7 @@ func (c *Client) read(ctx context.Context, prefix string, limits Limits) ([]Entr
 			if err != nil {
 				return nil, Mark{}, c.target.explain("read", err)
 			}
+			c.note(r.mark) // should it be an older one, the next probe says so
 			return r.entries, r.mark, nil
 		}
 	}

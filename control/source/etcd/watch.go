@@ -22,7 +22,7 @@ func (c *Client) Follow(ctx context.Context, after Mark, probe time.Duration, ev
 	defer cancel(nil)
 	outside := ctx.Err
 	wg.Go(func() {
-		if err := c.probing(ctx, after, probe); err != nil {
+		if err := c.probing(ctx, probe); err != nil {
 			cancel(err)
 		}
 	})
@@ -47,7 +47,7 @@ func (c *Client) Follow(ctx context.Context, after Mark, probe time.Duration, ev
 }
 
 // probing asks again and again, until ctx ends, or an answer says that the cluster is elsewhere, or none comes.
-func (c *Client) probing(ctx context.Context, seen Mark, every time.Duration) error {
+func (c *Client) probing(ctx context.Context, every time.Duration) error {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	for {
@@ -63,9 +63,8 @@ func (c *Client) probing(ctx context.Context, seen Mark, every time.Duration) er
 		if err != nil {
 			return err
 		}
-		if now.older(seen) {
-			return c.target.explain("watch", fmt.Errorf("%w: it is at revision %d, and was at %d", ErrElsewhere, now.Revision, seen.Revision))
+		if c.note(now) {
+			return c.target.explain("watch", fmt.Errorf("%w: it is at revision %d", ErrElsewhere, now.Revision))
 		}
-		seen = now
 	}
 }
