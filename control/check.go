@@ -23,14 +23,9 @@ const resolveTime = 2 * time.Second
 // Check reads and judges a configuration in this process. The snapshot is nil
 // when the verdict has errors. live is what to compare with, nil for nothing.
 func Check(ctx context.Context, job Job, opt config.Options, live *config.Snapshot) (Verdict, []byte) {
-	docs, err := job.Location.Read()
+	docs, err := job.read()
 	if err != nil {
 		return Verdict{Errors: []string{err.Error()}}, nil
-	}
-	if job.Watch && !job.Location.Fixed() {
-		if err := source.Watchable(docs); err != nil {
-			return Verdict{Errors: []string{err.Error()}}, nil
-		}
 	}
 	v := Verdict{Digest: source.Digest(docs)}
 	opt.Strict = job.Strict
@@ -59,6 +54,18 @@ func Check(ctx context.Context, job Job, opt config.Options, live *config.Snapsh
 		return v, nil
 	}
 	return v, snapshot
+}
+
+// read returns what is to be judged.
+func (j *Job) read() ([]source.Document, error) {
+	docs, err := j.Documents, error(nil)
+	if docs == nil {
+		docs, err = j.Location.Read()
+	}
+	if err == nil && j.Watch && !j.Location.Fixed() {
+		err = j.Location.Watchable(docs)
+	}
+	return docs, err
 }
 
 func documents(docs []source.Document) []config.Document {

@@ -47,6 +47,7 @@ func arrows() []arrow {
 		{from: "control/images", to: []string{"ipc", "control/rlimits"}},                                                                   // 0018
 		{from: "control/web", to: []string{"ipc"}},                                                                                         // 0022
 		{from: "control/metrics", to: []string{"ipc", "config", "arena", "arena/*", "control/endpoints"}},                                  // 0022
+		{from: "control/source", to: []string{"config", "config/*", "control/source/etcd"}},                                                // 0023
 		{from: "control/*", to: []string{"config", "config/*", "telemetry", "arena", "arena/*"}},
 		{from: "control", to: []string{"control/*", "ipc", "arena", "arena/*", "config", "config/*", "telemetry"}},
 		{from: "supervisor", to: []string{"supervisor/*", "ipc", "arena", "telemetry", "config"}},
@@ -183,10 +184,11 @@ func TestExternalPackagesStayInTheirFolders(t *testing.T) {
 		"github.com/maypok86/otter/v2":    {"worker/cache"},
 		"golang.org/x/sys":                {"ipc", "arena", "arena/*", "supervisor", "supervisor/*", "control", "control/*", "worker", "worker/*", "cmd/pingap", "telemetry", "telemetry/*"},
 		"github.com/redis/go-redis/v9":    {"plugins/limit"},
+		"go.etcd.io/etcd":                 {"control/source/etcd"}, // 0023
 
 		"go.opentelemetry.io/otel":       {"worker/trace", "control/metrics"},                          // 0022
 		"go.opentelemetry.io/proto/otlp": {"telemetry/otlp", "worker/trace", "control/metrics", "e2e"}, // 0026; there and in tests a sink
-		"google.golang.org/grpc":         {"telemetry/otlp", "worker/trace", "e2e"},
+		"google.golang.org/grpc":         {"telemetry/otlp", "worker/trace", "control/source/etcd", "e2e"},
 		"google.golang.org/protobuf":     {"telemetry/otlp", "worker/trace", "e2e"},
 
 		"github.com/HugoSmits86/nativewebp": {"control/images"},
