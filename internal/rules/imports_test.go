@@ -180,14 +180,14 @@ func TestExternalPackagesStayInTheirFolders(t *testing.T) {
 		"golang.org/x/sys":                {"ipc", "arena", "arena/*", "supervisor", "supervisor/*", "control", "control/*", "worker", "worker/*", "cmd/pingap", "telemetry", "telemetry/*"},
 		"github.com/redis/go-redis/v9":    {"plugins/limit"},
 
-		"go.opentelemetry.io/otel":       {"worker/trace"},        // 0022
-		"go.opentelemetry.io/proto/otlp": {"e2e", "worker/trace"}, // in tests
+		"go.opentelemetry.io/otel":       {"worker/trace"}, // 0022
+		"go.opentelemetry.io/proto/otlp": {"e2e/backends"},
 		"google.golang.org/grpc":         {"worker/trace", "e2e"},
 		"google.golang.org/protobuf":     {"worker/trace", "e2e"},
 
 		"github.com/HugoSmits86/nativewebp": {"control/images"},
 		"github.com/andybalholm/brotli":     {"plugins/compression"},
-		"github.com/klauspost/compress":     {"plugins/compression", "worker/trace", "e2e"},
+		"github.com/klauspost/compress":     {"plugins/compression", "worker/trace", "e2e/backends"},
 		"golang.org/x/image":                {"control/images", "e2e"}, // there a judge
 	}
 	for _, s := range readTree(t).sources {
