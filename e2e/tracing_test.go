@@ -264,6 +264,7 @@ func TestSpansOfRetriesAnswersOfPluginsAndMirrors(t *testing.T) {
 	dead := freePort(t)
 	conf := strings.Replace(proxyConf(addr, dead+","+echo), `locations = ["all"]`, `locations = ["mock", "off", "all"]`, 1)
 	conf = insert(conf, "locations.all", `mirror = "copy"`)
+	conf = insert(conf, "upstreams.app", `health_check = "tcp://x?failure=1000"`)
 	i := start(t, exporting(conf, c, "")+fmt.Sprintf(`
 [upstreams.copy]
 addrs = [%q]
