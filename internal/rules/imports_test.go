@@ -182,8 +182,8 @@ func TestExternalPackagesStayInTheirFolders(t *testing.T) {
 
 		"go.opentelemetry.io/otel":       {"worker/trace"}, // 0022
 		"go.opentelemetry.io/proto/otlp": {"e2e/backends"},
-		"google.golang.org/grpc":         {"worker/trace", "e2e"},
-		"google.golang.org/protobuf":     {"worker/trace", "e2e"},
+		"google.golang.org/grpc":         {"worker/trace"},
+		"google.golang.org/protobuf":     {"e2e/backends"},
 
 		"github.com/HugoSmits86/nativewebp": {"control/images"},
 		"github.com/andybalholm/brotli":     {"plugins/compression"},
