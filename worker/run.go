@@ -157,7 +157,7 @@ func (w *worker) start(ctx context.Context, m *ipc.Message, s *ipc.Start) error 
 		return refuse(ipc.CodeResources, "", err)
 	}
 	w.openGate()
-	w.logs = newOutlets(w.appLog, w.log)
+	w.logs = newOutlets(w.appLog, w.log, w.o.Version)
 	if err := w.logs.take(m, s.Logs); err != nil {
 		return err
 	}

@@ -212,6 +212,9 @@ func (c *conn) buildRequest() {
 
 // requestFields are the fields to send: a changed copy of the request's, if the location changes any or the request is traced.
 func (s *session) requestFields() *message.Fields {
+	if s.inside != nil {
+		return s.insideFields()
+	}
 	traced := s.ex.Trace.Upstream != 0
 	if !s.location.ChangesHeaders && !traced {
 		return &s.ex.Request.Fields

@@ -12,6 +12,7 @@ import (
 	"pingap/worker/http2/server"
 	"pingap/worker/mirror"
 	"pingap/worker/route"
+	"pingap/worker/tally"
 	"pingap/worker/trace"
 	"pingap/worker/upstream"
 )
@@ -78,6 +79,11 @@ type Server struct {
 	// ProxyProtocol takes the addresses of connections from what trusted peers say; nil for nobody.
 	ProxyProtocol *ProxyProtocol
 
+	// Counts counts for its metrics; nil for none.
+	Counts *tally.Server
+	// Metrics is the page of metrics; nil for none.
+	Metrics *Metrics
+
 	// Processing counts requests in process in this worker. It outlives the site.
 	Processing *atomic.Int64
 }
@@ -114,6 +120,8 @@ type Location struct {
 	DrainTimeout time.Duration
 	// GRPCWeb translates gRPC-web to gRPC.
 	GRPCWeb bool
+	// Counts counts for the metrics of the server that this one belongs to; nil for none.
+	Counts *tally.Location
 	// Untraced keeps its requests out of traces.
 	Untraced bool
 	// ChangesHeaders tells that Route.RequestHeaders has something to do.
