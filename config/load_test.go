@@ -206,14 +206,14 @@ func TestRemovedKeysLoadSilently(t *testing.T) {
 
 func TestKeysOfLaterFeaturesWarnOncePerKey(t *testing.T) {
 	_, report := loadText(t, `
-[servers.a]
-addr = "127.0.0.1:1"
-otlp_exporter = "http://b/"
-[servers.b]
-addr = "127.0.0.1:2"
-otlp_exporter = "http://b/"
+[storages.a]
+value = "max_retries = 1"
+secret = "x"
+[storages.b]
+value = "max_retries = 1"
+secret = "x"
 `, testOptions())
-	want := "pingap.toml:4: servers.a.otlp_exporter: accepted, but not yet in effect: tracing\n"
+	want := "pingap.toml:4: storages.a.secret: accepted, but not yet in effect: decrypting storages\n"
 	if got := lines(report.Warnings); got != want {
 		t.Errorf("got:\n%swant:\n%s", got, want)
 	}
