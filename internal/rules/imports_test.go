@@ -186,15 +186,15 @@ func TestExternalPackagesStayInTheirFolders(t *testing.T) {
 		"github.com/redis/go-redis/v9":    {"plugins/limit"},
 		"go.etcd.io/etcd":                 {"control/source/etcd"}, // 0023
 
-		"go.opentelemetry.io/otel":       {"worker/trace", "control/metrics"},                          // 0022
-		"go.opentelemetry.io/proto/otlp": {"telemetry/otlp", "worker/trace", "control/metrics", "e2e"}, // 0026; there and in tests a sink
+		"go.opentelemetry.io/otel":       {"worker/trace", "control/metrics"},                                          // 0022
+		"go.opentelemetry.io/proto/otlp": {"telemetry/otlp", "worker/trace", "control/metrics", "e2e", "e2e/backends"}, // 0026; there and in tests a sink
 		"google.golang.org/grpc":         {"telemetry/otlp", "worker/trace", "control/source/etcd", "e2e"},
-		"google.golang.org/protobuf":     {"telemetry/otlp", "worker/trace", "e2e"},
+		"google.golang.org/protobuf":     {"telemetry/otlp", "worker/trace", "e2e", "e2e/backends"},
 
 		"github.com/HugoSmits86/nativewebp": {"control/images"},
 		"github.com/andybalholm/brotli":     {"plugins/compression"},
-		"github.com/klauspost/compress":     {"plugins/compression", "supervisor/archive", "worker/trace", "e2e"}, // 0026; there a judge
-		"golang.org/x/image":                {"control/images", "e2e"},                                            // there a judge
+		"github.com/klauspost/compress":     {"plugins/compression", "supervisor/archive", "worker/trace", "e2e", "e2e/backends"}, // 0026; there a judge
+		"golang.org/x/image":                {"control/images", "e2e"},                                                            // there a judge
 
 		"github.com/prometheus": {"control/metrics", "e2e"}, // 0022
 	}

@@ -25,6 +25,7 @@ const (
 type side struct {
 	program  string
 	conf     string // pingap: tables and plugins; nginx: lines of the server
+	server   string // pingap: keys of the server; {{collector}} is one of traces
 	plugins  []string
 	encoding string // Accept-Encoding of the load
 	shows    func(h http.Header) error
@@ -44,6 +45,7 @@ func rows() []row {
 		{name: "cache hit in a file 64 KiB", goal: 1, rounds: fewRounds, path: "/kept64k", length: 64 * kib, ours: cached("{{dir}}/store/objects"), theirs: nginxCache()},
 		{name: "directory 16 KiB", goal: 1.1, rounds: fewRounds, path: "/" + staticFile, length: staticSize, ours: directory(), theirs: nginxStatic()},
 		{name: "limit on every request", goal: 1.03, rounds: manyRounds, path: "/small", length: smallAnswer, ours: limited(), theirs: plain()},
+		{name: "1 % sampled tracing", goal: 1.03, rounds: manyRounds, path: "/small", length: smallAnswer, ours: traced("sample=0.01&errors"), theirs: plain()},
 		{name: "five cheap plugins", goal: 1.1, rounds: manyRounds, path: "/small", length: smallAnswer, ours: fiveCheap(), theirs: side{program: pingap}},
 	}
 	for _, level := range []int{1, 6} {
@@ -114,6 +116,11 @@ func compressed(encoding string, level int) side {
 func nginxGzip(level int) side {
 	return side{program: nginx, encoding: "gzip", shows: fieldIs("Content-Encoding", "gzip"),
 		conf: fmt.Sprintf("gzip on; gzip_comp_level %d; gzip_vary on; location / { proxy_pass http://gen; }", level)}
+}
+
+// traced tells a collector of some requests, and the upstream of all.
+func traced(query string) side {
+	return side{program: pingap, plugins: named(), server: fmt.Sprintf("otlp_exporter = 'http://{{collector}}?%s'\n", query)}
 }
 
 // limited counts each request of one client, which is never too many.
