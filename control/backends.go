@@ -74,6 +74,7 @@ func (p *process) resumeBackends(ctx context.Context, then func(context.Context)
 				p.log.Error("backends are not looked after", zap.Error(err))
 			} else {
 				p.offerPictures(ctx, s)
+				p.offerWeb(ctx, s)
 				if err := p.backends.Adopt(s); err != nil {
 					p.log.Error("some backends are not looked after", zap.Error(err))
 				}
@@ -127,6 +128,7 @@ func (p *process) stage(ctx context.Context, snapshot *os.File, then func(contex
 		_, s, err := readSnapshot(snapshot)
 		if err == nil {
 			p.offerPictures(ctx, s)
+			p.offerWeb(ctx, s)
 			err = p.backends.Stage(ctx, s)
 		}
 		if err != nil {

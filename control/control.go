@@ -102,6 +102,7 @@ func Run(ctx context.Context, opt Options) error {
 	defer p.issuing.close()
 	defer p.acceptor.Close()
 	defer p.closeArena()
+	defer p.remote.close()
 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -158,7 +159,8 @@ func start(ctx context.Context, opt Options) (*process, error) {
 
 func newProcess(opt Options, m *ipc.Message, given *ipc.ControlStart) (*process, error) {
 	p := &process{opt: opt, log: opt.Log, events: make(chan func(context.Context)), answers: map[uint32]*pending{}, recalled: make(chan struct{}),
-		check: validator{exe: opt.Executable, limits: opt.Limits}}
+		remote: newRemote(opt.Job.Location),
+		check:  validator{exe: opt.Executable, limits: opt.Limits}}
 	fd, err := m.Take(given.Listener)
 	if err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
@@ -181,6 +183,7 @@ func newProcess(opt Options, m *ipc.Message, given *ipc.ControlStart) (*process,
 	}
 	p.takeArena(m, given)
 	p.takeBackends(given)
+	p.makeShown()
 	p.live = live{version: given.Version, sha: given.SHA}
 	p.load = given.Load
 	if p.root.as = given.RunAs; given.SHA != "" {
@@ -244,6 +247,7 @@ func (p *process) begin(ctx context.Context) {
 			p.live.digest, p.live.copyOf = n.Digest, n.CopyOf
 		}
 	}
+	p.show(ctx)
 	p.queue = append([]*request{first}, p.queue...)
 	p.loading = true
 	p.resumeBackends(ctx, func(ctx context.Context) {
@@ -262,15 +266,20 @@ func (p *process) begin(ctx context.Context) {
 // watch starts the watcher, after the first load: there is something to compare
 // its first report with then.
 func (p *process) watch(ctx context.Context) {
-	if p.opt.Watch == WatchNone || p.watching {
+	if p.watchMode() == WatchNone || p.watching {
 		return
 	}
 	p.watching = true
+	report := func(c source.Change) {
+		p.post(ctx, func(ctx context.Context) { p.changed(ctx, c) })
+	}
+	if p.remote.Remote != nil {
+		p.wg.Go(func() { p.remote.Run(ctx, report) })
+		return
+	}
 	p.wg.Go(func() {
 		w := source.Watcher{Location: p.opt.Job.Location}
-		err := w.Run(ctx, func(c source.Change) {
-			p.post(ctx, func(ctx context.Context) { p.changed(ctx, c) })
-		})
+		err := w.Run(ctx, report)
 		if err != nil {
 			p.log.Error("the configuration is not watched any more", zap.Error(err))
 		}

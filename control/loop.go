@@ -33,6 +33,7 @@ type process struct {
 	backends *endpoints.Directory
 	checker  *health.Checker
 	pictures pictures
+	shown    shown
 	runAs    runAs
 	stale    bool        // the supervisor has items of a control process before this one
 	given    [2]*os.File // the folder in it and its key, opened by the supervisor; nil where this process may do so itself
@@ -51,6 +52,7 @@ type process struct {
 	root     root
 	kept     kept
 	issuing  issuing
+	remote   remote // its source may be used by all goroutines
 	files    files
 	telling  telling // its bus may be used by all
 }
@@ -178,6 +180,8 @@ func (p *process) logSend(err error) {
 // changed handles a report of the watcher.
 func (p *process) changed(ctx context.Context, c source.Change) {
 	switch {
+	case p.remote.Remote != nil:
+		p.remoteChanged(ctx, c)
 	case c.Err != nil:
 		p.log.Warn("the configuration cannot be read, what is live stays", zap.Error(c.Err))
 		p.tellRefused("autoreload", &ipc.Refused{Reason: c.Err.Error()})

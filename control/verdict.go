@@ -18,6 +18,8 @@ type Job struct {
 	Dir  string `json:"dir,omitempty"`
 	// Watch asks whether the location can also be watched.
 	Watch bool `json:"watch,omitempty"`
+	// Documents, where there are any, were read by control, and are judged in place of what Location holds: a child does not reach out.
+	Documents []source.Document `json:"documents,omitempty"`
 }
 
 // Verdict is what came out. With Errors there is no snapshot.

@@ -58,9 +58,20 @@ type Settings struct {
 	LogLevel    string        `json:"log_level,omitempty"` // of the supervisor's own lines; empty: as it was started
 	LogJSON     bool          `json:"log_json,omitempty"`  // likewise
 
+	LogCompress LogCompress `json:"log_compress,omitzero"`
+
 	Drain DrainSettings `json:"drain"`
 
 	Counters int `json:"counters,omitempty"` // of the arena that the configuration names
+	Totals   int `json:"totals,omitempty"`   // likewise
+}
+
+// LogCompress is what becomes once a day of old files of logs whose own options do not name a compression: basic.log_compress_*.
+type LogCompress struct {
+	Algorithm string        `json:"algorithm,omitempty"` // "" is none
+	Level     int           `json:"level,omitempty"`
+	After     time.Duration `json:"after,omitempty"` // ns; files neither written nor read for so long
+	Hour      int           `json:"hour,omitempty"`  // local
 }
 
 // DrainSettings are the bounds of draining workers, of the keys of the same names; zero fields have the default.

@@ -12,6 +12,7 @@ import (
 
 	"pingap/arena"
 	"pingap/ipc"
+	"pingap/supervisor/archive"
 	"pingap/supervisor/inherit"
 	"pingap/supervisor/ledger"
 	"pingap/supervisor/rundir"
@@ -110,6 +111,7 @@ type supervisor struct {
 	logs      map[string]*logFile
 	reopens   map[uint32]*reopen
 	rollTimer *timer
+	tidy      archive.Schedule
 
 	lastTick     time.Time
 	reloadTimer  *timer // running: SIGHUPs are being held back
@@ -225,6 +227,8 @@ func (s *supervisor) handle(e event) {
 		e.msg.Close()
 	case flipped:
 		s.successorEnded(e.err)
+	case tidied:
+		s.tidyEnded(e)
 	case ownLog:
 		s.logsTaken(nil, e.txn)
 	case due:
