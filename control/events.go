@@ -131,7 +131,7 @@ func (p *process) tellUpDown(upstream string, up bool) {
 }
 
 func (p *process) tellProblem(upstream, text string) {
-	p.telling.bus.Emit(events.Event{Category: events.ServiceDiscoverFail, Level: events.Warn, Message: upstream + ": " + text, Object: upstream})
+	p.telling.bus.Emit(events.Event{Category: events.ServiceDiscoverFail, Level: events.Warn, Message: upstream + ": " + text, Object: upstream + ": " + text})
 }
 
 // tellIssued and tellNotIssued are for package acme.
