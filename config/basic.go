@@ -31,6 +31,8 @@ type Basic struct {
 	LogCompressLevel          int      `toml:"log_compress_level" class:"hot" range:"0..255" help:"Level of log_compress_algorithm, at most 9 for gzip and 22 for zstd; 0 is 9."`
 	LogCompressDaysAgo        int      `toml:"log_compress_days_ago" class:"hot" default:"7" range:"0..65535" unit:"days" help:"Old log files that were neither written nor read for longer than this are compressed."`
 	LogCompressTimePointHour  int      `toml:"log_compress_time_point_hour" class:"hot" range:"0..23" unit:"hours" help:"Local hour in which old log files are compressed."`
+	LogRedactHeaders          []string `toml:"log_redact_headers" class:"hot" help:"Names of headers whose values access logs show as ***, such as Authorization, Cookie (which all {~name} are of), Set-Cookie or Referer. Empty hides none."`
+	LogRedactQuery            []string `toml:"log_redact_query" class:"hot" help:"Names of query parameters whose values access logs show as ***, in {uri}, {query} and {referer}; the case and escapes in a request's names do not matter. Empty hides none."`
 	Webhook                   Secret   `toml:"webhook" class:"hot" help:"URL that events are sent to, by POST; http or https. Empty sends nothing."`
 	WebhookType               string   `toml:"webhook_type" class:"hot" help:"Form of what is sent: wecom, dingtalk or slack; normal, and anything else, is plain JSON."`
 	WebhookNotifications      []string `toml:"webhook_notifications" class:"hot" help:"Names of the events to send, of backend_status, upstream_status, service_discover_fail, tls_validity, parse_certificate_fail, lets_encrypt, diff_config, reload_config, reload_config_fail, restart, restart_fail, worker_exit, rollback and upgrade; empty sends nothing. All are logged in any case."`

@@ -44,6 +44,7 @@ func arrows() []arrow {
 		{from: "plugins/*", to: []string{"plugins", "message", "config", "arena"}},
 		{from: "plugins", to: []string{"message", "config", "arena"}},
 		{from: "control/endpoints", to: []string{"config", "ipc", "arena", "arena/*", "telemetry", "control/discovery", "control/health"}}, // 0014
+		{from: "control/events", to: []string{"config", "ipc"}},                                                                            // 0022
 		{from: "control/images", to: []string{"ipc", "control/rlimits"}},                                                                   // 0018
 		{from: "control/web", to: []string{"ipc"}},                                                                                         // 0022
 		{from: "control/metrics", to: []string{"ipc", "config", "arena", "arena/*", "control/endpoints"}},                                  // 0022
