@@ -289,3 +289,29 @@ func BenchmarkEnd(b *testing.B) {
 		l.End(r, r.Start+200_000)
 	}
 }
+
+func TestStoragesAreCountedForTheInstance(t *testing.T) {
+	a := worker(t)
+	s := NewStorage(a)
+	s.Reading(1)
+	s.Writing(2)
+	s.Read(3 * time.Millisecond)
+	s.Wrote(2 * time.Second)
+	k := tally.Key{Kind: tally.HostBlock}
+	want := map[string]int64{"pingap_cache_storage_read_time 5ms": 1, "pingap_cache_storage_read_time sum": 3e6, "pingap_cache_storage_write_time above": 1,
+		"pingap_cache_storage_write_time sum": 2e9}
+	if got := says(t, a, k); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	for i, want := range map[int]int64{tally.CacheReading: 1, tally.CacheWriting: 2} {
+		if c, err := a.Counter(tally.Gauges()[i].Of(k)); err != nil || c.Load() != want {
+			t.Errorf("gauge %d: %v, %v", i, c.Load(), err)
+		}
+	}
+	for _, none := range []*Storage{nil, NewStorage(nil)} {
+		none.Reading(1)
+		none.Writing(1)
+		none.Read(1)
+		none.Wrote(1)
+	}
+}
