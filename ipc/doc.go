@@ -49,6 +49,7 @@
 //	Reload                          -                  SIGHUP: load, then Propose
 //	LogFDs                          LogsTaken          the application log
 //	ArenaPart {index}               -                  as to workers
+//	Recorded {records}              Recorded           entries of the ledger whose operation has ended, for events
 //	Stop                            -                  exit
 //
 //	control -> supervisor
@@ -86,6 +87,9 @@
 //
 //	worker -> maker of pictures (a child of control; an abstract socket, named by an item of State)
 //	Picture {from, to, data}        PictureMade        one for each connection
+//
+//	worker -> control (an abstract socket of streams, named by an item of State)
+//	requests of HTTP/1.1            -                  for metrics, with the token of the item
 //
 //	anyone -> anyone
 //	Unknown {of}                    -                  I do not know messages of this type
