@@ -315,3 +315,17 @@ func TestStoragesAreCountedForTheInstance(t *testing.T) {
 		none.Wrote(1)
 	}
 }
+
+func TestWhatAWorkerCountsByItselfIsAddedOnce(t *testing.T) {
+	a := worker(t)
+	var first, second Beat
+	for _, n := range []uint64{0, 3, 3, 5} {
+		first.Count(a, Figures{LogDropped: n, Traced: 2 * n, Untraced: n})
+	}
+	second.Count(a, Figures{LogDropped: 10}) // another process, or the next one
+	second.Count(nil, Figures{LogDropped: 11})
+	want := map[string]int64{"pingap_access_log_dropped_total": 15, "pingap_traced_requests_total exported": 10, "pingap_traced_requests_total dropped": 5}
+	if got := says(t, a, tally.Key{Kind: tally.HostBlock}); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
