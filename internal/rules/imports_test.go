@@ -36,11 +36,11 @@ func arrows() []arrow {
 		{from: "worker/errorpage", to: []string{"worker/http1"}},                                                                      // 0016
 		{from: "worker/mirror", to: []string{"message", "worker/upstream", "worker/http1", "worker/http2/client", "worker/routines"}}, // 0016
 		{from: "worker/endpoints", to: []string{"config", "ipc", "arena", "worker/upstream"}},                                         // 0015
-		{from: "worker/cache", to: []string{"message", "config", "worker/cache/*"}},                                                   // 0017
+		{from: "worker/cache", to: []string{"message", "config", "worker/cache/*", "worker/tally"}},                                   // 0017, 0022
 		{from: "worker/pictures", to: []string{"ipc"}},                                                                                // 0018
 		{from: "worker/*", to: []string{"config", "config/*", "message", "arena", "arena/*", "telemetry"}},
 		{from: "worker", to: []string{"worker/*", "plugins", "ipc", "arena", "config", "config/*", "telemetry", "message"}},
-		{from: "plugins/cache", to: []string{"plugins", "message", "config", "arena", "worker/cache", "worker/cache/*"}},
+		{from: "plugins/cache", to: []string{"plugins", "message", "config", "arena", "worker/cache", "worker/cache/*", "worker/tally"}},
 		{from: "plugins/*", to: []string{"plugins", "message", "config", "arena"}},
 		{from: "plugins", to: []string{"message", "config", "arena"}},
 		{from: "control/endpoints", to: []string{"config", "ipc", "arena", "arena/*", "telemetry", "control/discovery", "control/health"}}, // 0014
