@@ -122,7 +122,36 @@ type Record struct {
 	// CompressionTime, CompressionRatio (in/out times ten), CacheLookup and CacheLock belong to the
 	// plugins of those names.
 	CompressionTime, CompressionRatio, CacheLookup, CacheLock int64
+	// Limited tells which limit refused the request, Cache what became of it in the cache. Neither is for the log.
+	Limited Limit
+	Cache   CacheStatus
 }
+
+// Limit names what refused a request because there were too many.
+type Limit uint8
+
+// The limits. Their order is that of the metric's label (arena/tally).
+const (
+	Unlimited           Limit = iota
+	LimitedByPlugin           // limit
+	LimitedByProcessing       // max_processing
+	LimitedByQueue            // of an upstream: full, or too slow
+)
+
+// CacheStatus is what a cache made of a request.
+type CacheStatus uint8
+
+// What may become of a request, as in X-Cache. Uncached is one that no cache has looked at. Their order is that of the metric's label.
+const (
+	Uncached CacheStatus = iota
+	CacheHit
+	CacheMiss
+	CacheStale
+	CacheUpdating
+	CacheExpired
+	CacheRevalidated
+	CacheBypass
+)
 
 // Reset forgets the exchange and keeps memory and connection.
 func (r *Record) Reset() {

@@ -32,8 +32,19 @@ func (s *session) beginAttempt(b *upstream.Backend) {
 func (s *session) tell(fail failure) {
 	if !s.told {
 		s.told = true
-		s.backend.Done(&s.ex.Record, s.outcome(fail))
+		o := s.outcome(fail)
+		s.backend.Done(&s.ex.Record, o)
+		s.countAttempt(o, fail)
 	}
+}
+
+// countAttempt counts an attempt for the metrics.
+func (s *session) countAttempt(o upstream.Outcome, fail failure) {
+	failed := ""
+	if o.Failed {
+		failed = fail.kind
+	}
+	s.location.Counts.Attempt(&s.ex.Record, s.backend.Upstream().Name, failed)
 }
 
 // endAttempt ends what beginAttempt began, if it did. The place of a tunnel is kept until that ends.

@@ -53,6 +53,7 @@ func (c *conn) serveRequest() served {
 	}
 	s.ex.Location = match.Name
 	s.location = s.server.Locations[match]
+	s.location.Counts.Begin()
 	if s.ex.Request.MethodID == message.POST && (c.stream() != nil || s.location.GRPCWeb) && c.beginCall() || c.refusedByLimit() {
 		return answered
 	}
@@ -91,6 +92,7 @@ func (c *conn) refusedByLimit() bool {
 		return false
 	}
 	if !l.Slots.Acquire(l.MaxProcessing) {
+		s.ex.Limited = message.LimitedByProcessing
 		c.answerError(429, "HTTPStatus", "Too Many Requests, max:"+strconv.FormatInt(l.MaxProcessing, 10))
 		return true
 	}

@@ -12,6 +12,7 @@ import (
 	"pingap/worker/http2/server"
 	"pingap/worker/mirror"
 	"pingap/worker/route"
+	"pingap/worker/tally"
 	"pingap/worker/upstream"
 )
 
@@ -78,6 +79,9 @@ type Server struct {
 	// Metrics is the page of metrics; nil for none.
 	Metrics *Metrics
 
+	// Counts counts for its metrics; nil for none.
+	Counts *tally.Server
+
 	// Processing counts requests in process in this worker. It outlives the site.
 	Processing *atomic.Int64
 }
@@ -114,6 +118,8 @@ type Location struct {
 	DrainTimeout time.Duration
 	// GRPCWeb translates gRPC-web to gRPC.
 	GRPCWeb bool
+	// Counts counts for the metrics of the server that this one belongs to; nil for none.
+	Counts *tally.Location
 	// ChangesHeaders tells that Route.RequestHeaders has something to do.
 	ChangesHeaders bool
 }
