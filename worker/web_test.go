@@ -211,4 +211,3 @@ func TestTheLogHasThePageOfMetricsAsItWasAskedFor(t *testing.T) {
 		t.Errorf("%q, %v", text, err)
 	}
 }
-

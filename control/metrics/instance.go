@@ -142,7 +142,7 @@ func (e *Exporter) processes(p *page, all *ipc.StatusAll) {
 	}
 	p.gauge("pingap_memory", "Resident memory of all processes in MiB.", float64(memory)/(1<<20), p.common)
 	p.gauge("pingap_fd_count", "Open descriptors of all processes.", float64(fds), p.common)
-	p.counter("pingap_hurried_workers_total", "Workers that had to drain faster, as there were too many generations or too little memory.", float64(all.Hurried))
+	p.gauge("pingap_hurried_workers", "Workers of this supervisor that had to drain faster, as there were too many generations or too little memory.", float64(all.Hurried))
 	for _, key := range order {
 		slots[key].show(p, key)
 	}
