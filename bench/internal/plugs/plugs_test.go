@@ -9,7 +9,7 @@ import (
 )
 
 func TestRowsAreSelectedByPartsOfTheirNames(t *testing.T) {
-	for parts, want := range map[string]int{"": 14, "gzip": 4, "level 6": 4, "cache,limit": 4, "nothing": 0} {
+	for parts, want := range map[string]int{"": 15, "gzip": 4, "level 6": 4, "cache,limit": 4, "nothing": 0} {
 		n := 0
 		for _, r := range rows() {
 			if wanted(r.name, parts) {
@@ -42,7 +42,7 @@ func TestConfigurationsAreComplete(t *testing.T) {
 	for _, r := range rows() {
 		for _, s := range []side{r.ours, r.theirs} {
 			text := s.pingapConf("/dir", 4001, 4002)
-			wants := []string{"127.0.0.1:4001", "127.0.0.1:4002", "/dir/access.log", s.conf}
+			wants := []string{"127.0.0.1:4001", "127.0.0.1:4002", "/dir/access.log", s.conf, s.server}
 			if s.program == nginx {
 				text = s.nginxConf("/dir", 4001, 4002)
 			}

@@ -106,7 +106,7 @@ addr = "127.0.0.1:%d"
 access_log = "%s?rolling=never combined"
 keepalive_requests = 0
 locations = ["all"]
-`, upstream, strings.ReplaceAll(s.conf, "{{dir}}", dir), strings.Join(names, ", "), port, filepath.Join(dir, "access.log"))
+%s`, upstream, strings.ReplaceAll(s.conf, "{{dir}}", dir), strings.Join(names, ", "), port, filepath.Join(dir, "access.log"), s.server)
 }
 
 // nginxConf has what its package has, sendfile among it, and the lines of the side.
