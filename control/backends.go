@@ -26,7 +26,8 @@ func (p *process) takeBackends(given *ipc.ControlStart) {
 	log := p.log.Named("upstream")
 	p.checker = health.New(health.Options{Log: log, Report: func(r health.Result) { p.backends.Checked(r) }, Version: p.opt.Version})
 	finder := discovery.New(discovery.Options{Log: log, DockerSocket: p.opt.Docker})
-	p.backends = endpoints.New(endpoints.Options{Finder: finder, Checker: p.checker, Publisher: teller{p}, Arena: p.arena, Log: log})
+	p.backends = endpoints.New(endpoints.Options{Finder: finder, Checker: p.checker, Publisher: teller{p}, Arena: p.arena, Log: log,
+		Turned: p.tellTurned, UpDown: p.tellUpDown, Problem: p.tellProblem})
 }
 
 // runBackends looks after them until ctx ends.

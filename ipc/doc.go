@@ -49,6 +49,7 @@
 //	Reload                          -                  SIGHUP: load, then Propose
 //	LogFDs                          LogsTaken          the application log
 //	ArenaPart {index}               -                  as to workers
+//	Recorded {records}              Recorded           entries of the ledger whose operation has ended, for events
 //	Stop                            -                  exit
 //
 //	control -> supervisor

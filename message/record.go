@@ -117,6 +117,8 @@ type Record struct {
 	Status int
 	// RequestID is the id given by the request_id plugin or the client; empty for none.
 	RequestID []byte
+	// Trace is the request's place in a trace.
+	Trace Trace
 	// ErrorType names what went wrong ("ConnectRefused", "ReadTimedout", …), empty for success.
 	ErrorType string
 	// CompressionTime, CompressionRatio (in/out times ten), CacheLookup and CacheLock belong to the
@@ -158,9 +160,10 @@ func (r *Record) Reset() {
 	r.Request.Reset()
 	r.Response.Reset()
 	clear(r.Captures) // no view may keep another buffer alive
+	r.Trace.Reset()
 	*r = Record{
 		Conn: r.Conn, Request: r.Request, Response: r.Response,
-		Captures: r.Captures[:0], ClientIPText: nil, RequestID: r.RequestID[:0],
+		Captures: r.Captures[:0], ClientIPText: nil, RequestID: r.RequestID[:0], Trace: r.Trace,
 		UpstreamConnected: Unset, UpstreamConnect: Unset, UpstreamTCPConnect: Unset,
 		UpstreamTLSHandshake: Unset, UpstreamConnectionAge: Unset, UpstreamProcessing: Unset,
 		UpstreamResponse: Unset, CompressionTime: Unset, CompressionRatio: Unset,
@@ -180,8 +183,10 @@ func (r *Record) Capture(name string) ([]byte, bool) {
 
 // CopyFrom makes r a copy of another record, of which the heads can be changed. The views are shared: their memory must stay.
 func (r *Record) CopyFrom(other *Record) {
-	request, response, captures, id := r.Request, r.Response, r.Captures[:0], r.RequestID[:0]
+	request, response, captures, id, trace := r.Request, r.Response, r.Captures[:0], r.RequestID[:0], r.Trace
 	*r = *other
+	r.Trace = trace
+	r.Trace.CopyFrom(&other.Trace)
 	r.Request.mem, r.Request.normal = request.mem[:0], nil
 	r.Request.Fields, r.Response.Fields = request.Fields, response.Fields
 	r.Request.Fields.CopyFrom(&other.Request.Fields)

@@ -65,6 +65,9 @@ func (w *work) newServer(name string) (*server, error) {
 	if s.Metrics, err = metricsOf(s.cfg); err != nil {
 		return nil, refuse(ipc.CodeInvalid, path+".prometheus_metrics_allow", err)
 	}
+	if s.Tracer, err = w.tracer(s.cfg); err != nil {
+		return nil, refuse(ipc.CodeInvalid, path+".otlp_exporter", err)
+	}
 	if err := w.bindAll(s); err != nil {
 		return nil, err
 	}
@@ -149,7 +152,11 @@ func (w *work) logger(cfg *config.Server, tell bool) (*logger, error) {
 			w.log.Warn("access log", zap.String("server", cfg.Name), zap.String("warning", text))
 		}
 	}
-	return &logger{format: format, out: out.out, buffer: &w.logs.buffer}, nil
+	choice, err := accesslog.NewChoice(cfg.AccessLogStatus, cfg.AccessLogMinTime.Std(), cfg.AccessLogSample)
+	if err != nil {
+		return nil, err
+	}
+	return &logger{format: format, choice: choice, out: out.out, buffer: &w.logs.buffer}, nil
 }
 
 // outlet returns the writer to a target.

@@ -29,11 +29,11 @@ func (c *conn) finish() next {
 	if s.held {
 		s.location.Slots.Release()
 	}
-	now := s.ended
-	if now == 0 {
-		now = message.Now()
-	}
+	now := s.over()
 	s.count(now)
+	if s.ex.Trace.On() {
+		s.server.Tracer.End(&s.ex.Record, now)
+	}
 	if s.server.Log != nil {
 		s.server.Log.Log(&s.ex.Record)
 	}
@@ -68,6 +68,14 @@ func (s *session) count(now int64) {
 	if s.location != nil {
 		s.location.Counts.End(&s.ex.Record, now)
 	}
+}
+
+// over is when the exchange was over: what is known of it, or now.
+func (s *session) over() int64 {
+	if s.ended == 0 {
+		return message.Now()
+	}
+	return s.ended
 }
 
 // worn reports whether the connection has served as many requests as it may.

@@ -16,6 +16,9 @@ const maxAttempts = 16
 // beginAttempt makes b the backend being tried. What is known of the one before is forgotten.
 func (s *session) beginAttempt(b *upstream.Backend) {
 	ex := &s.ex
+	if ex.Trace.On() {
+		s.server.Tracer.Attempt(&ex.Record)
+	}
 	if ex.UpstreamAttempts > 0 {
 		ex.Response.Reset()
 		ex.UpstreamStatus, ex.UpstreamReused, s.ended = 0, false, 0
@@ -56,6 +59,9 @@ func (s *session) endAttempt(how served, fail failure) {
 	s.tell(fail)
 	if how == tunnelled {
 		return
+	}
+	if s.ex.Trace.On() {
+		s.ex.Trace.EndAttempt(s.over(), fail.kind)
 	}
 	b.End()
 	s.backend = nil

@@ -13,6 +13,7 @@ import (
 	"pingap/worker/mirror"
 	"pingap/worker/route"
 	"pingap/worker/tally"
+	"pingap/worker/trace"
 	"pingap/worker/upstream"
 )
 
@@ -49,6 +50,8 @@ type Server struct {
 	Locations map[*route.Location]*Location
 	// Log may be nil.
 	Log Logger
+	// Tracer traces the requests; nil for none.
+	Tracer *trace.Tracer
 	// RawPath tells that locations match raw paths.
 	RawPath bool
 	// ServerTiming adds a Server-Timing field to proxied responses.
@@ -120,6 +123,8 @@ type Location struct {
 	GRPCWeb bool
 	// Counts counts for the metrics of the server that this one belongs to; nil for none.
 	Counts *tally.Location
+	// Untraced keeps its requests out of traces.
+	Untraced bool
 	// ChangesHeaders tells that Route.RequestHeaders has something to do.
 	ChangesHeaders bool
 }
