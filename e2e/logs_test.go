@@ -233,3 +233,39 @@ func readAll(t *testing.T, names []string) (texts []string) {
 	}
 	return texts
 }
+
+// Old files of a log that rolls by date are compressed once a day, as [basic] says; a log that goes its own way is not.
+func TestOldLogFilesAreCompressedInTheirHour(t *testing.T) {
+	t.Parallel()
+	if time.Now().Minute() == 59 {
+		t.Skip("the hour is about to end")
+	}
+	dir, addr := workDir(t), freePort(t)
+	log := filepath.Join(dir, "access.log")
+	for _, name := range []string{".2026-01-01", ".2026-01-02", ".2026-01-02.old", ".1"} {
+		write(t, log+name, "line"+name+"\n")
+	}
+	conf := func(hour int) string {
+		return insert(mockConf(addr, "x"), "servers.web", fmt.Sprintf("access_log = %q", log+" {uri}")) +
+			fmt.Sprintf("\n[basic]\nlog_compress_algorithm = \"gzip\"\nlog_compress_days_ago = 0\nlog_compress_time_point_hour = %d\n", hour)
+	}
+	i := start(t, conf((time.Now().Hour()+12)%24))
+	i.change(conf(time.Now().Hour()))
+	i.eventually("archives", func() error { return atLeast(int64(len(matching(t, log+".*.gz"))), 2) })
+	for _, name := range []string{".2026-01-01", ".2026-01-02"} {
+		if text := logText(t, log+name+".gz"); text != "line"+name+"\n" {
+			t.Errorf("%s holds %q", name, text)
+		}
+		i.eventually("one of the two", func() error {
+			if _, err := os.Stat(log + name); err == nil {
+				return fmt.Errorf("%s is still there", name)
+			}
+			return nil
+		})
+	}
+	for _, name := range []string{".2026-01-02.old", ".1"} {
+		if read(t, log+name) != "line"+name+"\n" {
+			t.Errorf("%s is changed", name)
+		}
+	}
+}
