@@ -269,3 +269,38 @@ func TestOldLogFilesAreCompressedInTheirHour(t *testing.T) {
 		}
 	}
 }
+
+// Options of files are hot, and of two servers that share a file must be the same.
+func TestOptionsOfLogFilesAreHot(t *testing.T) {
+	t.Parallel()
+	addr := freePort(t)
+	log := filepath.Join(workDir(t), "access.log")
+	conf := func(options string) string {
+		return insert(mockConf(addr, "x"), "servers.web", fmt.Sprintf("access_log = %q", log+"?rolling=never"+options+" {uri} {status}"))
+	}
+	i := start(t, conf(""))
+	before := i.status().pids()
+	load := runLedger(t, addr, 2)
+	i.eventually("a large file", func() error {
+		st, err := os.Stat(log)
+		if err != nil {
+			return err
+		}
+		return atLeast(st.Size(), 64<<10)
+	})
+	i.change(conf("&max_size=16kib&max_files=1000"))
+	i.eventually("files put aside", func() error { return atLeast(int64(len(matching(t, log+".*"))), 2) })
+	write(t, i.conf, conf("&max_size=16kib")+fmt.Sprintf("\n[servers.other]\naddr = %q\nlocations = [\"all\"]\naccess_log = %q\n",
+		freePort(t), log+"?rolling=never&max_size=32kib tiny"))
+	if r := i.verb("reload"); r.code == 0 || !strings.Contains(r.all(), "other options of rotation") {
+		t.Errorf("two options for a file: %s", r.all())
+	}
+	if now := i.status().pids(); !slices.Equal(before, now) {
+		t.Errorf("workers %v became %v", before, now)
+	}
+	load.end()
+	if r := i.verb("stop"); r.code != 0 {
+		t.Fatalf("stop: %s", r.all())
+	}
+	load.accounts(t, matching(t, log+"*"))
+}
