@@ -195,7 +195,7 @@ func knownTag(tag string) bool {
 		" when_unix size size_human status latency latency_human payload_size payload_size_human request_id "
 	const values = " connection_id connection_reused tls_version tls_cipher location processing upstream_addr" +
 		" upstream_status upstream_reused upstream_connected compression_ratio config_version" +
-		" tls_sni tls_alpn tls_resumed tls_client_subject tls_client_fingerprint "
+		" tls_sni tls_alpn tls_resumed tls_client_subject tls_client_fingerprint trace_id span_id "
 	const times = " connection_time tls_handshake_time service_time upstream_connect_time upstream_tcp_connect_time" +
 		" upstream_tls_handshake_time upstream_connection_time upstream_processing_time upstream_response_time" +
 		" compression_time cache_lookup_time cache_lock_time "

@@ -35,6 +35,7 @@ func (l *loader) checkBasic() {
 		}
 	}
 	l.checkACMEAddr(e, &l.config.Basic)
+	l.checkWebhook(e, &l.config.Basic)
 	if level := l.config.Basic.LogLevel; level != "" && !validLevels(level) {
 		l.warn(e.problem("expected trace, debug, info, warn, error or off, or a comma list of these and module=level; info is used", "log_level"))
 	}
@@ -61,7 +62,9 @@ func (l *loader) checkServers() {
 		}
 		l.checkLocationNames(e, s)
 		l.checkAccessLog(e, s)
+		l.checkExporter(e, s)
 		l.checkTLS(e, s)
+		l.checkMetrics(e, s)
 	}
 }
 

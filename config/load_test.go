@@ -208,14 +208,12 @@ func TestKeysOfLaterFeaturesWarnOncePerKey(t *testing.T) {
 	_, report := loadText(t, `
 [servers.a]
 addr = "127.0.0.1:1"
-prometheus_metrics = "/metrics"
+otlp_exporter = "http://b/"
 [servers.b]
 addr = "127.0.0.1:2"
-prometheus_metrics = "/metrics"
 otlp_exporter = "http://b/"
 `, testOptions())
-	want := "pingap.toml:4: servers.a.prometheus_metrics: accepted, but not yet in effect: metrics\n" +
-		"pingap.toml:8: servers.b.otlp_exporter: accepted, but not yet in effect: tracing\n"
+	want := "pingap.toml:4: servers.a.otlp_exporter: accepted, but not yet in effect: tracing\n"
 	if got := lines(report.Warnings); got != want {
 		t.Errorf("got:\n%swant:\n%s", got, want)
 	}

@@ -40,8 +40,9 @@ type Server struct {
 	ProxyProtocolTrusted   []string `toml:"proxy_protocol_trusted" class:"hot" help:"Addresses and networks whose PROXY protocol is believed."`
 	H2MaxStreams           int      `toml:"h2_max_streams" class:"hot" default:"256" range:"1..10000" help:"Requests at once on one HTTP/2 connection."`
 	H2Window               Size     `toml:"h2_window" class:"hot" default:"1mib" range:"65535..64mib" help:"Bytes of a request body over HTTP/2 that may be on their way before the backend has taken them, per stream."`
-	PrometheusMetrics      string   `toml:"prometheus_metrics" class:"hot" help:"Path that serves metrics, or URL that they are pushed to." later:"metrics"`
-	OTLPExporter           string   `toml:"otlp_exporter" class:"hot" help:"URL that traces are sent to." later:"tracing"`
+	PrometheusMetrics      Secret   `toml:"prometheus_metrics" class:"hot" help:"Path that serves metrics, which begins with a slash and is compared exactly, before all locations; or URL that they are pushed to: http or https of a Pushgateway, otlp+http, otlp+https, otlp+grpc or otlp+grpcs of a collector. User and password in it are sent as basic authentication, $HOSTNAME is the name of the host, and interval (1s or more, default 60s) is how often; other parameters go along."`
+	PrometheusMetricsAllow []string `toml:"prometheus_metrics_allow" class:"hot" help:"Addresses and networks of the clients that may see the path of prometheus_metrics, others get 403; unix: are those of unix sockets. Empty are all."`
+	OTLPExporter           Secret   `toml:"otlp_exporter" class:"hot" help:"URL of an OpenTelemetry collector that traces are sent to, over OTLP/gRPC or OTLP/HTTP; its query has the parameters of docs/tracing.md. Empty is no traces."`
 	Modules                []string `toml:"modules" class:"hot" help:"Extra modules; only grpc-web has a meaning."`
 	Includes               []string `toml:"includes" class:"same" help:"Names of storages whose keys are taken over, in place of keys of the same name here."`
 	Remark                 string   `toml:"remark" class:"same" help:"A comment."`

@@ -23,14 +23,9 @@ const resolveTime = 2 * time.Second
 // Check reads and judges a configuration in this process. The snapshot is nil
 // when the verdict has errors. live is what to compare with, nil for nothing.
 func Check(ctx context.Context, job Job, opt config.Options, live *config.Snapshot) (Verdict, []byte) {
-	docs, err := job.Location.Read()
+	docs, err := job.read()
 	if err != nil {
 		return Verdict{Errors: []string{err.Error()}}, nil
-	}
-	if job.Watch && !job.Location.Fixed() {
-		if err := source.Watchable(docs); err != nil {
-			return Verdict{Errors: []string{err.Error()}}, nil
-		}
 	}
 	v := Verdict{Digest: source.Digest(docs)}
 	opt.Strict = job.Strict
@@ -59,6 +54,18 @@ func Check(ctx context.Context, job Job, opt config.Options, live *config.Snapsh
 		return v, nil
 	}
 	return v, snapshot
+}
+
+// read returns what is to be judged.
+func (j *Job) read() ([]source.Document, error) {
+	docs, err := j.Documents, error(nil)
+	if docs == nil {
+		docs, err = j.Location.Read()
+	}
+	if err == nil && j.Watch && !j.Location.Fixed() {
+		err = j.Location.Watchable(docs)
+	}
+	return docs, err
 }
 
 func documents(docs []source.Document) []config.Document {
@@ -260,6 +267,7 @@ func (c *checker) settings(cfg *config.Config) {
 			s.Counters++
 		}
 	}
+	c.countMetrics(cfg, &s)
 	if c.job.Threads >= 0 {
 		s.Threads = c.job.Threads
 	}
@@ -268,6 +276,21 @@ func (c *checker) settings(cfg *config.Config) {
 	}
 	c.verdict.Settings = s
 	c.verdict.ErrorLog = b.ErrorLog
+}
+
+// countMetrics counts what servers with metrics name in the arena: for each a total of its own, one for all of its locations and one for each, one for
+// each upstream, as locations may choose by variable, and one for the instance. What is in process is a counter.
+func (c *checker) countMetrics(cfg *config.Config, s *ipc.Settings) {
+	for _, server := range cfg.Servers {
+		if server.PrometheusMetrics != "" {
+			s.Totals += 2 + len(server.Locations) + len(cfg.Upstreams)
+			s.Counters += 1 + len(server.Locations)
+		}
+	}
+	if s.Totals > 0 {
+		s.Totals++
+		s.Counters += len(cfg.Upstreams) + 2
+	}
 }
 
 // longestDrain is the most that a worker takes which has been replaced: each limit is spread a little.

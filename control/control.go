@@ -102,6 +102,7 @@ func Run(ctx context.Context, opt Options) error {
 	defer p.issuing.close()
 	defer p.acceptor.Close()
 	defer p.closeArena()
+	defer p.remote.close()
 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -113,6 +114,8 @@ func Run(ctx context.Context, opt Options) error {
 	p.replaced = func() { cancel(errStopped) }
 	wg.Go(func() { p.receive(ctx, cancel) })
 	wg.Go(func() { p.serveClients(ctx) })
+	wg.Go(func() { p.telling.bus.Run(ctx) })
+	wg.Go(func() { p.watchValidity(ctx) })
 	p.runBackends(ctx)
 	if err := p.send(ctx, 0, ipc.Ready{SHA: p.live.sha}); err != nil {
 		return err
@@ -156,7 +159,8 @@ func start(ctx context.Context, opt Options) (*process, error) {
 
 func newProcess(opt Options, m *ipc.Message, given *ipc.ControlStart) (*process, error) {
 	p := &process{opt: opt, log: opt.Log, events: make(chan func(context.Context)), answers: map[uint32]*pending{}, recalled: make(chan struct{}),
-		check: validator{exe: opt.Executable, limits: opt.Limits}}
+		remote: newRemote(opt.Job.Location),
+		check:  validator{exe: opt.Executable, limits: opt.Limits}}
 	fd, err := m.Take(given.Listener)
 	if err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
@@ -172,12 +176,14 @@ func newProcess(opt Options, m *ipc.Message, given *ipc.ControlStart) (*process,
 		p.acceptor.Close()
 		return nil, err
 	}
+	p.takeTelling()
 	if err := p.takeIssuer(m, given); err != nil {
 		p.acceptor.Close()
 		return nil, err
 	}
 	p.takeArena(m, given)
 	p.takeBackends(given)
+	p.makeShown()
 	p.live = live{version: given.Version, sha: given.SHA}
 	p.load = given.Load
 	if p.root.as = given.RunAs; given.SHA != "" {
@@ -231,6 +237,9 @@ func (l *live) close() {
 
 // begin is the first thing to do: load at boot and after a restart of the supervisor, only look after a crash.
 func (p *process) begin(ctx context.Context) {
+	if p.live.snapshot != nil {
+		p.tell(p.live.snapshot, nil)
+	}
 	first := &request{by: orElse(p.load, "start"), limit: ipc.ClassRoll, boot: true, start: true}
 	if p.live.sha != "" {
 		first = &request{by: orElse(p.load, "control restart"), limit: ipc.ClassRoll, start: p.load != "", look: p.load == ""}
@@ -238,6 +247,7 @@ func (p *process) begin(ctx context.Context) {
 			p.live.digest, p.live.copyOf = n.Digest, n.CopyOf
 		}
 	}
+	p.show(ctx)
 	p.queue = append([]*request{first}, p.queue...)
 	p.loading = true
 	p.resumeBackends(ctx, func(ctx context.Context) {
@@ -256,15 +266,20 @@ func (p *process) begin(ctx context.Context) {
 // watch starts the watcher, after the first load: there is something to compare
 // its first report with then.
 func (p *process) watch(ctx context.Context) {
-	if p.opt.Watch == WatchNone || p.watching {
+	if p.watchMode() == WatchNone || p.watching {
 		return
 	}
 	p.watching = true
+	report := func(c source.Change) {
+		p.post(ctx, func(ctx context.Context) { p.changed(ctx, c) })
+	}
+	if p.remote.Remote != nil {
+		p.wg.Go(func() { p.remote.Run(ctx, report) })
+		return
+	}
 	p.wg.Go(func() {
 		w := source.Watcher{Location: p.opt.Job.Location}
-		err := w.Run(ctx, func(c source.Change) {
-			p.post(ctx, func(ctx context.Context) { p.changed(ctx, c) })
-		})
+		err := w.Run(ctx, report)
 		if err != nil {
 			p.log.Error("the configuration is not watched any more", zap.Error(err))
 		}

@@ -146,9 +146,9 @@ func (p *process) keep(ctx context.Context, r *result, a *ipc.Applied, lead *req
 		}
 	}
 	late := time.AfterFunc(keepTime, func() { p.post(ctx, end) })
-	snapshot := r.snapshot
+	snapshot, last := r.snapshot, p.remote.Remote != nil
 	p.wg.Go(func() {
-		most, err := save(store, v, snapshot)
+		most, err := save(store, v, snapshot, last)
 		late.Stop()
 		p.post(ctx, func(ctx context.Context) {
 			p.keepFailed(err)
@@ -170,7 +170,7 @@ func (k *kept) saved(v history.Version, most int, err error) {
 }
 
 // save keeps a version with what changed against the one that was kept before it. It returns how many are.
-func save(store *history.Store, v history.Version, file *os.File) (most int, err error) {
+func save(store *history.Store, v history.Version, file *os.File, last bool) (most int, err error) {
 	data, snapshot, err := readSnapshot(file)
 	if err != nil {
 		return 0, err
@@ -184,6 +184,10 @@ func save(store *history.Store, v history.Version, file *os.File) (most int, err
 		return 0, err
 	}
 	v.Changes, v.More = history.Clip(history.Describe(changes))
+	most = basic.ConfigHistory
+	if last {
+		most = max(1, most) // what a start takes when the source is out of reach
+	}
 	bare, sum, err := snapshot.WithoutContents()
 	if err != nil {
 		return 0, err
@@ -191,7 +195,7 @@ func save(store *history.Store, v history.Version, file *os.File) (most int, err
 	if bare != nil {
 		data, v.Stored = bare, sum.String()
 	}
-	return basic.ConfigHistory, store.Add(v, data, basic.ConfigHistory)
+	return most, store.Add(v, data, most)
 }
 
 // predecessor opens the newest version before one; nil where there is none that this build can read.

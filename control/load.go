@@ -76,7 +76,9 @@ func (p *process) loadFor(ctx context.Context, batch []*request, version uint64)
 		var err error
 		switch version {
 		case 0:
-			r, err = p.check.run(ctx, job, live, nil)
+			if job, err = p.fetched(ctx, job); err == nil {
+				r, err = p.check.run(ctx, job, live, nil)
+			}
 		case liveVersion:
 			r, err = p.loadLive(ctx, job, live)
 		default:
@@ -93,6 +95,9 @@ func (p *process) judged(ctx context.Context, batch []*request, version uint64, 
 		r.close()
 		if lead.boot && version != 0 {
 			p.fallBack(ctx, batch, lead, version, strings.Join(append([]string{body.Reason}, body.Errors...), "; "))
+			return
+		}
+		if version == 0 && p.fromCopy(ctx, batch, lead, strings.Join(append([]string{body.Reason}, clip(body.Errors, 1<<10)...), "; ")) {
 			return
 		}
 		p.finish(ctx, batch, lead, body)
@@ -120,7 +125,7 @@ func (p *process) judged(ctx context.Context, batch []*request, version uint64, 
 	case r.SHA == p.live.sha:
 		r.close()
 		if version == 0 {
-			p.live.digest, p.live.copyOf = r.Digest, 0
+			p.live.digest, p.live.copyOf, p.remote.lost = r.Digest, 0, ""
 		}
 		p.finish(ctx, batch, lead, &ipc.Applied{Version: p.live.version, SHA: p.live.sha, Unchanged: true, Warnings: r.Warnings})
 	case lead.look:
@@ -161,7 +166,7 @@ func invalid(v Verdict) *ipc.Refused {
 
 // propose hands a snapshot to the supervisor.
 func (p *process) propose(ctx context.Context, batch []*request, lead *request, r *result) {
-	body := ipc.Propose{Base: p.live.sha, SHA: r.SHA, Who: "file", RequestedBy: lead.by, Class: r.Class,
+	body := ipc.Propose{Base: p.live.sha, SHA: r.SHA, Who: p.who(), RequestedBy: lead.by, Class: r.Class,
 		Changes: r.Changes, Listeners: r.Listeners, Logs: r.Logs, Settings: r.Settings, Env: r.Env, Number: p.lowest(r.SHA)}
 	if r.kept != nil {
 		body.Who, body.Fallback = "history", lead.boot
@@ -208,6 +213,7 @@ func (p *process) answered(ctx context.Context, batch []*request, lead *request,
 	p.live.close()
 	p.live = live{version: a.Version, sha: a.SHA, snapshot: r.snapshot, digest: r.Digest}
 	p.want(ctx, r)
+	p.show(ctx)
 	if r.refreshed {
 		p.refreshed(before, r)
 	}
@@ -216,6 +222,9 @@ func (p *process) answered(ctx context.Context, batch []*request, lead *request,
 	}
 	if !lead.boot {
 		p.kept.fallen = ""
+	}
+	if r.kept == nil && !r.refreshed {
+		p.remote.lost = ""
 	}
 	p.remember(lead.by, r, a)
 	p.root.as = a.RunAs
@@ -226,6 +235,7 @@ func (p *process) answered(ctx context.Context, batch []*request, lead *request,
 		}
 	}
 	a.Warnings, a.Changes = r.Warnings, r.Changes
+	p.tellApplied(lead, r, a)
 	p.keep(ctx, r, a, lead, func(ctx context.Context) { p.finish(ctx, batch, lead, a) })
 }
 
@@ -281,6 +291,7 @@ func (p *process) refuse(ctx context.Context, lead *request, b *ipc.Refused) {
 	}
 	p.log.Error("configuration refused, what is live stays", zap.String("by", lead.by), zap.String("code", b.Code),
 		zap.String("reason", b.Reason), zap.String("worker", b.Worker), zap.Strings("errors", b.Errors))
+	p.tellRefused(lead.by, b)
 }
 
 func text(which bool, yes, no string) string {

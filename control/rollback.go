@@ -33,9 +33,9 @@ func (p *process) loadKept(ctx context.Context, store *history.Store, number uin
 		return nil, fmt.Errorf("version %d was made by another build, or is damaged: %w", number, err)
 	}
 	// What it is held against is the source as it is now: what was saved before is not a change that comes later.
-	held := ""
-	if docs, err := job.Location.Read(); err == nil {
-		held = source.Digest(docs)
+	held, err := p.digest(ctx, job.Location)
+	if err != nil {
+		held = ""
 	}
 	job.Location = source.Memory(fmt.Sprintf("version %d", number), string(config.Write(cfg, true)))
 	r, err := p.check.run(ctx, job, live, nil)
@@ -87,7 +87,7 @@ func (p *process) rolledBack(lead *request, r *result) {
 	if r.held != "" {
 		p.seen = r.held // the watcher may be about to report it
 	}
-	if r.held != r.Digest {
+	if r.held != r.Digest && p.remote.lost == "" {
 		p.log.Warn("live and source differ after a rollback: reload applies the source, and so does a start once it has changed",
 			zap.Uint64("version", p.live.version), zap.Uint64("copy_of", p.live.copyOf))
 	}

@@ -34,10 +34,14 @@ func (p *process) dropRoot(ctx context.Context) {
 		return
 	}
 	job, as := p.opt.Job, *r.as
-	job.Watch = p.opt.Watch != WatchNone
+	job.Watch = p.watchMode() != WatchNone
 	p.loading = true
 	p.wg.Go(func() {
-		v, err := p.check.run(ctx, job, nil, &as)
+		job, err := p.fetched(ctx, job)
+		var v *result
+		if err == nil {
+			v, err = p.check.run(ctx, job, nil, &as)
+		}
 		p.issuing.stop() // nothing may be written to a folder that is given away
 		p.post(ctx, func(ctx context.Context) {
 			p.loading = false

@@ -3,6 +3,7 @@ package control
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -34,6 +35,7 @@ func (c *client) status(ctx context.Context) ipc.Body {
 		all.Source = &o.source
 		all.Notes = append(append(all.Notes, o.notes...), c.p.issuing.notes(time.Now())...)
 		all.Notes = append(all.Notes, c.p.backends.Notes()...)
+		all.Notes = append(all.Notes, c.p.telling.bus.Notes()...)
 		c.compare(&o.source, o.digest)
 	case <-time.After(ownTime):
 		all.Notes = append(all.Notes, "control is busy: what it knows of source and versions is left out")
@@ -52,24 +54,37 @@ type ownStatus struct {
 
 func (p *process) ownStatus() ownStatus {
 	return ownStatus{
-		source: ipc.Source{Location: p.opt.Job.Location.String(), Watch: p.opt.Watch.String(),
+		source: ipc.Source{Location: p.opt.Job.Location.String(), Watch: p.watchMode().String(),
 			Loaded: p.lastLoad.at, By: p.lastLoad.by, Refused: p.lastLoad.err, Rollback: p.live.copyOf},
 		versions: slices.Clone(p.versions),
-		notes:    append(p.root.notes(), p.kept.notes()...),
+		notes:    slices.Concat(p.root.notes(), p.kept.notes(), p.remote.notes()),
 		digest:   p.live.digest,
 	}
+}
+
+// sourceDigest names what the source holds. Of a remote one it is what the watcher saw last: status waits for nobody.
+func (p *process) sourceDigest() (string, error) {
+	if p.remote.Remote != nil {
+		s := p.remote.State()
+		if s.Digest == "" && s.Err == nil {
+			return "", errors.New("it has not been looked at yet")
+		}
+		return s.Digest, s.Err
+	}
+	docs, err := p.opt.Job.Location.Read()
+	return source.Digest(docs), err
 }
 
 // compare reads the source as it is now. One client at a time: it may be large.
 func (c *client) compare(s *ipc.Source, digest string) {
 	c.p.reading.Lock()
 	defer c.p.reading.Unlock()
-	docs, err := c.p.opt.Job.Location.Read()
+	now, err := c.p.sourceDigest()
 	if err != nil {
 		s.Error = err.Error()
 		return
 	}
-	if s.Differs = source.Digest(docs) != digest; !s.Differs {
+	if s.Differs = now != digest; !s.Differs {
 		s.Rollback = 0 // the source is the same as what was rolled back to
 	}
 }

@@ -18,6 +18,8 @@ type Job struct {
 	Dir  string `json:"dir,omitempty"`
 	// Watch asks whether the location can also be watched.
 	Watch bool `json:"watch,omitempty"`
+	// Documents, where there are any, were read by control, and are judged in place of what Location holds: a child does not reach out.
+	Documents []source.Document `json:"documents,omitempty"`
 }
 
 // Verdict is what came out. With Errors there is no snapshot.
@@ -31,6 +33,9 @@ type Verdict struct {
 	// Compared with the live snapshot; at boot everything is new and hot.
 	Class   ipc.Class    `json:"class"`
 	Changes []ipc.Change `json:"changes,omitempty"`
+	// Reloaded and Diff are what people are told of the changes, without secrets.
+	Reloaded []string `json:"reloaded,omitempty"`
+	Diff     string   `json:"diff,omitempty"`
 	// Heavy are the keys and servers because of which it is more than hot.
 	Heavy []string `json:"heavy,omitempty"`
 

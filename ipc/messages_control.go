@@ -63,6 +63,7 @@ type Settings struct {
 	Drain DrainSettings `json:"drain"`
 
 	Counters int `json:"counters,omitempty"` // of the arena that the configuration names
+	Totals   int `json:"totals,omitempty"`   // likewise
 }
 
 // LogCompress is what becomes once a day of old files of logs whose own options do not name a compression: basic.log_compress_*.
@@ -241,6 +242,12 @@ type History struct {
 	Records []Record `json:"records"` // oldest first, at most 100
 }
 
+// Recorded tells control of operations that have ended, and of workers that have, as soon as it listens; draining may go on. Control answers at
+// once with an empty one; what it has not answered is told to its successor.
+type Recorded struct {
+	Records []Record `json:"records"` // in the order of their ends, at most 100
+}
+
 // Kinds of a Record.
 const (
 	RecordStart   = "start"
@@ -253,6 +260,12 @@ const (
 	RecordStop    = "stop"
 )
 
+// Results of a Record.
+const (
+	RecordDone    = "done"
+	RecordRefused = "refused"
+)
+
 // Record is an entry of the ledger: one operation, and what became of the connections it touched. While workers that it set to
 // drain are still at it, the figures grow and Draining is not 0.
 type Record struct {
@@ -261,7 +274,7 @@ type Record struct {
 	By     string        `json:"by,omitempty"`
 	At     time.Time     `json:"at"`
 	Took   time.Duration `json:"took"`             // ns, until it was live
-	Result string        `json:"result"`           // done, refused
+	Result string        `json:"result"`           // RecordDone or RecordRefused
 	Reason string        `json:"reason,omitempty"` // of a refusal, a death
 
 	From  uint64 `json:"from,omitempty"` // version that was live before

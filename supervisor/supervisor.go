@@ -101,6 +101,8 @@ type supervisor struct {
 	vault         vault
 	announcements announcements
 	ledger        *ledger.Book
+	untold        []ipc.Record // entries that have ended and control does not know of
+	telling       int          // of these, told and not answered
 	gap           time.Time // since when nobody accepts; zero while somebody does
 	memory        int64     // of the machine or our share of it, bytes
 	hurried       int       // workers told to drain faster, so far
@@ -155,7 +157,7 @@ func Run(ctx context.Context, o Options) error {
 func (s *supervisor) open() error {
 	var err error
 	s.bequeath = s.o.Predecessor != nil // until it is told that it may go
-	s.ledger = &ledger.Book{Log: s.log, Build: s.o.Build, Changed: s.changed, Accepted: s.accepted}
+	s.ledger = &ledger.Book{Log: s.log, Build: s.o.Build, Changed: s.changed, Accepted: s.accepted, Ended: s.ended}
 	in, err := s.inherit()
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"slices"
 	"strconv"
 	"time"
 
@@ -13,20 +14,37 @@ import (
 
 func configVerb() verb {
 	return verb{
-		name: "config", summary: "List, show and compare the configurations that were live.",
+		name: "config", summary: "List, show and compare the configurations that were live; export and import.",
 		help: `Usage: pingap config list [--json]
        pingap config show [N] [--secrets] [--json]
        pingap config diff N M [--json]
+       pingap config export [--full] -c CONF
+       pingap config import FILE -c CONF
+       pingap config migrate -c CONF
+       pingap config kept KEY -c CONF
+       pingap config restore KEY ID -c CONF
 
 list shows the versions that are kept: basic.config_history of them, in the
 state directory. show prints one, without a number the live one, as TOML that
 pingap -t takes; secrets show as [redacted], which a plugin may refuse where it
 expects a secret of a certain form. diff says what changed from N to M.
+
+The other words are about the source of a configuration, and need no instance.
+export prints what is stored at CONF as one text, secrets included, with --full
+with what is included written out. import writes a file, or the files of a
+directory, to CONF in the layout of that: all of it, or, where the result would
+not load or somebody else wrote meanwhile, nothing. migrate writes a directory
+anew in its own layout; files that do not belong to it are renamed to NAME.bak.
+kept lists what servers/NAME.toml, for example, held before, and restore brings
+it back; both need enable_history=true in CONF.
 `,
 		flags: []flagSpec{
 			{long: "json", set: on(func(o *options) *bool { return &o.json }), help: "Print JSON."},
 			{long: "secrets", set: on(func(o *options) *bool { return &o.secrets }),
 				help: "show: print secrets as they are. For root and the user that control runs as, nobody else."},
+			{long: "full", set: on(func(o *options) *bool { return &o.full }), help: "export: with what is included, and without storages."},
+			{long: "conf", short: 'c', value: "CONF", set: text(func(o *options) *string { return &o.conf }),
+				help: "Where the configuration is, as for pingap itself. Variable PINGAP_CONF."},
 		},
 		arguments: true,
 		timeout:   30 * time.Second,
@@ -35,6 +53,9 @@ expects a secret of a certain form. diff says what changed from N to M.
 }
 
 func runConfig(ctx context.Context, c *call) int {
+	if len(c.rest) > 0 && slices.Contains([]string{"export", "import", "migrate", "kept", "restore"}, c.rest[0]) {
+		return runStored(c.rest[0], c)
+	}
 	what, numbers, err := configArguments(c.rest)
 	if err == nil && c.secrets && what != ipc.ConfigShow {
 		err = usagef("--secrets has no meaning for config %s", what)
@@ -55,7 +76,7 @@ func runConfig(ctx context.Context, c *call) int {
 // configArguments understands the words behind the verb; numbers that are not given are 0.
 func configArguments(words []string) (what string, numbers [2]uint64, err error) {
 	if len(words) == 0 {
-		return "", numbers, usagef("config needs list, show or diff")
+		return "", numbers, usagef("config needs list, show or diff, or export, import, migrate, kept or restore")
 	}
 	what, words = words[0], words[1:]
 	least, most := 0, 0
@@ -66,7 +87,7 @@ func configArguments(words []string) (what string, numbers [2]uint64, err error)
 	case ipc.ConfigDiff:
 		least, most = 2, 2
 	default:
-		return "", numbers, usagef("config knows list, show and diff, not %q", what)
+		return "", numbers, usagef("config knows list, show and diff, export, import, migrate, kept and restore, not %q", what)
 	}
 	if len(words) < least || len(words) > most {
 		return "", numbers, usagef("config %s takes %s, found %q", what, []string{"no number", "one number at most", "two numbers"}[most], words)

@@ -9,7 +9,7 @@ import (
 
 // options are what the command line and the environment ask for.
 type options struct {
-	conf           string
+	conf, syncTo   string
 	upstream, addr string
 	// Of the quick start as well: names to serve, certificate and key.
 	domain, cert, key string
@@ -27,16 +27,19 @@ type options struct {
 	runDir, stateDir string
 
 	// Of verbs.
-	wait, json, metrics, fast, secrets bool
-	timeout                            time.Duration
+	wait, json, metrics, fast, secrets, full bool
+	timeout                                  time.Duration
 
 	later    []string // flags given whose feature is not built yet
 	warnings []string
 }
 
+// confVariable stands in for -c.
+const confVariable = "PINGAP_CONF"
+
 const (
 	laterAdmin = "the admin panel comes with a later version"
-	laterCopy  = "converting and copying configurations comes with a later version"
+	laterCopy  = "converting configurations comes with a later version"
 )
 
 // dirFlags are understood on either side of a verb.
@@ -52,7 +55,7 @@ func dirFlags() []flagSpec {
 func serveFlags() []flagSpec {
 	own := []flagSpec{
 		{long: "conf", short: 'c', value: "PATH", set: text(func(o *options) *string { return &o.conf }),
-			help: "Configuration: a TOML file or a directory, optionally with ?separation=true behind it. Variable PINGAP_CONF, unless --upstream or --sample is given."},
+			help: "Configuration: a TOML file, a directory, optionally with ?separation=true behind it, or etcd://HOST:2379,HOST:2379/PATH?OPTIONS. Variable PINGAP_CONF, unless --upstream or --sample is given."},
 		{long: "test", short: 't', set: on(func(o *options) *bool { return &o.test }),
 			help: "Check the configuration, print every error with its place, and end."},
 		{long: "daemon", short: 'd', env: "PINGAP_DAEMON", set: on(func(o *options) *bool { return &o.daemon }),
@@ -81,6 +84,8 @@ func serveFlags() []flagSpec {
 			help: "Private key of --cert: a PEM file or a directory. Default: in the directory, or the file, of --cert."},
 		{long: "sample", set: on(func(o *options) *bool { return &o.sample }),
 			help: "Serve the built-in sample configuration on port 6188, with an upstream of its own."},
+		{long: "sync", value: "CONF", set: text(func(o *options) *string { return &o.syncTo }),
+			help: "Check the configuration of -c, write it to another place (CONF is a path or etcd://, as with -c), and end. What is included is written out; objects that are only there stay."},
 		{long: "template", set: on(func(o *options) *bool { return &o.template }),
 			help: "Print a minimal configuration and end."},
 		{long: "state-dir", value: "DIR", env: "PINGAP_STATE_DIR", set: text(func(o *options) *string { return &o.stateDir }),
@@ -96,8 +101,7 @@ func serveFlags() []flagSpec {
 func laterFlags() []flagSpec {
 	return []flagSpec{
 		{long: "admin", value: "ADDR", env: "PINGAP_ADMIN_ADDR", later: laterAdmin},
-		{long: "cp", env: "PINGAP_CP", later: laterAdmin},
-		{long: "sync", value: "CONF", later: laterCopy},
+		{long: "cp", env: "PINGAP_CP", later: laterAdmin, strict: true},
 		{long: "to-hcl", later: laterCopy},
 		{long: "to-kdl", later: laterCopy},
 	}
@@ -170,7 +174,7 @@ func serveOptions(args []string, getenv func(string) string) (*options, []string
 		return nil, nil, err
 	}
 	if o.conf == "" && o.upstream == "" && !o.sample {
-		o.conf = getenv("PINGAP_CONF")
+		o.conf = getenv(confVariable)
 	}
 	return o, nil, o.check()
 }

@@ -73,7 +73,7 @@ func TestControlArgsMeanTheSame(t *testing.T) {
 			t.Fatal(rest, err)
 		}
 		other, err := surroundings{getenv: noEnv}.job(again)
-		if err != nil || other != job || again.watch() != o.watch() || again.log != o.log {
+		if err != nil || !reflect.DeepEqual(other, job) || again.watch() != o.watch() || again.log != o.log {
 			t.Errorf("%q became %q: %+v, want %+v (%v)", args, o.controlArgs(job), other, job, err)
 		}
 	}

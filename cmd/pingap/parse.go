@@ -16,6 +16,8 @@ type flagSpec struct {
 	set   func(o *options, value string) error
 	// later names the feature that is not built yet: the flag is refused.
 	later string
+	// strict refuses its variable too: to go on without the feature would be another thing than what was asked for.
+	strict bool
 }
 
 // usageError is a command line that cannot be understood; exit code 2.
@@ -140,6 +142,9 @@ func (p *parser) environment(getenv func(string) string) error {
 		value := getenv(f.env)
 		if value == "" {
 			continue
+		}
+		if f.later != "" && f.strict {
+			return usagef("%s is not available yet: %s", f.env, f.later)
 		}
 		if f.later != "" {
 			p.opts.warnings = append(p.opts.warnings, fmt.Sprintf("%s is ignored, not available yet: %s", f.env, f.later))

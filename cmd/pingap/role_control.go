@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"os"
 	"os/signal"
+	"slices"
 	"strconv"
+	"strings"
 
 	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
@@ -70,6 +73,15 @@ func (o *options) watch() control.Watch {
 	return control.WatchNone
 }
 
+// controlEnv is the environment of control: what may hold a password is no argument, as everybody sees those.
+func controlEnv(job control.Job) []string {
+	if !job.Location.Remote() {
+		return os.Environ()
+	}
+	env := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, confVariable+"=") })
+	return append(env, confVariable+"="+job.Location.Conf())
+}
+
 // controlArgs are the arguments of control for these options.
 func (o *options) controlArgs(job control.Job) []string {
 	var args []string
@@ -83,7 +95,7 @@ func (o *options) controlArgs(job control.Job) []string {
 			args = append(args, "--"+name)
 		}
 	}
-	if o.conf != "" {
+	if o.conf != "" && !job.Location.Remote() {
 		add("conf", job.Location.String())
 	}
 	add("upstream", o.upstream)

@@ -76,6 +76,8 @@ func run(args []string, s surroundings) int {
 			verb = append(verb, "--run-dir", o.runDir)
 		}
 		return runVerb(&options{}, verb, s)
+	case o.syncTo != "":
+		return s.sync(o)
 	case o.test:
 		return check(o, s)
 	case o.daemon:

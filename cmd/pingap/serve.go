@@ -61,7 +61,7 @@ func serve(o *options, s surroundings, ready func()) int {
 		defer reapOrphans()()
 	}
 	opt := supervisor.Options{
-		RunDir: run, StateDir: state, ControlArgs: o.controlArgs(job), OpenVersions: func() []*os.File { return history.Files(state) },
+		RunDir: run, StateDir: state, ControlArgs: o.controlArgs(job), ControlEnv: controlEnv(job), OpenVersions: func() []*os.File { return history.Files(state) },
 		OpenACME:  func() *os.File { return control.ACMEFolder(state) },
 		WorkerEnv: workerEnv(s.getenv, o.log), Env: os.LookupEnv, LookUpUser: lookUpUser,
 		AppLog: target, OnAppLog: log.follow(target), OnLogSettings: log.obey, LogDropped: log.log.Lost,

@@ -14,6 +14,7 @@ import (
 	"github.com/cloudflare/tableflip"
 	"golang.org/x/sys/unix"
 
+	"pingap/control/source"
 	"pingap/ipc"
 	"pingap/supervisor"
 )
@@ -115,7 +116,7 @@ func output(ctx context.Context, path string, args ...string) (string, error) {
 	out, err := cmd.CombinedOutput()
 	text := strings.TrimSpace(string(out))
 	if err != nil {
-		return "", fmt.Errorf("%s %s: %w: %s", path, strings.Join(args, " "), errors.Join(err, ctx.Err()), text[:min(len(text), maxOutput)])
+		return "", fmt.Errorf("%s %s: %w: %s", path, source.Redact(strings.Join(args, " ")), errors.Join(err, ctx.Err()), text[:min(len(text), maxOutput)])
 	}
 	return text, nil
 }

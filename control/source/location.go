@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+
+	"pingap/control/source/etcd"
 )
 
 // Errors that a caller may want to tell apart.
@@ -29,6 +31,8 @@ type Location struct {
 	// History asks to keep the old version of every file that is overwritten;
 	// only honoured together with Separation.
 	History bool `json:"history,omitempty"`
+	// Etcd says where in etcd the configuration is; zero where it is not. Its password does not go into JSON.
+	Etcd etcd.Target `json:"etcd,omitzero"`
 }
 
 // Base is what relative locations refer to.
@@ -49,9 +53,8 @@ func Parse(conf string, base Base) (Location, error) {
 	if conf == "" {
 		return Location{}, errors.New("no configuration given")
 	}
-	if strings.HasPrefix(conf, "etcd://") {
-		// The rest may hold a password: it is not repeated.
-		return Location{}, fmt.Errorf("configuration in etcd:// is %w: use a file or a directory", ErrUnsupported)
+	if etcd.Is(conf) {
+		return parseEtcd(conf, base)
 	}
 	path, query, _ := strings.Cut(conf, "?")
 	path, err := Absolute(path, base)
@@ -68,8 +71,66 @@ func Parse(conf string, base Base) (Location, error) {
 	return loc, nil
 }
 
-// String is the value of -c that leads to the location.
+// parseEtcd understands a value of -c that means etcd. Files that it names are made absolute.
+func parseEtcd(conf string, base Base) (Location, error) {
+	target, err := etcd.Parse(conf)
+	if err != nil {
+		return Location{}, fmt.Errorf("configuration in etcd: %w", err)
+	}
+	for _, path := range []*string{&target.Cert, &target.Key, &target.CA} {
+		if *path == "" {
+			continue
+		}
+		if *path, err = Absolute(*path, base); err != nil {
+			return Location{}, fmt.Errorf("configuration in etcd: %w", err)
+		}
+	}
+	return Location{Path: "etcd:" + target.Path, Separation: true, History: target.History, Etcd: target}, nil
+}
+
+// Remote reports whether the location is reached over the network: it may be away for a while.
+func (l Location) Remote() bool { return l.Etcd.Hosts != "" }
+
+// Conf is the value of -c that leads to the location, its password included.
+func (l Location) Conf() string {
+	if l.Remote() {
+		return l.Etcd.URL()
+	}
+	return l.String()
+}
+
+// SameAs reports whether a text that String has once given names this location, whatever options it had.
+func (l Location) SameAs(text string) bool {
+	before, _, _ := strings.Cut(text, "?")
+	now, _, _ := strings.Cut(l.String(), "?")
+	return before == now
+}
+
+// Redact hides the password in a text that may be, or hold, a value of -c.
+func Redact(text string) string {
+	words := strings.Split(text, " ")
+	for i, word := range words {
+		at := strings.Index(word, "etcd://")
+		if other := strings.Index(word, "etcds://"); at < 0 {
+			at = other
+		}
+		if at < 0 {
+			continue
+		}
+		if target, err := etcd.Parse(word[at:]); err == nil {
+			words[i] = word[:at] + target.String()
+		} else {
+			words[i] = word[:at] + "etcd://[redacted]"
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// String names the location: the value of -c that leads to it, without user and password.
 func (l Location) String() string {
+	if l.Remote() {
+		return l.Etcd.String()
+	}
 	s := l.Path
 	if l.Separation {
 		s += "?separation=true"

@@ -48,7 +48,15 @@ func TestParseRefuses(t *testing.T) {
 		{"/c?%zz", "options", false},
 		{"/a.hcl", "not supported yet", true},
 		{"/a.kdl?x", "not supported yet", true},
-		{"etcd://h:2379/p?password=geheim", "not supported yet", true},
+		{"etcd://h:2379/p?password=geheim", "needed together", false},
+		{"etcd://h:2379/p?user=u&password=geheim%zz", "well-formed", false},
+		{"etcd://h:2379/p?passwort=geheim", "unknown option", false},
+		{"etcd://u:geheim@h:2379/p", "user and password are options", false},
+		{"etcd://h:2379", "expected the path", false},
+		{"etcd:///p", "hosts", false},
+		{"etcd://h:x/p", "expected host:port", false},
+		{"etcd://h/p?timeout=10", "unit", false},
+		{"etcd://h/p?enable_history=1", "true or false", false},
 	}
 	for _, c := range cases {
 		_, err := Parse(c.conf, Base{Dir: "/"})

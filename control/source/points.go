@@ -146,8 +146,16 @@ func split(path string) []string {
 
 // Watchable reports whether this user may watch the directories that the
 // documents are in: for that they must be readable, for reading a document it
-// is enough that they can be entered.
-func Watchable(docs []Document) error {
+// is enough that they can be entered. Of a remote location it is the files that a connection needs.
+func (l Location) Watchable(docs []Document) error {
+	if l.Remote() {
+		for _, path := range l.Etcd.Files() {
+			if err := unix.Access(path, unix.R_OK); err != nil {
+				return explain(path, &fs.PathError{Op: "open", Path: path, Err: err})
+			}
+		}
+		return nil
+	}
 	seen := map[string]bool{}
 	for _, d := range docs {
 		real, err := filepath.EvalSymlinks(d.Path)

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -26,8 +27,8 @@ var errTooLarge = fmt.Errorf("more than %d MiB in all files together", MaxBytes>
 
 // Document is one file of the configuration.
 type Document struct {
-	Path string
-	Data []byte
+	Path string `json:"path"`
+	Data []byte `json:"data"`
 }
 
 // Read returns all documents of the location in alphabetical order of their
@@ -38,8 +39,13 @@ type Document struct {
 // A path that does not exist, or holds nothing, is an error: a running proxy
 // must not take a file that was lost for the wish to serve nothing.
 func (l Location) Read() ([]Document, error) {
-	if l.Fixed() {
+	switch {
+	case l.Fixed():
 		return []Document{{Path: l.Path, Data: []byte(l.Text)}}, nil
+	case l.Remote():
+		r := NewRemote(l)
+		defer r.Close()
+		return r.Read(context.Background())
 	}
 	info, err := os.Stat(l.Path)
 	if err != nil {

@@ -45,6 +45,9 @@ func arrows() []arrow {
 		{from: "plugins", to: []string{"message", "config", "arena"}},
 		{from: "control/endpoints", to: []string{"config", "ipc", "arena", "arena/*", "telemetry", "control/discovery", "control/health"}}, // 0014
 		{from: "control/images", to: []string{"ipc", "control/rlimits"}},                                                                   // 0018
+		{from: "control/web", to: []string{"ipc"}},                                                                                         // 0022
+		{from: "control/metrics", to: []string{"ipc", "config", "arena", "arena/*", "control/endpoints"}},                                  // 0022
+		{from: "control/source", to: []string{"config", "config/*", "control/source/etcd"}},                                                // 0023
 		{from: "control/*", to: []string{"config", "config/*", "telemetry", "arena", "arena/*"}},
 		{from: "control", to: []string{"control/*", "ipc", "arena", "arena/*", "config", "config/*", "telemetry"}},
 		{from: "supervisor", to: []string{"supervisor/*", "ipc", "arena", "telemetry", "config"}},
@@ -173,6 +176,7 @@ func TestExternalPackagesStayInTheirFolders(t *testing.T) {
 		"golang.org/x/net/idna":           {"control/acme"},
 		"golang.org/x/net/publicsuffix":   {"control/acme"},
 		"golang.org/x/net/http2":          {"e2e/load"}, // a judge that nobody here wrote
+		"golang.org/x/net/netutil":        {"control/web"},
 		"golang.org/x/net/dns/dnsmessage": {"control/discovery/*"},
 		"github.com/miekg/dns":            {"e2e/backends"},                   // one more
 		"github.com/oschwald":             {"plugins/geo_restriction"},        // 0017
@@ -180,15 +184,19 @@ func TestExternalPackagesStayInTheirFolders(t *testing.T) {
 		"github.com/maypok86/otter/v2":    {"worker/cache"},
 		"golang.org/x/sys":                {"ipc", "arena", "arena/*", "supervisor", "supervisor/*", "control", "control/*", "worker", "worker/*", "cmd/pingap", "telemetry", "telemetry/*"},
 		"github.com/redis/go-redis/v9":    {"plugins/limit"},
+		"go.etcd.io/etcd":                 {"control/source/etcd"}, // 0023
 
-		"go.opentelemetry.io/proto/otlp": {"telemetry/otlp", "e2e"}, // 0026; there a sink
-		"google.golang.org/grpc":         {"telemetry/otlp", "e2e"}, // 0026; there a sink
-		"google.golang.org/protobuf":     {"telemetry/otlp", "e2e"}, // 0026; there a sink
+		"go.opentelemetry.io/otel":       {"worker/trace", "control/metrics"},                          // 0022
+		"go.opentelemetry.io/proto/otlp": {"telemetry/otlp", "worker/trace", "control/metrics", "e2e"}, // 0026; there and in tests a sink
+		"google.golang.org/grpc":         {"telemetry/otlp", "worker/trace", "control/source/etcd", "e2e"},
+		"google.golang.org/protobuf":     {"telemetry/otlp", "worker/trace", "e2e"},
 
 		"github.com/HugoSmits86/nativewebp": {"control/images"},
 		"github.com/andybalholm/brotli":     {"plugins/compression"},
-		"github.com/klauspost/compress":     {"plugins/compression", "supervisor/archive", "e2e"}, // 0026; there a judge
-		"golang.org/x/image":                {"control/images", "e2e"}, // there a judge
+		"github.com/klauspost/compress":     {"plugins/compression", "supervisor/archive", "worker/trace", "e2e"}, // 0026; there a judge
+		"golang.org/x/image":                {"control/images", "e2e"},                                            // there a judge
+
+		"github.com/prometheus": {"control/metrics", "e2e"}, // 0022
 	}
 	for _, s := range readTree(t).sources {
 		for _, imp := range s.imports {
