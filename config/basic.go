@@ -24,7 +24,7 @@ type Basic struct {
 	ACMEHTTPAddr              string   `toml:"acme_http_addr" class:"hot" default:"0.0.0.0:80" help:"Where a server that answers nothing but challenges of a CA listens, if a certificate is proved by http-01 and no server listens on port 80; comma list. Empty is nowhere: something in front of pingap passes /.well-known/acme-challenge/ on to one of its servers."`
 	PidFile                   string   `toml:"pid_file" class:"roll" help:"File that gets the process id of the supervisor; empty is pingap.pid in the run directory."`
 	ErrorLog                  string   `toml:"error_log" class:"roll" help:"File that gets standard error when running as a daemon."`
-	LogLevel                  string   `toml:"log_level" class:"hot" help:"Level of the application log: debug, info, warn or error, or a comma list of these and module=level. Empty is RUST_LOG, else info."`
+	LogLevel                  string   `toml:"log_level" class:"hot" help:"Level of the application log: debug, info, warn or error, or a comma list of these and component=level, such as info,control=debug. Empty is RUST_LOG, else info."`
 	LogFormatJSON             bool     `toml:"log_format_json" class:"hot" help:"Write the application log as JSON. The journal gets fields in any case."`
 	LogBufferedSize           Size     `toml:"log_buffered_size" class:"roll" help:"Buffer of the application log; below 4096 bytes it is not buffered."`
 	LogCompressAlgorithm      string   `toml:"log_compress_algorithm" class:"hot" help:"Compress old files of access logs and of --log, once a day: gzip, any other word is zstd, empty is off. A log whose path has the option compression goes its own way, at once. Only files that this instance has named itself are touched."`
