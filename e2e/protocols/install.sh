@@ -18,6 +18,8 @@ add chromium chromium
 add testssl testssl.sh
 add h2load nghttp2-client
 add redis-server redis-server
+add etcd etcd-server
+add etcdctl etcd-client
 if [ -n "$need" ] && command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
 	export DEBIAN_FRONTEND=noninteractive
 	# Only the programs are wanted: a policy that forbids it keeps the packages from starting their services.
