@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -303,6 +304,52 @@ func TestAnInstanceStartsWithoutEtcdFromItsLastGoodCopy(t *testing.T) {
 	if r := commandEnv(t, dir, []string{"PINGAP_CONF=" + other}, "--run-dir", filepath.Join(dir, "run"), "--state-dir", filepath.Join(dir, "state")); r.code != 1 ||
 		!strings.Contains(r.stderr, "no answer in time") || strings.Contains(r.stderr, nodePassword) {
 		t.Errorf("%d, %s", r.code, r.stderr)
+	}
+}
+
+// A control process that dies leaves nothing behind that its successor does not find out, with etcd or without.
+func TestAControlProcessThatDiesMissesNothingInEtcd(t *testing.T) {
+	t.Parallel()
+	s := newEtcd(t)
+	addr := freePort(t)
+	putAll(t, s, addr, "text-a")
+	i := node(t, workDir(t), nodeConf(s.Address))
+	i.waitRunning()
+	another := func() {
+		t.Helper()
+		old := i.status().of("control")[0].PID
+		signalPID(t, old, syscall.SIGKILL)
+		i.eventually("another control", func() error {
+			st, err := i.tryStatus()
+			if err == nil && (len(st.of("control")) == 0 || st.of("control")[0].PID == old) {
+				err = errors.New("not yet")
+			}
+			return err
+		})
+	}
+	if err := s.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	another()
+	if err := want(addr, "/", "text-a"); err != nil {
+		t.Error(err)
+	}
+	if err := s.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	putText(t, s, "text-b")
+	i.eventually("what was changed meanwhile is live", func() error { return want(addr, "/", "text-b") })
+
+	// What was rolled back to stays, until etcd holds something else than it did then.
+	if r := i.verb("rollback", "--wait"); r.code != 0 {
+		t.Fatal(r.all())
+	}
+	another()
+	putText(t, s, "text-c")
+	i.eventually("what came later is live", func() error { return want(addr, "/", "text-c") })
+	var list struct{ Versions []struct{ Number uint64 } }
+	if err := json.Unmarshal([]byte(i.verb("config", "list", "--json").stdout), &list); err != nil || len(list.Versions) != 4 {
+		t.Errorf("a, b, a, c became %s (%v)", i.verb("config", "list").stdout, err)
 	}
 }
 
