@@ -34,6 +34,7 @@ type Options struct {
 	Records int // likewise, at most MaxRecords, 0 = DefaultRecords
 	Rates   int // keys at a time, likewise, 8 to MaxRates, 0 = DefaultRates
 	Holds   int // keys at a time that a process holds something of, likewise, 8 to MaxHolds, 0 = DefaultHolds
+	Totals  int // blocks, likewise, at most MaxTotals, 0 = DefaultTotals
 }
 
 // Arena is one mapping of the shared memory. It may be used by many goroutines.
@@ -48,7 +49,7 @@ type Arena struct {
 func Create(o Options) (*Arena, error) {
 	o = o.filled()
 	if o.Columns < 1 || o.Columns > MaxColumns || o.Rows < 1 || o.Rows > MaxRows || o.Records < 1 || o.Records > MaxRecords ||
-		o.Rates < places || o.Rates > MaxRates || o.Holds < places || o.Holds > MaxHolds {
+		o.Rates < places || o.Rates > MaxRates || o.Holds < places || o.Holds > MaxHolds || o.Totals < 1 || o.Totals > MaxTotals {
 		return nil, fmt.Errorf("arena: out of range: %+v", o)
 	}
 	var id [8]byte
@@ -67,6 +68,7 @@ func (o Options) filled() Options {
 	o.Records = cmp.Or(o.Records, DefaultRecords)
 	o.Rates = cmp.Or(o.Rates, DefaultRates)
 	o.Holds = cmp.Or(o.Holds, DefaultHolds)
+	o.Totals = cmp.Or(o.Totals, DefaultTotals)
 	return o
 }
 
@@ -146,22 +148,27 @@ func (a *Arena) AddPart(fd int) error {
 // would count there what others cannot see.
 const opening = 10 * time.Second
 
-// Grow makes a further part with room for at least that many counters and records more, as far as a part may have them, and adds
+// Grow makes a further part with room for at least that many counters, records and totals more, as far as a part may have them, and adds
 // it here: its descriptor is the last of Parts. Only the supervisor calls it. Parts get larger, so that they last.
-func (a *Arena) Grow(rows, records int) error {
+func (a *Arena) Grow(rows, records, totals int) error {
 	parts := a.parts()
 	if len(parts) > MaxParts {
 		return ErrParts
 	}
-	haveRows := 0
+	haveRows, haveTotals := 0, 0
 	for _, p := range parts {
 		haveRows += p.counters.rows
+		haveTotals += p.totals.rows
 	}
 	rows, records = min(max(rows, 0), MaxRows), min(max(records, 0), MaxRecords)
 	rows = min(power(max(rows+rows/7+1, haveRows, DefaultRows)), MaxRows)
 	records = min(power(max(records, a.Records(), DefaultRecords)), MaxRecords)
+	if totals = min(max(totals, 0), MaxTotals); totals == 0 {
+		haveTotals = 0 // most configurations need none
+	}
+	totals = min(power(max(totals+totals/7+1, haveTotals, DefaultTotals)), MaxTotals)
 	rates, holds := min(power(max(a.Rates(), DefaultRates)), MaxRates), min(power(max(a.Holds(), DefaultHolds)), MaxHolds)
-	h := newHeader(parts[0].id, len(parts), parts[0].columns, Options{Rows: rows, Records: records, Rates: rates, Holds: holds})
+	h := newHeader(parts[0].id, len(parts), parts[0].columns, Options{Rows: rows, Records: records, Rates: rates, Holds: holds, Totals: totals})
 	h.opens = Now() + opening.Nanoseconds()
 	fd, err := createPart(h)
 	if err != nil {
@@ -200,7 +207,7 @@ func (a *Arena) Close() error {
 	return err
 }
 
-// ZeroColumn forgets what a dead process had counted, in all parts. Only the supervisor calls it, after the process has ended.
+// ZeroColumn forgets what a dead process had counted, in all parts; totals stay, and whoever has the column next goes on with them. Only the supervisor calls it, after the process has ended.
 func (a *Arena) ZeroColumn(column int) {
 	for _, p := range a.parts() {
 		p.zero(&p.counters, column)

@@ -62,6 +62,9 @@ func child(mode string) error {
 		}
 		return holding(a, n)
 	}
+	if mode == "total" {
+		return totalling(a)
+	}
 	if mode == "keep" {
 		for range 3 {
 			if _, _, ok := a.Acquire(Key{0, 5}, limit); !ok {
@@ -301,13 +304,14 @@ func TestRubbishCrashesNobody(t *testing.T) {
 
 func TestMapRefusesWhatIsNoArena(t *testing.T) {
 	valid := func() []byte {
-		h := newHeader(7, 0, 2, Options{Rows: 8, Records: 4, Rates: 16, Holds: 16})
+		h := newHeader(7, 0, 2, Options{Rows: 8, Records: 4, Rates: 16, Holds: 16, Totals: 4})
 		return append(h.encode(), make([]byte, h.total()-headerSize)...)
 	}
 	at := func(off int, v uint64) func([]byte) []byte {
 		return func(b []byte) []byte { binary.LittleEndian.PutUint64(b[off:], v); return b }
 	}
 	const secondAt, thirdAt, fourthAt = segmentAt + segmentSize, segmentAt + 2*segmentSize, segmentAt + 3*segmentSize
+	const fifthAt = fourthAt + segmentSize
 	cases := []struct {
 		name   string
 		change func([]byte) []byte
@@ -348,6 +352,13 @@ func TestMapRefusesWhatIsNoArena(t *testing.T) {
 		{"too many windows of holds", at(fourthAt+8, MaxHolds/places*2), sizeSeals},
 		{"holds outside", at(fourthAt+16, 1<<40), sizeSeals},
 		{"length of holds", at(fourthAt+24, maskSize), sizeSeals},
+		{"no totals", at(fifthAt, 99), sizeSeals},
+		{"holds twice", at(fifthAt, 2<<32|kindHolds), sizeSeals},
+		{"totals of other columns", at(fifthAt, 1<<32|kindTotals), sizeSeals},
+		{"no blocks", at(fifthAt+8, 0), sizeSeals},
+		{"too many blocks", at(fifthAt+8, MaxTotals*2), sizeSeals},
+		{"totals outside", at(fifthAt+16, 1<<40), sizeSeals},
+		{"length of totals", at(fifthAt+24, totalSize), sizeSeals},
 		{"not sealed", func(b []byte) []byte { return b }, unix.F_SEAL_SHRINK},
 	}
 	for _, c := range cases {

@@ -76,14 +76,10 @@ const reach = 1024
 // Why it is the same one: rows are never freed, so whoever comes later finds taken what was taken, passes the same rows and parts, and
 // ends at the row that was claimed.
 func (a *Arena) Counter(name string) (*Counter, error) {
-	sum := sha256.Sum256([]byte(name))
-	id := binary.LittleEndian.Uint64(sum[:])
-	if id == 0 {
-		id = 1 // 0 marks a free row
-	}
+	id := idOf([]byte(name))
 	parts := a.parts()
 	for _, p := range parts {
-		if row := p.find(id, a.column != ReadOnly); row >= 0 {
+		if row := find(p.ids, 1, id, a.column != ReadOnly); row >= 0 {
 			c := counterOf(p.cells, row, a.column)
 			return &c, nil
 		}
@@ -94,20 +90,28 @@ func (a *Arena) Counter(name string) (*Counter, error) {
 	return nil, fmt.Errorf("%w for %s in %d parts", ErrFull, name, len(parts))
 }
 
-// find returns the row of an id, -1 for none. Where it is to claim, a free one on the way is taken.
-func (p *part) find(id uint64, claim bool) int {
-	mask := uint64(len(p.ids) - 1)
-	for i := range uint64(min(len(p.ids), reach)) {
+// idOf is what stands for a name.
+func idOf(name []byte) uint64 {
+	sum := sha256.Sum256(name)
+	return max(binary.LittleEndian.Uint64(sum[:]), 1) // 0 marks a free row
+}
+
+// find returns the row of an id, -1 for none. Where it is to claim, a free one on the way is taken. The id is the first of so many words of a row.
+func find(words []uint64, width int, id uint64, claim bool) int {
+	rows := len(words) / width
+	mask := uint64(rows - 1)
+	for i := range uint64(min(rows, reach)) {
 		row := int((id + i) & mask)
-		got := atomic.LoadUint64(&p.ids[row])
+		at := &words[row*width]
+		got := atomic.LoadUint64(at)
 		if got == 0 {
 			if !claim {
 				return -1
 			}
-			if atomic.CompareAndSwapUint64(&p.ids[row], 0, id) {
+			if atomic.CompareAndSwapUint64(at, 0, id) {
 				return row
 			}
-			got = atomic.LoadUint64(&p.ids[row]) // someone was quicker, perhaps with the same name
+			got = atomic.LoadUint64(at) // someone was quicker, perhaps with the same name
 		}
 		if got == id {
 			return row
@@ -121,26 +125,27 @@ func (p *part) find(id uint64, claim bool) int {
 func (a *Arena) FreeCounters() int {
 	free := 0
 	for _, p := range a.parts() {
-		free += p.free()
+		free += p.free(&p.counters)
 	}
 	return free
 }
 
-func (p *part) free() int {
-	room := p.counters.rows
+// free is how many rows more of a segment find room for certain.
+func (p *part) free(s *segment) int {
+	room := s.rows
 	if room > reach {
 		room -= room / 8 // fuller, and some names would be too far off
 	}
-	if p.crowded {
+	if p.crowded[s.kind] {
 		return 0
 	}
-	p.scan(&p.counters, func(_ int, data []byte) {
-		for ; len(data) >= counterSize; data = data[counterSize:] {
+	p.scan(s, func(_ int, data []byte) {
+		for ; len(data) >= s.width(); data = data[s.width():] {
 			if binary.LittleEndian.Uint64(data) != 0 {
 				room--
 			}
 		}
 	})
-	p.crowded = room <= 0
+	p.crowded[s.kind] = room <= 0
 	return max(room, 0)
 }

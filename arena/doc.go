@@ -1,5 +1,5 @@
 // Package arena is the shared memory of one pingap instance: counters that hold over all worker processes, rates of
-// events, holds by key, and records of what all of them know. The supervisor creates it, workers and control map it. It owns the layout and nothing of what the figures mean.
+// events, holds by key, totals that never go back, and records of what all of them know. The supervisor creates it, workers and control map it. It owns the layout and nothing of what the figures mean.
 //
 // The memory is one memfd, and up to 16 further parts that come when there is no room. Each is sealed against growing and shrinking, so that
 // nobody can make another's access fault. It is written by workers and therefore never trusted: sizes are checked once when mapping, indices
@@ -11,6 +11,7 @@
 //	...    rates    windows of 8 places of 16 bytes {owner u64, state u64}, then a page of which the first word counts evictions
 //	...    holds    masks[windows] (u64: columns that have been there), then a page of which the first word counts who found no room,
 //	       then for each column 8 cells[windows] {tag of a key, count} (u64)
+//	...    totals   rows {id u64, 0 = free; mask u64: columns that have counted}, then for each column words[rows][256] (i64)
 //	...    room for further segments, each of its own kind; unknown kinds are skipped
 //
 // A counter is a row, claimed by compare-and-swap on its id (open addressing, in the first part with room near its hash) by whoever names it
@@ -25,6 +26,9 @@
 //
 // A hold is one of so many at a time for a key (Acquire). Each process counts in cells of its own, which are gone with it.
 //
-// There are no locks, so a killed process leaves none behind; the supervisor zeroes its column in all parts before it gives the
+// A total is a block of words, claimed as counters are, that processes only add to (Add). Its columns are never zeroed: whoever has the column next goes on with
+// what is there, so that no sum over them ever goes back.
+//
+// There are no locks, so a killed process leaves none behind; the supervisor zeroes its column in all parts, but not the totals in it, before it gives the
 // column to another. Parts are mapped in their order, while other goroutines count.
 package arena

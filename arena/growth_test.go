@@ -147,7 +147,7 @@ func TestAnArenaGrowsInTheMiddleOfTraffic(t *testing.T) {
 	a := create(t, Options{Columns: n + 1, Rows: 8, Records: 8})
 	all := workers(t, a, n)
 	for part := range 3 {
-		if err := a.Grow(1, 1); err != nil {
+		if err := a.Grow(1, 1, 0); err != nil {
 			t.Fatal(err)
 		}
 		for _, w := range all {
@@ -178,7 +178,7 @@ func TestAnArenaGrowsInTheMiddleOfTraffic(t *testing.T) {
 func TestAKilledProcessLosesWhatItHeldInAllParts(t *testing.T) {
 	a := create(t, Options{Columns: 3, Rows: 8, Records: 8})
 	all := workers(t, a, 2)
-	if err := a.Grow(0, 0); err != nil {
+	if err := a.Grow(0, 0, 0); err != nil {
 		t.Fatal(err)
 	}
 	row := a.Records()

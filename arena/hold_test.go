@@ -91,7 +91,7 @@ func TestKeysWithoutRoomAreAdmittedAndCounted(t *testing.T) {
 		t.Errorf("%v, %d: what others hold counts without room, too", ok, held)
 	}
 	h.Release()
-	if err := a.Grow(0, 0); err != nil {
+	if err := a.Grow(0, 0, 0); err != nil {
 		t.Fatal(err)
 	}
 	for _, each := range []*Arena{w, other} {

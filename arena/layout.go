@@ -13,19 +13,22 @@ const (
 	MaxRecords     = 1 << 18 // records of a part
 	MaxRates       = 1 << 20 // rates of a part
 	MaxHolds       = 1 << 20 // holds of a part, for each process
+	MaxTotals      = 1 << 16 // totals of a part
 	MaxParts       = 16      // beside the first
 	DefaultRows    = 1 << 16
 	DefaultRecords = 1 << 14
 	DefaultRates   = 1 << 16
 	DefaultHolds   = 1 << 15
+	DefaultTotals  = 1 << 10
 	DefaultColumns = 32
 
-	Words = 15 // of a record, beside its id
+	Words      = 15  // of a record, beside its id
+	TotalWords = 256 // of a total in each column: half a page
 )
 
 const (
 	magic       = 0x616e6572612d6770 // "pg-arena"
-	version     = 3                  // 1 had counters only, 2 no holds
+	version     = 4                  // 1 had counters only, 2 no holds, 3 no totals
 	headerSize  = 4096
 	segments    = 16
 	segmentAt   = 64 // offset of the segment table
@@ -36,6 +39,7 @@ const (
 	kindRecords  = 2
 	kindRates    = 3
 	kindHolds    = 4
+	kindTotals   = 5
 )
 
 // Bytes of a row, ahead of the cells.
@@ -44,6 +48,7 @@ const (
 	recordSize  = (1 + Words) * 8 // two lines of the cache, of which adjacent ones are fetched together
 	windowSize  = places * 16
 	maskSize    = 8
+	totalSize   = 16
 )
 
 // stagger is how much further in its pages each column begins than the one before. Else all cells of a row compete for the same few
@@ -74,6 +79,7 @@ type header struct {
 	records  segment
 	rates    segment // a row is a window
 	holds    segment // likewise
+	totals   segment
 }
 
 // newHeader places the segments one behind the other.
@@ -82,10 +88,11 @@ func newHeader(id uint64, part, columns int, o Options) header {
 	h.records = segment{kindRecords, power(o.Records), headerSize + h.counters.size(columns)}
 	h.rates = segment{kindRates, power(o.Rates) / places, h.records.offset + h.records.size(columns)}
 	h.holds = segment{kindHolds, power(o.Holds) / places, h.rates.offset + h.rates.size(columns)}
+	h.totals = segment{kindTotals, power(o.Totals), h.holds.offset + h.holds.size(columns)}
 	return h
 }
 
-func (h *header) total() int { return h.holds.offset + h.holds.size(h.columns) }
+func (h *header) total() int { return h.totals.offset + h.totals.size(h.columns) }
 
 func (s *segment) width() int {
 	switch s.kind {
@@ -95,6 +102,8 @@ func (s *segment) width() int {
 		return windowSize
 	case kindHolds:
 		return maskSize
+	case kindTotals:
+		return totalSize
 	}
 	return counterSize
 }
@@ -106,6 +115,8 @@ func (s *segment) cell() int {
 		return 0
 	case kindHolds:
 		return places * 8
+	case kindTotals:
+		return TotalWords * 8
 	}
 	return 8
 }
@@ -144,7 +155,7 @@ func (h *header) encode() []byte {
 	le.PutUint64(b[24:], h.id)
 	le.PutUint32(b[32:], uint32(h.part))
 	le.PutUint64(b[40:], uint64(h.opens))
-	for i, s := range []*segment{&h.counters, &h.records, &h.rates, &h.holds} {
+	for i, s := range []*segment{&h.counters, &h.records, &h.rates, &h.holds, &h.totals} {
 		e := b[segmentAt+i*segmentSize:]
 		le.PutUint32(e, s.kind)
 		le.PutUint32(e[4:], uint32(h.columns))
@@ -174,8 +185,8 @@ func decodeHeader(b []byte, size int64) (header, error) {
 			return header{}, err
 		}
 	}
-	if h.counters.kind == 0 || h.records.kind == 0 || h.rates.kind == 0 || h.holds.kind == 0 {
-		return header{}, fmt.Errorf("%w: no counters, records, rates or holds", ErrLayout)
+	if h.counters.kind == 0 || h.records.kind == 0 || h.rates.kind == 0 || h.holds.kind == 0 || h.totals.kind == 0 {
+		return header{}, fmt.Errorf("%w: no counters, records, rates, holds or totals", ErrLayout)
 	}
 	return h, nil
 }
@@ -192,6 +203,8 @@ func (h *header) take(e []byte, size uint64) error {
 		into, most = &h.rates, MaxRates/places
 	case kindHolds:
 		into, most = &h.holds, MaxHolds/places
+	case kindTotals:
+		into, most = &h.totals, MaxTotals
 	default:
 		return nil
 	}

@@ -30,7 +30,9 @@ type part struct {
 	masks   []atomic.Uint64 // of holds, by window: columns that have been in it
 	lines   [][]line        // of holds, by column
 	unheld  *atomic.Uint64
-	crowded bool // counters: it was found without room, which does not change
+	blocks  []uint64             // of totals: id and mask of each
+	summed  [][]block            // by column
+	crowded [kindTotals + 1]bool // by kind: it was found without room, which does not change
 }
 
 // createPart returns the descriptor (CLOEXEC) of a new memfd, all zeros but the header.
@@ -92,6 +94,8 @@ func mapPart(fd int, h header, st unix.Stat_t, prot int) (*part, error) {
 	p.evicted = (*atomic.Uint64)(unsafe.Pointer(&mem[h.rates.tail()]))
 	p.masks = unsafe.Slice((*atomic.Uint64)(unsafe.Pointer(&mem[h.holds.offset])), h.holds.rows)
 	p.unheld = (*atomic.Uint64)(unsafe.Pointer(&mem[h.holds.tail()]))
+	p.blocks = unsafe.Slice((*uint64)(unsafe.Pointer(&mem[h.totals.offset])), 2*h.totals.rows)
+	p.summed = columnsOf[block](p, &h.totals)
 	p.cells, p.held, p.lines = columnsOf[int64](p, &h.counters), columnsOf[int64](p, &h.records), columnsOf[line](p, &h.holds)
 	return p, nil
 }

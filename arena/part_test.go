@@ -31,7 +31,7 @@ func TestNamesThatFindNoPlaceAreInTheNextPart(t *testing.T) {
 	if got := a.FreeCounters(); got != 0 {
 		t.Errorf("%d free, all are taken", got)
 	}
-	if err := a.Grow(1, 0); err != nil {
+	if err := a.Grow(1, 0, 0); err != nil {
 		t.Fatal(err)
 	}
 	if err := one.AddPart(dup(t, a.Parts()[0])); err != nil {
@@ -99,14 +99,14 @@ func TestGrowthIsBoundedAndLasts(t *testing.T) {
 	a := create(t, Options{Columns: 2, Rows: 8, Records: 8})
 	for n := range MaxParts {
 		before := a.Records()
-		if err := a.Grow(1<<62, -1); err != nil {
+		if err := a.Grow(1<<62, -1, 0); err != nil {
 			t.Fatalf("part %d: %v", n+1, err)
 		}
 		if got := a.Records() - before; got < min(before, MaxRecords) || got < DefaultRecords || got > MaxRecords {
 			t.Errorf("part %d has %d records beside %d", n+1, got, before)
 		}
 	}
-	if err := a.Grow(1, 1); !errors.Is(err, ErrParts) {
+	if err := a.Grow(1, 1, 0); !errors.Is(err, ErrParts) {
 		t.Errorf("one more: %v", err)
 	}
 	w := attach(t, a, 0)
@@ -118,7 +118,7 @@ func TestGrowthIsBoundedAndLasts(t *testing.T) {
 
 func TestOnlyTheRightPartIsAdded(t *testing.T) {
 	a, other := grown(t), grown(t)
-	if err := a.Grow(0, 0); err != nil {
+	if err := a.Grow(0, 0, 0); err != nil {
 		t.Fatal(err)
 	}
 	h := a.parts()[1].header
@@ -223,7 +223,7 @@ func BenchmarkCounterInTheLastPart(b *testing.B) {
 	for n := range 3 {
 		for i := range 60_000 {
 			if _, err := a.Counter(fmt.Sprint(n, i)); err != nil {
-				if err := a.Grow(0, 0); err != nil {
+				if err := a.Grow(0, 0, 0); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -204,7 +204,7 @@ func TestRatesOfAFurtherPartAreUsedWhenAllKnowIt(t *testing.T) {
 	for i := range uint64(places) {
 		admit(w, Key{i, 1}, time.Hour, 5, now, 3)
 	}
-	if err := a.Grow(0, 0); err != nil {
+	if err := a.Grow(0, 0, 0); err != nil {
 		t.Fatal(err)
 	}
 	for _, m := range []*Arena{w, other} {

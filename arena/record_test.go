@@ -29,7 +29,7 @@ func claim(t *testing.T, a *Arena, row int, id uint64) {
 func grown(t *testing.T) *Arena {
 	t.Helper()
 	a := create(t, Options{Columns: 4, Rows: 8, Records: 8})
-	if err := a.Grow(0, 0); err != nil {
+	if err := a.Grow(0, 0, 0); err != nil {
 		t.Fatal(err)
 	}
 	return a
@@ -123,7 +123,7 @@ func TestARowIsGivenToOneAndBeginsAtZero(t *testing.T) {
 
 func TestIDsAreFoundInAllParts(t *testing.T) {
 	a := create(t, Options{Columns: 1, Rows: 8}) // many pages of records
-	if err := a.Grow(0, 0); err != nil {
+	if err := a.Grow(0, 0, 0); err != nil {
 		t.Fatal(err)
 	}
 	want := map[int]uint64{}
@@ -281,7 +281,7 @@ func TestGrowthDisturbsNobody(t *testing.T) {
 		})
 	}
 	for range 3 {
-		if err := a.Grow(0, 0); err != nil {
+		if err := a.Grow(0, 0, 0); err != nil {
 			t.Fatal(err)
 		}
 		parts := a.Parts()

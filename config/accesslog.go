@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"strconv"
 	"strings"
@@ -15,6 +16,7 @@ const (
 	LogToStdout      = "stdout"
 	LogToStderr      = "stderr"
 	LogToSyslog      = "syslog"
+	LogToCollector   = "collector" // by OTLP
 )
 
 // AccessLog is servers.X.access_log taken apart.
@@ -27,7 +29,9 @@ type AccessLog struct {
 	ChannelBuffer int      // lines that may wait to be written; default 1000
 	FlushTimeout  Duration // longest delay of a line; default 10s
 
-	SyslogFormat   string // 3164 or 5424 (default)
+	Rotation LogRotation // of a file
+
+	SyslogFormat   string // 3164 (default) or 5424
 	SyslogProcess  string // default pingap
 	SyslogFacility string // default user
 }
@@ -42,14 +46,14 @@ func presetFormats() []string { return []string{"combined", "common", "short", "
 
 // ParseAccessLog reads "[target[?options] ]format". The first word is a target only when
 // the rest is a preset or starts with a tag, as a format may hold blanks itself. Targets
-// are stdout, stderr, syslog://[socket] and paths of files. It returns nil for no log.
+// are stdout, stderr, syslog://[socket], syslog+udp://host[:port], the URL of a collector and paths of files. It returns nil for no log.
 func ParseAccessLog(text string) (*AccessLog, error) {
 	text = strings.TrimSpace(text)
 	if text == "" {
 		return nil, nil
 	}
 	a := &AccessLog{Target: LogToApplication, Format: text, Rolling: "daily", ChannelBuffer: 1000,
-		FlushTimeout: Duration(10e9), SyslogFormat: "5424", SyslogProcess: "pingap", SyslogFacility: "user"}
+		FlushTimeout: Duration(10e9), SyslogFormat: "3164", SyslogProcess: "pingap", SyslogFacility: "user"}
 	word, rest, found := strings.Cut(text, " ")
 	rest = strings.TrimSpace(rest)
 	if !found || strings.HasPrefix(text, "{") || !isFormat(rest) {
@@ -78,6 +82,20 @@ func (a *AccessLog) parseTarget(word string) error {
 	if err != nil {
 		return errors.New("expected options as key=value with & between")
 	}
+	if IsLogCollector(word) {
+		a.Target = LogToCollector
+		if _, err := ParseLogCollector(word); err != nil {
+			return err
+		}
+		return a.parseFile(options)
+	}
+	if host, ok := strings.CutPrefix(target, "syslog+udp://"); ok {
+		a.Target = LogToSyslog
+		if a.Path, err = SyslogHost(host); err != nil {
+			return err
+		}
+		return a.parseSyslog(options)
+	}
 	if socket, ok := strings.CutPrefix(target, "syslog://"); ok {
 		a.Target, a.Path = LogToSyslog, socket
 		return a.parseSyslog(options)
@@ -89,8 +107,25 @@ func (a *AccessLog) parseTarget(word string) error {
 		a.Target = target
 	default:
 		a.Target, a.Path = LogToFile, target
+		for _, key := range sortedKeys(options) {
+			if _, err := a.Rotation.Set(key, options.Get(key)); err != nil {
+				return err
+			}
+		}
 	}
 	return a.parseFile(options)
+}
+
+// SyslogHost reads host[:port] of a syslog daemon, and returns it with the usual port where it has none.
+func SyslogHost(text string) (string, error) {
+	host, port, err := net.SplitHostPort(text)
+	if err != nil {
+		host, port = strings.Trim(text, "[]"), "514"
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || host == "" || strings.ContainsAny(host, "/@ ") {
+		return "", fmt.Errorf("syslog+udp: expected host or host:port, found %q", clip(text))
+	}
+	return net.JoinHostPort(host, port), nil
 }
 
 func (a *AccessLog) parseFile(options url.Values) error {
@@ -160,7 +195,7 @@ func knownTag(tag string) bool {
 		" when_unix size size_human status latency latency_human payload_size payload_size_human request_id "
 	const values = " connection_id connection_reused tls_version tls_cipher location processing upstream_addr" +
 		" upstream_status upstream_reused upstream_connected compression_ratio config_version" +
-		" tls_sni tls_alpn tls_resumed tls_client_subject tls_client_fingerprint "
+		" tls_sni tls_alpn tls_resumed tls_client_subject tls_client_fingerprint trace_id span_id "
 	const times = " connection_time tls_handshake_time service_time upstream_connect_time upstream_tcp_connect_time" +
 		" upstream_tls_handshake_time upstream_connection_time upstream_processing_time upstream_response_time" +
 		" compression_time cache_lookup_time cache_lock_time "

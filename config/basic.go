@@ -27,13 +27,19 @@ type Basic struct {
 	LogLevel                  string   `toml:"log_level" class:"hot" help:"Level of the application log: debug, info, warn or error, or a comma list of these and module=level. Empty is RUST_LOG, else info."`
 	LogFormatJSON             bool     `toml:"log_format_json" class:"hot" help:"Write the application log as JSON. The journal gets fields in any case."`
 	LogBufferedSize           Size     `toml:"log_buffered_size" class:"roll" help:"Buffer of the application log; below 4096 bytes it is not buffered."`
-	LogCompressAlgorithm      string   `toml:"log_compress_algorithm" class:"hot" help:"Compress old log files: gzip, any other word is zstd, empty is off." later:"log compression"`
-	LogCompressLevel          int      `toml:"log_compress_level" class:"hot" range:"0..255" help:"Compression level, at most 9 for gzip and 22 for zstd; 0 is 9." later:"log compression"`
-	LogCompressDaysAgo        int      `toml:"log_compress_days_ago" class:"hot" default:"7" range:"0..65535" unit:"days" help:"Compress files not read for longer than this." later:"log compression"`
-	LogCompressTimePointHour  int      `toml:"log_compress_time_point_hour" class:"hot" range:"0..255" unit:"hours" help:"Local hour in which compression runs." later:"log compression"`
-	Webhook                   Secret   `toml:"webhook" class:"hot" help:"URL that notifications are sent to." later:"notifications"`
-	WebhookType               string   `toml:"webhook_type" class:"hot" help:"Form of notifications: wecom or dingtalk, anything else is plain JSON." later:"notifications"`
-	WebhookNotifications      []string `toml:"webhook_notifications" class:"hot" help:"Names of the events to send; empty sends nothing." later:"notifications"`
+	LogCompressAlgorithm      string   `toml:"log_compress_algorithm" class:"hot" help:"Compress old files of access logs and of --log, once a day: gzip, any other word is zstd, empty is off. A log whose path has the option compression goes its own way, at once. Only files that this instance has named itself are touched."`
+	LogCompressLevel          int      `toml:"log_compress_level" class:"hot" range:"0..255" help:"Level of log_compress_algorithm, at most 9 for gzip and 22 for zstd; 0 is 9."`
+	LogCompressDaysAgo        int      `toml:"log_compress_days_ago" class:"hot" default:"7" range:"0..65535" unit:"days" help:"Old log files that were neither written nor read for longer than this are compressed."`
+	LogCompressTimePointHour  int      `toml:"log_compress_time_point_hour" class:"hot" range:"0..23" unit:"hours" help:"Local hour in which old log files are compressed."`
+	Webhook                   Secret   `toml:"webhook" class:"hot" help:"URL that events are sent to, by POST; http or https. Empty sends nothing."`
+	WebhookType               string   `toml:"webhook_type" class:"hot" help:"Form of what is sent: wecom, dingtalk or slack; normal, and anything else, is plain JSON."`
+	WebhookNotifications      []string `toml:"webhook_notifications" class:"hot" help:"Names of the events to send, of backend_status, upstream_status, service_discover_fail, tls_validity, parse_certificate_fail, lets_encrypt, diff_config, reload_config, reload_config_fail, restart, restart_fail, worker_exit, rollback and upgrade; empty sends nothing. All are logged in any case."`
+	WebhookSecret             Secret   `toml:"webhook_secret" class:"hot" help:"Key that requests to the webhook are signed with: Pingap-Signature has the time t in seconds, and as v1 the HMAC-SHA256, in hex, of t, a dot and the body. Empty signs nothing."`
+	WebhookTimeout            Duration `toml:"webhook_timeout" class:"hot" default:"30s" range:"100ms..5m" help:"How long one attempt to send an event may take."`
+	WebhookRetries            int      `toml:"webhook_retries" class:"hot" default:"8" range:"0..100" help:"Further attempts to send an event that got no answer, or 408, 425, 429 or 5xx; the time between them doubles from a second to a minute, and is never less than Retry-After wants."`
+	WebhookRetryTime          Duration `toml:"webhook_retry_time" class:"hot" default:"10m" range:"0s..24h" help:"How long after the first attempt an event is sent again at most."`
+	WebhookQueue              int      `toml:"webhook_queue" class:"hot" default:"1000" range:"1..10000" help:"Events that wait to be sent at most; beyond it, and beyond 8 MiB, the oldest is dropped and counted."`
+	WebhookParallel           int      `toml:"webhook_parallel" class:"hot" default:"1" range:"1..16" help:"Events that are sent at a time. With 1 all come in their order, with more those about one object."`
 	Sentry                    Secret   `toml:"sentry" class:"roll" help:"DSN that errors are reported to." later:"Sentry"`
 	Pyroscope                 Secret   `toml:"pyroscope" class:"roll" help:"URL that profiles are sent to." later:"Pyroscope"`
 	AutoRestartCheckInterval  Duration `toml:"auto_restart_check_interval" class:"same" default:"90s" help:"Accepted, without effect: changes are noticed as they happen." noeffect:"changes are noticed as they happen"`

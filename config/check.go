@@ -35,6 +35,7 @@ func (l *loader) checkBasic() {
 		}
 	}
 	l.checkACMEAddr(e, &l.config.Basic)
+	l.checkWebhook(e, &l.config.Basic)
 	if level := l.config.Basic.LogLevel; level != "" && !validLevels(level) {
 		l.warn(e.problem("expected trace, debug, info, warn, error or off, or a comma list of these and module=level; info is used", "log_level"))
 	}
@@ -61,7 +62,9 @@ func (l *loader) checkServers() {
 		}
 		l.checkLocationNames(e, s)
 		l.checkAccessLog(e, s)
+		l.checkExporter(e, s)
 		l.checkTLS(e, s)
+		l.checkMetrics(e, s)
 	}
 }
 
@@ -105,6 +108,11 @@ func (l *loader) checkLocationNames(e *entry, s *Server) {
 }
 
 func (l *loader) checkAccessLog(e *entry, s *Server) {
+	for i, text := range s.AccessLogStatus {
+		if _, _, err := ParseStatuses(text); err != nil {
+			l.fail(e.problem(err.Error(), "access_log_status", places.Element(i)))
+		}
+	}
 	a, err := ParseAccessLog(s.AccessLog)
 	if err != nil {
 		l.fail(e.problem(err.Error(), "access_log"))

@@ -32,6 +32,8 @@ func (k *Key) convert(v any) (any, *badValue) {
 		return k.convertDuration(v)
 	case "size":
 		return k.convertSize(v)
+	case "share":
+		return k.convertShare(v)
 	case "list":
 		return convertList(v)
 	case "string", "secret":
@@ -56,6 +58,8 @@ func (k *Key) expected() string {
 		return `a duration such as "10s" or "1m 30s"`
 	case "size":
 		return `a size such as "64kib" or "10mb"`
+	case "share":
+		return `a share such as 0.25 or "25%"`
 	case "list":
 		return "a list of strings"
 	}
@@ -89,6 +93,25 @@ func (k *Key) convertSize(v any) (any, *badValue) {
 		return int64(n), k.checkRange(int64(n))
 	}
 	return nil, bad("expected %s, found %s", k.expected(), describe(v))
+}
+
+func (k *Key) convertShare(v any) (any, *badValue) {
+	var text string
+	switch v := v.(type) {
+	case int64:
+		text = strconv.FormatInt(v, 10)
+	case float64:
+		text = strconv.FormatFloat(v, 'f', -1, 64)
+	case string:
+		text = v
+	default:
+		return nil, bad("expected %s, found %s", k.expected(), describe(v))
+	}
+	n, err := ParseShare(text)
+	if err != nil {
+		return nil, bad("expected %s: %v", k.expected(), err)
+	}
+	return int64(n), k.checkRange(int64(n))
 }
 
 func convertList(v any) (any, *badValue) {
@@ -134,6 +157,8 @@ func (k *Key) print(n int64) string {
 		return Duration(n).String()
 	case "size":
 		return Size(n).String()
+	case "share":
+		return Share(n).String()
 	}
 	return strconv.FormatInt(n, 10)
 }

@@ -155,6 +155,9 @@ func (k *Key) parseText(text string) (any, error) {
 	case "size":
 		n, err := ParseSize(text)
 		return int64(n), err
+	case "share":
+		n, err := ParseShare(text)
+		return int64(n), err
 	case "boolean":
 		return strconv.ParseBool(text)
 	case "string":
@@ -171,6 +174,8 @@ func typeName(t reflect.Type) string {
 		return "size"
 	case reflect.TypeFor[Secret]():
 		return "secret"
+	case reflect.TypeFor[Share]():
+		return "share"
 	case reflect.TypeFor[[]string]():
 		return "list"
 	}

@@ -206,16 +206,12 @@ func TestRemovedKeysLoadSilently(t *testing.T) {
 
 func TestKeysOfLaterFeaturesWarnOncePerKey(t *testing.T) {
 	_, report := loadText(t, `
-[servers.a]
-addr = "127.0.0.1:1"
-prometheus_metrics = "/metrics"
-[servers.b]
-addr = "127.0.0.1:2"
-prometheus_metrics = "/metrics"
-otlp_exporter = "http://b/"
+[basic]
+sentry = "http://b/"
+pyroscope = "http://b/"
 `, testOptions())
-	want := "pingap.toml:4: servers.a.prometheus_metrics: accepted, but not yet in effect: metrics\n" +
-		"pingap.toml:8: servers.b.otlp_exporter: accepted, but not yet in effect: tracing\n"
+	want := "pingap.toml:3: basic.sentry: accepted, but not yet in effect: Sentry\n" +
+		"pingap.toml:4: basic.pyroscope: accepted, but not yet in effect: Pyroscope\n"
 	if got := lines(report.Warnings); got != want {
 		t.Errorf("got:\n%swant:\n%s", got, want)
 	}

@@ -25,6 +25,7 @@ type Location struct {
 	Mirror                    string   `toml:"mirror" class:"hot" help:"Name of an upstream that gets a copy of each request; its answers are thrown away, and it delays nothing."`
 	MirrorPercent             int      `toml:"mirror_percent" class:"hot" default:"100" range:"0..100" unit:"percent" help:"Share of the requests that are mirrored."`
 	MirrorMaxBody             Size     `toml:"mirror_max_body" class:"hot" default:"64kb" help:"Requests with a longer body are not mirrored."`
+	Tracing                   bool     `toml:"tracing" class:"hot" default:"true" help:"Trace the requests, where the server has an otlp_exporter."`
 	Includes                  []string `toml:"includes" class:"same" help:"Names of storages whose keys are taken over, in place of keys of the same name here."`
 	Remark                    string   `toml:"remark" class:"same" help:"A comment."`
 }

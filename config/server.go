@@ -6,7 +6,10 @@ type Server struct {
 	Files                  Files    `toml:"-"` // that keys name
 	Addr                   string   `toml:"addr" class:"listeners" required:"true" help:"Comma list of addresses to listen on: host:port, [v6]:port or unix:/path."`
 	Locations              []string `toml:"locations" class:"hot" help:"Names of the locations served; they are tried by weight, then in this order."`
-	AccessLog              string   `toml:"access_log" class:"hot" help:"Format of the access log, optionally after a file: [path[?options] ]format, where format is combined, common, short, tiny, json or text with {tags}. Empty is no access log."`
+	AccessLog              string   `toml:"access_log" class:"hot" help:"Format of the access log, optionally after a file: [path[?options] ]format, where format is combined, common, short, tiny, json or text with {tags}. Empty is no access log. docs/logs.md lists targets and options."`
+	AccessLogSample        Share    `toml:"access_log_sample" class:"hot" default:"1" range:"0..1" help:"Share of the requests that get a line in the access log, each by chance: 0.01 or 1% is one in a hundred. Requests that failed (status 5xx, 499 or none) are always logged."`
+	AccessLogStatus        []string `toml:"access_log_status" class:"hot" help:"Only requests answered with these statuses are logged: 404, 4xx or 500-599 each; 499 is a client that left. Empty is every status."`
+	AccessLogMinTime       Duration `toml:"access_log_min_time" class:"hot" range:"0s.." help:"Only requests that took at least this long, from the first byte to the end, are logged; 0s is no bound. With access_log_status both must hold."`
 	PathMatching           string   `toml:"path_matching" class:"hot" default:"normalized" enum:"normalized|raw" help:"Which path locations and plugins see: with dot segments, repeated slashes and escapes of unreserved bytes resolved, or as sent. Upstreams always get it as sent."`
 	HeaderMaxSize          Size     `toml:"header_max_size" class:"hot" default:"64kib" range:"1kib..1mib" help:"Largest request head, request line included; beyond it 431."`
 	HeaderMaxFields        int      `toml:"header_max_fields" class:"hot" default:"128" range:"1..10000" help:"Most fields in a request head; beyond it 431."`
@@ -37,8 +40,9 @@ type Server struct {
 	ProxyProtocolTrusted   []string `toml:"proxy_protocol_trusted" class:"hot" help:"Addresses and networks whose PROXY protocol is believed."`
 	H2MaxStreams           int      `toml:"h2_max_streams" class:"hot" default:"256" range:"1..10000" help:"Requests at once on one HTTP/2 connection."`
 	H2Window               Size     `toml:"h2_window" class:"hot" default:"1mib" range:"65535..64mib" help:"Bytes of a request body over HTTP/2 that may be on their way before the backend has taken them, per stream."`
-	PrometheusMetrics      string   `toml:"prometheus_metrics" class:"hot" help:"Path that serves metrics, or URL that they are pushed to." later:"metrics"`
-	OTLPExporter           string   `toml:"otlp_exporter" class:"hot" help:"URL that traces are sent to." later:"tracing"`
+	PrometheusMetrics      Secret   `toml:"prometheus_metrics" class:"hot" help:"Path that serves metrics, which begins with a slash and is compared exactly, before all locations; or URL that they are pushed to: http or https of a Pushgateway, otlp+http, otlp+https, otlp+grpc or otlp+grpcs of a collector. User and password in it are sent as basic authentication, $HOSTNAME is the name of the host, and interval (1s or more, default 60s) is how often; other parameters go along."`
+	PrometheusMetricsAllow []string `toml:"prometheus_metrics_allow" class:"hot" help:"Addresses and networks of the clients that may see the path of prometheus_metrics, others get 403; unix: are those of unix sockets. Empty are all."`
+	OTLPExporter           Secret   `toml:"otlp_exporter" class:"hot" help:"URL of an OpenTelemetry collector that traces are sent to, over OTLP/gRPC or OTLP/HTTP; its query has the parameters of docs/tracing.md. Empty is no traces."`
 	Modules                []string `toml:"modules" class:"hot" help:"Extra modules; only grpc-web has a meaning."`
 	Includes               []string `toml:"includes" class:"same" help:"Names of storages whose keys are taken over, in place of keys of the same name here."`
 	Remark                 string   `toml:"remark" class:"same" help:"A comment."`

@@ -21,6 +21,8 @@ func (k *Key) show(field reflect.Value) string {
 		return redacted
 	case "duration", "size":
 		return strconv.Quote(k.print(field.Int()))
+	case "share":
+		return k.print(field.Int())
 	case "list":
 		items := make([]string, field.Len())
 		for i := range items {

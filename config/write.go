@@ -73,6 +73,8 @@ func (w *writer) field(k *Key, field reflect.Value) string {
 		return quoteText(field.String())
 	case "duration", "size":
 		return quoteText(k.print(field.Int()))
+	case "share":
+		return k.print(field.Int())
 	case "list":
 		items := make([]string, field.Len())
 		for i := range items {

@@ -25,7 +25,7 @@ func shared(t *testing.T) *arena.Arena {
 
 func grow(t *testing.T, a *arena.Arena) {
 	t.Helper()
-	if err := a.Grow(0, 0); err != nil {
+	if err := a.Grow(0, 0, 0); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -26,7 +26,8 @@ func (p *process) takeBackends(given *ipc.ControlStart) {
 	log := p.log.Named("upstream")
 	p.checker = health.New(health.Options{Log: log, Report: func(r health.Result) { p.backends.Checked(r) }, Version: p.opt.Version})
 	finder := discovery.New(discovery.Options{Log: log, DockerSocket: p.opt.Docker})
-	p.backends = endpoints.New(endpoints.Options{Finder: finder, Checker: p.checker, Publisher: teller{p}, Arena: p.arena, Log: log})
+	p.backends = endpoints.New(endpoints.Options{Finder: finder, Checker: p.checker, Publisher: teller{p}, Arena: p.arena, Log: log,
+		Turned: p.tellTurned, UpDown: p.tellUpDown, Problem: p.tellProblem})
 }
 
 // runBackends looks after them until ctx ends.
@@ -73,6 +74,7 @@ func (p *process) resumeBackends(ctx context.Context, then func(context.Context)
 				p.log.Error("backends are not looked after", zap.Error(err))
 			} else {
 				p.offerPictures(ctx, s)
+				p.offerWeb(ctx, s)
 				if err := p.backends.Adopt(s); err != nil {
 					p.log.Error("some backends are not looked after", zap.Error(err))
 				}
@@ -126,6 +128,7 @@ func (p *process) stage(ctx context.Context, snapshot *os.File, then func(contex
 		_, s, err := readSnapshot(snapshot)
 		if err == nil {
 			p.offerPictures(ctx, s)
+			p.offerWeb(ctx, s)
 			err = p.backends.Stage(ctx, s)
 		}
 		if err != nil {

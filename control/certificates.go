@@ -76,15 +76,8 @@ func (c *client) liveSnapshot(ctx context.Context) (*os.File, error) {
 			known <- copied{err: errNothingLive}
 			return
 		}
-		fd, err := number(c.p.live.snapshot)
-		if err == nil {
-			fd, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
-		}
-		if err != nil {
-			known <- copied{err: fmt.Errorf("live snapshot: %w", err)}
-			return
-		}
-		known <- copied{file: os.NewFile(uintptr(fd), "live snapshot")}
+		file, err := duplicate(c.p.live.snapshot)
+		known <- copied{file, err}
 	})
 	select {
 	case k := <-known:
@@ -92,4 +85,16 @@ func (c *client) liveSnapshot(ctx context.Context) (*os.File, error) {
 	case <-ctx.Done():
 		return nil, errStopped
 	}
+}
+
+// duplicate returns a snapshot that is the caller's to close.
+func duplicate(snapshot *os.File) (*os.File, error) {
+	fd, err := number(snapshot)
+	if err == nil {
+		fd, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("live snapshot: %w", err)
+	}
+	return os.NewFile(uintptr(fd), "live snapshot"), nil
 }

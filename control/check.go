@@ -200,15 +200,19 @@ func hasIPv6() bool {
 // logs collects the targets that the supervisor has to open. In the snapshot
 // their paths are absolute, as workers know neither home nor directory.
 func (c *checker) logs(cfg *config.Config) {
-	seen := map[string]bool{}
+	seen := map[string]ipc.LogRotation{}
 	for _, name := range sorted(cfg.Servers) {
 		t, err := c.logTarget(cfg.Servers[name])
+		rotation, known := seen[t.ID]
+		if err == nil && known && rotation != t.Rotation {
+			err = fmt.Errorf("%s has other options of rotation in another server", t.Path)
+		}
 		if err != nil {
 			c.fail("servers."+name+".access_log", err)
 			continue
 		}
-		if t.Path != "" && !seen[t.ID] {
-			seen[t.ID] = true
+		if t.Path != "" && !known {
+			seen[t.ID] = t.Rotation
 			c.verdict.Logs = append(c.verdict.Logs, t)
 		}
 	}
@@ -221,13 +225,16 @@ func (c *checker) logTarget(s *config.Server) (ipc.LogTarget, error) {
 	to, _, _ := telemetry.SplitDirective(s.AccessLog) // Load has warned
 	switch to.Kind {
 	case telemetry.Socket:
+		if to.UDP {
+			return t, nil
+		}
 		t = ipc.LogTarget{Network: "unixgram", Path: to.Path}
 	case telemetry.File:
 		path, err := source.Absolute(to.Path, source.Base{Home: c.job.Home, Dir: c.job.Dir})
 		if err != nil {
 			return t, err
 		}
-		t = ipc.LogTarget{Path: path, Rolling: to.Rolling}
+		t = ipc.LogTarget{Path: path, Rolling: to.Rolling, Rotation: RotationOf(to)}
 		s.AccessLog = path + strings.TrimPrefix(strings.TrimSpace(s.AccessLog), to.Path)
 	default:
 		return t, nil
@@ -236,10 +243,26 @@ func (c *checker) logTarget(s *config.Server) (ipc.LogTarget, error) {
 	return t, nil
 }
 
+// RotationOf is what the supervisor is told of a log's options.
+func RotationOf(to telemetry.Target) ipc.LogRotation {
+	r := to.Rotation
+	return ipc.LogRotation{MaxSize: int64(r.MaxSize), MaxAge: r.MaxAge.Std(), MaxFiles: r.MaxFiles, Compression: r.Compression, Level: r.Level}
+}
+
+// compression is what log_compress_* says of old log files.
+func compression(b *config.Basic) ipc.LogCompress {
+	algorithm, level := config.LogCompression(b.LogCompressAlgorithm, b.LogCompressLevel)
+	if algorithm == "" {
+		return ipc.LogCompress{}
+	}
+	const day = 24 * time.Hour
+	return ipc.LogCompress{Algorithm: algorithm, Level: level, After: time.Duration(b.LogCompressDaysAgo) * day, Hour: b.LogCompressTimePointHour}
+}
+
 func (c *checker) settings(cfg *config.Config) {
 	b := &cfg.Basic
 	s := ipc.Settings{Workers: b.Workers, Threads: b.Threads, GracePeriod: b.GracePeriod.Std(), User: b.User,
-		Group: b.Group, AllowRoot: b.AllowRoot, PIDFile: b.PidFile, LogLevel: b.LogLevel, LogJSON: b.LogFormatJSON, Drain: ipc.DrainSettings{
+		Group: b.Group, AllowRoot: b.AllowRoot, PIDFile: b.PidFile, LogLevel: b.LogLevel, LogJSON: b.LogFormatJSON, LogCompress: compression(b), Drain: ipc.DrainSettings{
 			IdleGrace: b.DrainIdleGrace.Std(), Spread: b.DrainSpread.Std(), LongTimeout: b.DrainLongTimeout.Std(),
 			MaxGenerations: b.MaxDrainingGenerations, MaxMemory: int64(b.MaxDrainingMemory), Orphan: b.OrphanGrace.Std(),
 			Longest: longestDrain(cfg)}}
@@ -248,6 +271,7 @@ func (c *checker) settings(cfg *config.Config) {
 			s.Counters++
 		}
 	}
+	c.countMetrics(cfg, &s)
 	if c.job.Threads >= 0 {
 		s.Threads = c.job.Threads
 	}
@@ -256,6 +280,21 @@ func (c *checker) settings(cfg *config.Config) {
 	}
 	c.verdict.Settings = s
 	c.verdict.ErrorLog = b.ErrorLog
+}
+
+// countMetrics counts what servers with metrics name in the arena: for each a total of its own, one for all of its locations and one for each, one for
+// each upstream, as locations may choose by variable, and one for the instance. What is in process is a counter.
+func (c *checker) countMetrics(cfg *config.Config, s *ipc.Settings) {
+	for _, server := range cfg.Servers {
+		if server.PrometheusMetrics != "" {
+			s.Totals += 2 + len(server.Locations) + len(cfg.Upstreams)
+			s.Counters += 1 + len(server.Locations)
+		}
+	}
+	if s.Totals > 0 {
+		s.Totals++
+		s.Counters += len(cfg.Upstreams) + 2
+	}
 }
 
 // longestDrain is the most that a worker takes which has been replaced: each limit is spread a little.

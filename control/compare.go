@@ -2,6 +2,7 @@ package control
 
 import (
 	"fmt"
+	"strings"
 
 	"pingap/config"
 	"pingap/ipc"
@@ -25,9 +26,31 @@ func (v *Verdict) compare(live *config.Snapshot, cfg *config.Config, encoded []b
 	for _, c := range changes {
 		v.Changes = append(v.Changes, ipc.Change{Object: c.Object(), Class: ipc.Class(c.Class)})
 	}
+	if live != nil {
+		v.Reloaded, v.Diff = reloadTexts(changes), diffText(changes)
+	}
 	v.Class = ipc.Class(changes.Class())
 	v.Heavy = changes.Needs(config.Listeners)
 	return nil
+}
+
+// maxDiff bounds the text of a difference, in bytes; one object may exceed it.
+const maxDiff = 16 << 10
+
+// diffText is the difference for people. Ten thousand changed locations are not for reading.
+func diffText(changes config.Changes) string {
+	var b strings.Builder
+	for i := range changes {
+		if b.Len() > maxDiff {
+			b.WriteString("\n" + more(len(changes)-i) + "\n")
+			break
+		}
+		if i > 0 {
+			b.WriteString("\n")
+		}
+		b.WriteString(changes[i : i+1].Text())
+	}
+	return b.String()
 }
 
 // difference is what changed from one snapshot to another; nil before is an empty configuration.

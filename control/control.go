@@ -114,6 +114,8 @@ func Run(ctx context.Context, opt Options) error {
 	p.replaced = func() { cancel(errStopped) }
 	wg.Go(func() { p.receive(ctx, cancel) })
 	wg.Go(func() { p.serveClients(ctx) })
+	wg.Go(func() { p.telling.bus.Run(ctx) })
+	wg.Go(func() { p.watchValidity(ctx) })
 	p.runBackends(ctx)
 	if err := p.send(ctx, 0, ipc.Ready{SHA: p.live.sha}); err != nil {
 		return err
@@ -174,12 +176,14 @@ func newProcess(opt Options, m *ipc.Message, given *ipc.ControlStart) (*process,
 		p.acceptor.Close()
 		return nil, err
 	}
+	p.takeTelling()
 	if err := p.takeIssuer(m, given); err != nil {
 		p.acceptor.Close()
 		return nil, err
 	}
 	p.takeArena(m, given)
 	p.takeBackends(given)
+	p.makeShown()
 	p.live = live{version: given.Version, sha: given.SHA}
 	p.load = given.Load
 	if p.root.as = given.RunAs; given.SHA != "" {
@@ -233,6 +237,9 @@ func (l *live) close() {
 
 // begin is the first thing to do: load at boot and after a restart of the supervisor, only look after a crash.
 func (p *process) begin(ctx context.Context) {
+	if p.live.snapshot != nil {
+		p.tell(p.live.snapshot, nil)
+	}
 	first := &request{by: orElse(p.load, "start"), limit: ipc.ClassRoll, boot: true, start: true}
 	if p.live.sha != "" {
 		first = &request{by: orElse(p.load, "control restart"), limit: ipc.ClassRoll, start: p.load != "", look: p.load == ""}
@@ -240,6 +247,7 @@ func (p *process) begin(ctx context.Context) {
 			p.live.digest, p.live.copyOf = n.Digest, n.CopyOf
 		}
 	}
+	p.show(ctx)
 	p.queue = append([]*request{first}, p.queue...)
 	p.loading = true
 	p.resumeBackends(ctx, func(ctx context.Context) {

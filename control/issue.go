@@ -21,7 +21,8 @@ type issuing struct {
 
 // takeIssuer takes what the supervisor gives for certificates of CAs.
 func (p *process) takeIssuer(m *ipc.Message, given *ipc.ControlStart) error {
-	p.issuing.issuer = &issuer{dir: given.StateDir, opt: acme.Options{Publisher: publisher{p}, Log: p.log.Named("acme"), Getenv: p.opt.ACME.Getenv}}
+	p.issuing.issuer = &issuer{dir: given.StateDir, opt: acme.Options{Publisher: publisher{p}, Log: p.log.Named("acme"), Getenv: p.opt.ACME.Getenv,
+		Issued: p.tellIssued, Failed: p.tellNotIssued}}
 	if given.ACME == 0 {
 		return nil
 	}

@@ -214,6 +214,7 @@ func (p *process) answered(ctx context.Context, batch []*request, lead *request,
 	p.live.close()
 	p.live = live{version: a.Version, sha: a.SHA, snapshot: r.snapshot, digest: r.Digest}
 	p.want(ctx, r)
+	p.show(ctx)
 	if r.refreshed {
 		p.refreshed(before, r)
 	}
@@ -235,6 +236,7 @@ func (p *process) answered(ctx context.Context, batch []*request, lead *request,
 		}
 	}
 	a.Warnings, a.Changes = r.Warnings, r.Changes
+	p.tellApplied(lead, r, a)
 	p.keep(ctx, r, a, lead, func(ctx context.Context) { p.finish(ctx, batch, lead, a) })
 }
 
@@ -290,6 +292,7 @@ func (p *process) refuse(ctx context.Context, lead *request, b *ipc.Refused) {
 	}
 	p.log.Error("configuration refused, what is live stays", zap.String("by", lead.by), zap.String("code", b.Code),
 		zap.String("reason", b.Reason), zap.String("worker", b.Worker), zap.Strings("errors", b.Errors))
+	p.tellRefused(lead.by, b)
 }
 
 func text(which bool, yes, no string) string {

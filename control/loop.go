@@ -33,6 +33,7 @@ type process struct {
 	backends *endpoints.Directory
 	checker  *health.Checker
 	pictures pictures
+	shown    shown
 	runAs    runAs
 	stale    bool        // the supervisor has items of a control process before this one
 	given    [2]*os.File // the folder in it and its key, opened by the supervisor; nil where this process may do so itself
@@ -53,6 +54,7 @@ type process struct {
 	issuing  issuing
 	remote   remote // its source may be used by all goroutines
 	files    files
+	telling  telling // its bus may be used by all
 }
 
 // pending is an answer of the supervisor that is waited for.
@@ -125,6 +127,9 @@ func (p *process) message(ctx context.Context, m *ipc.Message) {
 		p.logSend(p.send(ctx, m.Txn, taken))
 	case *ipc.ArenaPart:
 		p.takePart(m, b)
+	case *ipc.Recorded:
+		p.recorded(b)
+		p.logSend(p.send(ctx, m.Txn, ipc.Recorded{}))
 	default:
 		if a, ok := p.answers[m.Txn]; ok && m.Txn != 0 {
 			a.timer.Stop()
@@ -179,6 +184,7 @@ func (p *process) changed(ctx context.Context, c source.Change) {
 		p.remoteChanged(ctx, c)
 	case c.Err != nil:
 		p.log.Warn("the configuration cannot be read, what is live stays", zap.Error(c.Err))
+		p.tellRefused("autoreload", &ipc.Refused{Reason: c.Err.Error()})
 	case c.Digest == p.live.digest || c.Digest == p.seen:
 		p.seen = c.Digest
 	case p.seen == "":

@@ -35,6 +35,7 @@ func (c *client) status(ctx context.Context) ipc.Body {
 		all.Source = &o.source
 		all.Notes = append(append(all.Notes, o.notes...), c.p.issuing.notes(time.Now())...)
 		all.Notes = append(all.Notes, c.p.backends.Notes()...)
+		all.Notes = append(all.Notes, c.p.telling.bus.Notes()...)
 		c.compare(&o.source, o.digest)
 	case <-time.After(ownTime):
 		all.Notes = append(all.Notes, "control is busy: what it knows of source and versions is left out")

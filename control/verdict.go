@@ -33,6 +33,9 @@ type Verdict struct {
 	// Compared with the live snapshot; at boot everything is new and hot.
 	Class   ipc.Class    `json:"class"`
 	Changes []ipc.Change `json:"changes,omitempty"`
+	// Reloaded and Diff are what people are told of the changes, without secrets.
+	Reloaded []string `json:"reloaded,omitempty"`
+	Diff     string   `json:"diff,omitempty"`
 	// Heavy are the keys and servers because of which it is more than hot.
 	Heavy []string `json:"heavy,omitempty"`
 

@@ -49,6 +49,7 @@
 //	Reload                          -                  SIGHUP: load, then Propose
 //	LogFDs                          LogsTaken          the application log
 //	ArenaPart {index}               -                  as to workers
+//	Recorded {records}              Recorded           entries of the ledger whose operation has ended, for events
 //	Stop                            -                  exit
 //
 //	control -> supervisor
@@ -62,7 +63,8 @@
 //	Roll                            Applied | Refused  fresh workers for what is live
 //	Upgrade                         Upgraded | Refused a new supervisor takes over
 //	HistoryRequest                  History            the ledger
-//	ArenaGrow {records, counters}   ArenaGrown | Refused  after ArenaPart to all workers
+//	ArenaGrow {records, counters,   ArenaGrown | Refused  after ArenaPart to all workers
+//	  totals}
 //	State {items}                   StateTaken | Refused  once all active workers have it, or were too slow
 //	StateRequest {kind, after}      State              what it keeps of control's items, a part at a time
 //	Announce {topic, body}          Announced | Refused  as from a worker
@@ -85,6 +87,9 @@
 //
 //	worker -> maker of pictures (a child of control; an abstract socket, named by an item of State)
 //	Picture {from, to, data}        PictureMade        one for each connection
+//
+//	worker -> control (an abstract socket of streams, named by an item of State)
+//	requests of HTTP/1.1            -                  for metrics, with the token of the item
 //
 //	anyone -> anyone
 //	Unknown {of}                    -                  I do not know messages of this type

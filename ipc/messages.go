@@ -58,6 +58,17 @@ type LogTarget struct {
 	Rolling string `json:"rolling,omitempty"` // daily, hourly, minutely; "" or never: plain name
 	Format  string `json:"format,omitempty"`  // "" for lines, FormatJournal
 	FD      Slot   `json:"fd,omitempty"`      // set where the message carries the open file
+
+	Rotation LogRotation `json:"rotation,omitzero"`
+}
+
+// LogRotation is what becomes of a log file that has grown and of those before it; config.LogRotation says more.
+type LogRotation struct {
+	MaxSize     int64         `json:"max_size,omitempty"` // bytes
+	MaxAge      time.Duration `json:"max_age,omitempty"`  // ns
+	MaxFiles    int           `json:"max_files,omitempty"`
+	Compression string        `json:"compression,omitempty"`
+	Level       int           `json:"level,omitempty"`
 }
 
 // FormatJournal is the LogTarget.Format of an application log that goes to the journal, as entries of its native protocol.

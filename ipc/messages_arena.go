@@ -1,9 +1,10 @@
 package ipc
 
-// ArenaGrow asks the supervisor for room for that many more counters and records in the arena. It may make more of both.
+// ArenaGrow asks the supervisor for room for that many more counters, records and totals in the arena. It may make more of all.
 type ArenaGrow struct {
 	Counters int `json:"counters,omitempty"`
 	Records  int `json:"records,omitempty"`
+	Totals   int `json:"totals,omitempty"`
 }
 
 // ArenaGrown answers ArenaGrow: all workers have been told, before anything that is sent to them from now on.

@@ -58,9 +58,20 @@ type Settings struct {
 	LogLevel    string        `json:"log_level,omitempty"` // of the supervisor's own lines; empty: as it was started
 	LogJSON     bool          `json:"log_json,omitempty"`  // likewise
 
+	LogCompress LogCompress `json:"log_compress,omitzero"`
+
 	Drain DrainSettings `json:"drain"`
 
 	Counters int `json:"counters,omitempty"` // of the arena that the configuration names
+	Totals   int `json:"totals,omitempty"`   // likewise
+}
+
+// LogCompress is what becomes once a day of old files of logs whose own options do not name a compression: basic.log_compress_*.
+type LogCompress struct {
+	Algorithm string        `json:"algorithm,omitempty"` // "" is none
+	Level     int           `json:"level,omitempty"`
+	After     time.Duration `json:"after,omitempty"` // ns; files neither written nor read for so long
+	Hour      int           `json:"hour,omitempty"`  // local
 }
 
 // DrainSettings are the bounds of draining workers, of the keys of the same names; zero fields have the default.
@@ -231,6 +242,12 @@ type History struct {
 	Records []Record `json:"records"` // oldest first, at most 100
 }
 
+// Recorded tells control of operations that have ended, and of workers that have, as soon as it listens; draining may go on. Control answers at
+// once with an empty one; what it has not answered is told to its successor.
+type Recorded struct {
+	Records []Record `json:"records"` // in the order of their ends, at most 100
+}
+
 // Kinds of a Record.
 const (
 	RecordStart   = "start"
@@ -243,6 +260,12 @@ const (
 	RecordStop    = "stop"
 )
 
+// Results of a Record.
+const (
+	RecordDone    = "done"
+	RecordRefused = "refused"
+)
+
 // Record is an entry of the ledger: one operation, and what became of the connections it touched. While workers that it set to
 // drain are still at it, the figures grow and Draining is not 0.
 type Record struct {
@@ -251,7 +274,7 @@ type Record struct {
 	By     string        `json:"by,omitempty"`
 	At     time.Time     `json:"at"`
 	Took   time.Duration `json:"took"`             // ns, until it was live
-	Result string        `json:"result"`           // done, refused
+	Result string        `json:"result"`           // RecordDone or RecordRefused
 	Reason string        `json:"reason,omitempty"` // of a refusal, a death
 
 	From  uint64 `json:"from,omitempty"` // version that was live before

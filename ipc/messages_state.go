@@ -50,6 +50,17 @@ const (
 	StateToken           = "token"            // of http-01; key: the token, body: the key authorization
 	StateALPNCertificate = "alpn_certificate" // of tls-alpn-01; key: the domain, body: Certificate
 	StatePictures        = "pictures"         // where pictures are made anew; key: PicturesKey, body: a token of PicturesToken bytes and the name of an abstract socket
+	StateWeb             = "web"              // where control answers requests of HTTP; key: WebKey, body: a token of WebToken bytes and the name of an abstract socket
+)
+
+// WebKey is the key of the one item of kind StateWeb, WebToken the length of the token at the front of its body. Requests show it in
+// hexadecimal in the field WebField.
+const (
+	WebKey   = "control"
+	WebToken = 32
+	WebField = "X-Pingap-Token"
+	// WebMetrics is in front of the name of a server, escaped as a path is, in the path of its metrics.
+	WebMetrics = "/metrics/"
 )
 
 // StateItem is something that all workers are to know and that is no configuration.

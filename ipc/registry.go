@@ -42,6 +42,7 @@ func (Upgrade) Type() Type         { return TypeUpgrade }
 func (Upgraded) Type() Type        { return TypeUpgraded }
 func (HistoryRequest) Type() Type  { return TypeHistoryRequest }
 func (History) Type() Type         { return TypeHistory }
+func (Recorded) Type() Type        { return TypeRecorded }
 func (HandoverRequest) Type() Type { return TypeHandoverRequest }
 func (Handover) Type() Type        { return TypeHandover }
 func (ConfigRead) Type() Type      { return TypeConfigRead }

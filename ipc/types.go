@@ -66,6 +66,7 @@ const (
 	TypeArenaGrow      Type = 174
 	TypeArenaGrown     Type = 175
 	TypeStateRequest   Type = 180
+	TypeRecorded       Type = 182
 
 	TypeConfigRead Type = 224
 	TypeConfigPart Type = 225
@@ -91,7 +92,7 @@ var known = index(Unknown{}, Hello{}, Ready{}, Stop{}, StatusRequest{}, LogFDs{}
 	Resync{}, MetricsPull{}, LogLevel{}, Dump{},
 	Active{}, Prepared{}, Nack{}, Committed{}, Aborted{}, Status{}, Draining{}, Gone{}, Metrics{}, Orphan{},
 	ControlStart{}, Propose{}, Applied{}, Refused{}, StatusAll{}, Reload{}, Reopen{}, Reopened{}, Stopping{},
-	Roll{}, Upgrade{}, Upgraded{}, HistoryRequest{}, History{}, HandoverRequest{}, Handover{},
+	Roll{}, Upgrade{}, Upgraded{}, HistoryRequest{}, History{}, Recorded{}, HandoverRequest{}, Handover{},
 	ConfigRead{}, ConfigPart{}, Rollback{}, State{}, StateTaken{}, TicketKeys{},
 	ArenaGrow{}, ArenaGrown{}, ArenaPart{}, StateRequest{}, UpstreamAdmin{}, UpstreamChanged{},
 	Announce{}, Announced{}, Picture{}, PictureMade{})

@@ -30,6 +30,8 @@ const (
 	ctxTLSResumed
 	ctxTLSClientSubject
 	ctxTLSClientFingerprint
+	ctxTraceID
+	ctxSpanID
 	ctxConnectionTime
 	ctxTLSHandshakeTime
 	ctxServiceTime
@@ -62,6 +64,7 @@ var contextNames = [contextCount]string{
 	ctxConfigVersion: "config_version",
 	ctxTLSSNI:        "tls_sni", ctxTLSALPN: "tls_alpn", ctxTLSResumed: "tls_resumed",
 	ctxTLSClientSubject: "tls_client_subject", ctxTLSClientFingerprint: "tls_client_fingerprint",
+	ctxTraceID: "trace_id", ctxSpanID: "span_id",
 	ctxConnectionTime: "connection_time", ctxTLSHandshakeTime: "tls_handshake_time",
 	ctxServiceTime: "service_time", ctxUpstreamConnectTime: "upstream_connect_time",
 	ctxUpstreamTCPConnectTime:   "upstream_tcp_connect_time",
@@ -131,6 +134,9 @@ func AppendContextAt(dst []byte, key ContextKey, r *Record, now int64) ([]byte, 
 			return dst, false
 		}
 		return appendTenths(dst, r.CompressionRatio), true
+	}
+	if key == ctxTraceID || key == ctxSpanID {
+		return r.Trace.appendID(dst, key)
 	}
 	text := contextText(key, r)
 	return append(dst, text...), text != ""

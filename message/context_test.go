@@ -18,6 +18,7 @@ func fullRecord(now int64) *Record {
 		RemoteText: []byte("192.0.2.7"),
 	}}
 	r.Reset()
+	r.Trace = Trace{ID: TraceID{0x0123456789abcdef, 1}, Server: 0xff}
 	r.Request.SetMethod([]byte("GET"))
 	r.Request.SetTarget([]byte("/a/b?x=1"))
 	r.Request.Host = []byte("example.com:8443")
@@ -47,6 +48,7 @@ func TestContextValueOfEveryKey(t *testing.T) {
 		"upstream_processing_time": "120", "upstream_processing_time_human": "120ms",
 		"upstream_response_time": "999", "upstream_response_time_human": "999ms",
 		"compression_time": "4", "compression_time_human": "4ms", "compression_ratio": "3.5", "config_version": "12",
+		"trace_id": "0123456789abcdef0000000000000001", "span_id": "00000000000000ff",
 		"cache_lookup_time": "0", "cache_lookup_time_human": "0ms",
 		"cache_lock_time": "6", "cache_lock_time_human": "6ms",
 	}

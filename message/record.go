@@ -117,21 +117,53 @@ type Record struct {
 	Status int
 	// RequestID is the id given by the request_id plugin or the client; empty for none.
 	RequestID []byte
+	// Trace is the request's place in a trace.
+	Trace Trace
 	// ErrorType names what went wrong ("ConnectRefused", "ReadTimedout", …), empty for success.
 	ErrorType string
 	// CompressionTime, CompressionRatio (in/out times ten), CacheLookup and CacheLock belong to the
 	// plugins of those names.
 	CompressionTime, CompressionRatio, CacheLookup, CacheLock int64
+	// Limited tells which limit refused the request, Cache what became of it in the cache. Neither is for the log.
+	Limited Limit
+	Cache   CacheStatus
 }
+
+// Limit names what refused a request because there were too many.
+type Limit uint8
+
+// The limits. Their order is that of the metric's label (arena/tally).
+const (
+	Unlimited           Limit = iota
+	LimitedByPlugin           // limit
+	LimitedByProcessing       // max_processing
+	LimitedByQueue            // of an upstream: full, or too slow
+)
+
+// CacheStatus is what a cache made of a request.
+type CacheStatus uint8
+
+// What may become of a request, as in X-Cache. Uncached is one that no cache has looked at. Their order is that of the metric's label.
+const (
+	Uncached CacheStatus = iota
+	CacheHit
+	CacheMiss
+	CacheStale
+	CacheUpdating
+	CacheExpired
+	CacheRevalidated
+	CacheBypass
+)
 
 // Reset forgets the exchange and keeps memory and connection.
 func (r *Record) Reset() {
 	r.Request.Reset()
 	r.Response.Reset()
 	clear(r.Captures) // no view may keep another buffer alive
+	r.Trace.Reset()
 	*r = Record{
 		Conn: r.Conn, Request: r.Request, Response: r.Response,
-		Captures: r.Captures[:0], ClientIPText: nil, RequestID: r.RequestID[:0],
+		Captures: r.Captures[:0], ClientIPText: nil, RequestID: r.RequestID[:0], Trace: r.Trace,
 		UpstreamConnected: Unset, UpstreamConnect: Unset, UpstreamTCPConnect: Unset,
 		UpstreamTLSHandshake: Unset, UpstreamConnectionAge: Unset, UpstreamProcessing: Unset,
 		UpstreamResponse: Unset, CompressionTime: Unset, CompressionRatio: Unset,
@@ -151,8 +183,10 @@ func (r *Record) Capture(name string) ([]byte, bool) {
 
 // CopyFrom makes r a copy of another record, of which the heads can be changed. The views are shared: their memory must stay.
 func (r *Record) CopyFrom(other *Record) {
-	request, response, captures, id := r.Request, r.Response, r.Captures[:0], r.RequestID[:0]
+	request, response, captures, id, trace := r.Request, r.Response, r.Captures[:0], r.RequestID[:0], r.Trace
 	*r = *other
+	r.Trace = trace
+	r.Trace.CopyFrom(&other.Trace)
 	r.Request.mem, r.Request.normal = request.mem[:0], nil
 	r.Request.Fields, r.Response.Fields = request.Fields, response.Fields
 	r.Request.Fields.CopyFrom(&other.Request.Fields)

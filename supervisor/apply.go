@@ -84,7 +84,7 @@ func (s *supervisor) begin(p *proposal) {
 		s.refuse(p, ipc.Refused{Code: ipc.CodeStale, Reason: "the live configuration changed meanwhile; load again"})
 		return
 	}
-	s.makeRoom(p.Settings.Counters)
+	s.makeRoom(p.Settings.Counters, p.Settings.Totals)
 	op := &apply{proposal: p, txn: s.nextTxn(), began: time.Now(), waiting: map[*child]struct{}{}}
 	if refused := s.stage(op); refused != nil {
 		s.refuse(p, *refused)

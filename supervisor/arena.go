@@ -89,8 +89,8 @@ func (s *supervisor) giveArena(fds *ipc.FDs) (first ipc.Slot, parts []ipc.Slot) 
 }
 
 // grow makes a further part, keeps it, and tells everybody of it.
-func (s *supervisor) grow(counters, records int) error {
-	if err := s.arena.Grow(counters, records); err != nil {
+func (s *supervisor) grow(counters, records, totals int) error {
+	if err := s.arena.Grow(counters, records, totals); err != nil {
 		return err
 	}
 	n := len(s.arena.Parts())
@@ -122,25 +122,33 @@ func (s *supervisor) askGrow(from request, b *ipc.ArenaGrow) {
 		from.answer(s, ipc.Refused{Code: ipc.CodeBusy, Reason: "another supervisor takes over, or pingap is being stopped"})
 		return
 	}
-	if err := s.grow(b.Counters, b.Records); err != nil {
+	if err := s.grow(b.Counters, b.Records, b.Totals); err != nil {
 		from.answer(s, ipc.Refused{Code: ipc.CodeResources, Reason: err.Error()})
 		return
 	}
 	from.answer(s, ipc.ArenaGrown{Parts: len(s.arena.Parts()), Records: s.arena.Records()})
 }
 
-// makeRoom has the arena grow until it has room for the counters that a proposal names, even if none of them is there yet. Where it cannot, a
+// makeRoom has the arena grow until it has room for the counters and totals that a proposal names, even if none of them is there yet. Where it cannot, a
 // worker says so when it comes to that.
-func (s *supervisor) makeRoom(counters int) {
-	counters = min(counters, arena.MaxRows)
-	for counters > 0 {
-		free := s.arena.FreeCounters()
-		if free >= counters {
+func (s *supervisor) makeRoom(counters, totals int) {
+	counters, totals = min(counters, arena.MaxRows), min(totals, arena.MaxTotals)
+	for {
+		more, blocks := lacking(counters, s.arena.FreeCounters), lacking(totals, s.arena.FreeTotals)
+		if more == 0 && blocks == 0 {
 			return
 		}
-		if err := s.grow(counters, 0); err != nil {
-			s.log.Error("the arena does not grow", zap.Int("wanted", counters), zap.Int("free", free), zap.Error(err))
+		if err := s.grow(more, 0, blocks); err != nil {
+			s.log.Error("the arena does not grow", zap.Int("counters", more), zap.Int("totals", blocks), zap.Error(err))
 			return
 		}
 	}
+}
+
+// lacking is what is wanted if there is not room for all of it; asking that costs something.
+func lacking(wanted int, free func() int) int {
+	if wanted <= 0 || free() >= wanted {
+		return 0
+	}
+	return wanted
 }

@@ -333,7 +333,7 @@ func TestTheArenaThatCanBeUsedIsFoundAmongSeveral(t *testing.T) {
 	i.leave()
 	other, err := arena.Create(arena.Options{})
 	if err == nil {
-		err = other.Grow(0, 0)
+		err = other.Grow(0, 0, 0)
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -54,6 +54,8 @@ func (s *supervisor) controlMessage(c *child, m *ipc.Message) error {
 		s.tell(asks, b)
 	case *ipc.Announce:
 		s.announce(asks, b)
+	case *ipc.Recorded:
+		s.recordsTold()
 	case *ipc.StateRequest:
 		asks.answer(s, s.vault.Part(b.Kind, b.After))
 	case *ipc.ArenaGrow:
@@ -110,6 +112,8 @@ func (s *supervisor) controlReady(c *child) error {
 	if !s.foreign {
 		s.load = "" // it has been told; should it crash, what is live is enough
 	}
+	s.telling = 0 // what the one before did not answer is told again
+	s.tellRecords()
 	if s.reloadWanted {
 		s.reload()
 	}

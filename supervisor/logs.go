@@ -17,6 +17,7 @@ type logFile struct {
 	target ipc.LogTarget
 	path   string // with the date
 	fd     int
+	retry  time.Time // before it nothing that has failed is tried again
 }
 
 func (f *logFile) close() { unix.Close(f.fd) }
@@ -69,6 +70,12 @@ func closeLogs(files []*logFile) {
 // keepLogs follows the version that has become live: what nobody wants any more is closed, and our own log is as it says.
 func (s *supervisor) keepLogs(v *version) {
 	s.dropLogs()
+	s.tidy.Compress = v.settings.LogCompress
+	for _, t := range v.logs { // the same file may be rotated otherwise
+		if f := s.logs[t.ID]; f != nil {
+			f.target = t
+		}
+	}
 	if s.o.OnLogSettings != nil {
 		s.o.OnLogSettings(v.settings.LogLevel, v.settings.LogJSON)
 	}
@@ -85,7 +92,7 @@ func (s *supervisor) logsAdopted() {
 
 // hotSettings are those in use once next is live in running processes: figures of the processes themselves need fresh ones.
 func hotSettings(live, next ipc.Settings) ipc.Settings {
-	live.GracePeriod, live.Drain, live.LogLevel, live.LogJSON = next.GracePeriod, next.Drain, next.LogLevel, next.LogJSON
+	live.GracePeriod, live.Drain, live.LogLevel, live.LogJSON, live.LogCompress = next.GracePeriod, next.Drain, next.LogLevel, next.LogJSON, next.LogCompress
 	return live
 }
 
@@ -151,6 +158,7 @@ func (s *supervisor) replaceLogs(files []*logFile, from *request) {
 		if err != nil {
 			r.errors = append(r.errors, err.Error())
 			s.log.Error("log not reopened, the old file stays", zap.String("path", old.path), zap.Error(err))
+			old.retry = s.o.Now().Add(retryLog)
 			continue
 		}
 		old.close()
@@ -176,13 +184,21 @@ func (s *supervisor) useAppLog(f *logFile, txn uint32) bool {
 	if s.o.OnAppLog == nil {
 		return false
 	}
-	fd, err := unix.FcntlInt(uintptr(f.fd), unix.F_DUPFD_CLOEXEC, 0)
+	file, err := dup(f)
 	if err != nil {
-		s.log.Error("the supervisor keeps its old log", zap.String("path", f.path), zap.Error(os.NewSyscallError("dup", err)))
+		s.log.Error("the supervisor keeps its old log", zap.String("path", f.path), zap.Error(err))
 		return false
 	}
-	s.o.OnAppLog(os.NewFile(uintptr(fd), f.path), func() { s.post(ownLog{txn}) })
+	s.o.OnAppLog(file, func() { s.post(ownLog{txn}) })
 	return true
+}
+
+func dup(f *logFile) (*os.File, error) {
+	fd, err := unix.FcntlInt(uintptr(f.fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("dup", err)
+	}
+	return os.NewFile(uintptr(fd), f.path), nil
 }
 
 // sendLogs gives a child the files it uses, and reports whether an ack will come.
@@ -238,10 +254,14 @@ func (s *supervisor) reopenProgress(txn uint32) {
 	delete(s.reopens, txn)
 	s.log.Info("log files opened", zap.Strings("paths", r.paths), zap.Strings("errors", r.errors))
 	r.from.answer(s, ipc.Reopened{Paths: r.paths, Errors: r.errors})
+	s.tidyLogs()
 }
 
-// rollLogs gives targets whose period has ended their next file, and wakes again at the next end. Called whenever
-// there are other targets.
+// retryLog is how long after a failure a log is not rolled.
+const retryLog = time.Minute
+
+// rollLogs gives targets whose period has ended, or whose file has grown too large, their next file, and wakes again when that may be
+// so. Called whenever there are other targets.
 func (s *supervisor) rollLogs() {
 	s.rollTimer.cancel()
 	s.dropLogs()
@@ -249,7 +269,11 @@ func (s *supervisor) rollLogs() {
 	wait := logfile.MaxWait
 	var old []*logFile
 	for _, f := range s.logs {
-		if logfile.Path(f.target, now) != f.path {
+		switch grown := logfile.Grown(f.target, f.fd); {
+		case now.Before(f.retry):
+		case logfile.Path(f.target, now) != f.path:
+			old = append(old, f)
+		case grown && s.putAside(f, now):
 			old = append(old, f)
 		}
 		wait = min(wait, logfile.Wait(f.target, now))
@@ -257,5 +281,18 @@ func (s *supervisor) rollLogs() {
 	if len(old) > 0 {
 		s.replaceLogs(old, nil)
 	}
+	if s.tidy.Due(now) {
+		s.tidyLogs()
+	}
 	s.rollTimer = s.after(wait, s.rollLogs)
+}
+
+// putAside gives a file that has grown too large another name.
+func (s *supervisor) putAside(f *logFile, now time.Time) bool {
+	err := logfile.PutAside(f.path, f.fd, now)
+	if err != nil {
+		s.log.Error("log cannot be put aside, it grows on", zap.String("path", f.path), zap.Error(err))
+		f.retry = now.Add(retryLog)
+	}
+	return err == nil
 }

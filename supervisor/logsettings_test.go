@@ -55,7 +55,7 @@ func TestATargetStaysAsLongAsAWorkerWritesToIt(t *testing.T) {
 	target := ipc.LogTarget{Path: path}
 	target.ID = ipc.LogTargetID(target)
 	old := &child{slot: &slot{role: ipc.RoleWorker}, version: &version{logs: []ipc.LogTarget{target}}}
-	s := &supervisor{live: &version{}, children: map[*child]struct{}{old: {}}, logs: map[string]*logFile{target.ID: {target, path, fd}}}
+	s := &supervisor{live: &version{}, children: map[*child]struct{}{old: {}}, logs: map[string]*logFile{target.ID: {target: target, path: path, fd: fd}}}
 	s.keepLogs(s.live)
 	if len(s.logs) != 1 {
 		t.Error("closed while a worker writes to it")

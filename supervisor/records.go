@@ -32,6 +32,31 @@ func (s *supervisor) died(c *child, how string) {
 	s.noteGap()
 }
 
+// ended tells control of an operation, for events: now or as soon as it listens.
+func (s *supervisor) ended(r ipc.Record) {
+	if s.untold = append(s.untold, r); len(s.untold) > ledger.Max {
+		s.untold, s.telling = s.untold[1:], max(s.telling-1, 0)
+	}
+	s.tellRecords()
+}
+
+// tellRecords tells what control does not know, one message at a time.
+func (s *supervisor) tellRecords() {
+	c := s.control.current
+	if s.telling > 0 || len(s.untold) == 0 || c == nil || !c.active() {
+		return
+	}
+	if s.send(c, 0, ipc.Recorded{Records: s.untold}) {
+		s.telling = len(s.untold)
+	}
+}
+
+// recordsTold is control's answer.
+func (s *supervisor) recordsTold() {
+	s.untold, s.telling = s.untold[s.telling:], 0
+	s.tellRecords()
+}
+
 // inFlight is a worker's word, as of its last heartbeat.
 func inFlight(c *child) int64 {
 	if c.status == nil {

@@ -12,6 +12,7 @@ import (
 
 	"pingap/arena"
 	"pingap/ipc"
+	"pingap/supervisor/archive"
 	"pingap/supervisor/inherit"
 	"pingap/supervisor/ledger"
 	"pingap/supervisor/rundir"
@@ -100,6 +101,8 @@ type supervisor struct {
 	vault         vault
 	announcements announcements
 	ledger        *ledger.Book
+	untold        []ipc.Record // entries that have ended and control does not know of
+	telling       int          // of these, told and not answered
 	gap           time.Time // since when nobody accepts; zero while somebody does
 	memory        int64     // of the machine or our share of it, bytes
 	hurried       int       // workers told to drain faster, so far
@@ -108,6 +111,7 @@ type supervisor struct {
 	logs      map[string]*logFile
 	reopens   map[uint32]*reopen
 	rollTimer *timer
+	tidy      archive.Schedule
 
 	lastTick     time.Time
 	reloadTimer  *timer // running: SIGHUPs are being held back
@@ -153,7 +157,7 @@ func Run(ctx context.Context, o Options) error {
 func (s *supervisor) open() error {
 	var err error
 	s.bequeath = s.o.Predecessor != nil // until it is told that it may go
-	s.ledger = &ledger.Book{Log: s.log, Build: s.o.Build, Changed: s.changed, Accepted: s.accepted}
+	s.ledger = &ledger.Book{Log: s.log, Build: s.o.Build, Changed: s.changed, Accepted: s.accepted, Ended: s.ended}
 	in, err := s.inherit()
 	if err != nil {
 		return err
@@ -223,6 +227,8 @@ func (s *supervisor) handle(e event) {
 		e.msg.Close()
 	case flipped:
 		s.successorEnded(e.err)
+	case tidied:
+		s.tidyEnded(e)
 	case ownLog:
 		s.logsTaken(nil, e.txn)
 	case due:

@@ -10,29 +10,76 @@ import (
 // levelOff is above every level that is logged.
 const levelOff = zapcore.FatalLevel + 1
 
-// ParseLevel reads a level, or a comma list of directives such as "info,module=debug", of which the
-// first plain level counts: there are no levels per module. A list without one means info.
-func ParseLevel(text string) (zapcore.Level, error) {
-	for _, directive := range strings.Split(text, ",") {
-		directive = strings.TrimSpace(directive)
-		if directive == "" || strings.Contains(directive, "=") {
+// Levels are the least levels that are logged, of everything and of single components.
+type Levels struct {
+	plain zapcore.Level
+	of    []componentLevel
+	least zapcore.Level // of all of these
+}
+
+type componentLevel struct {
+	name  string
+	level zapcore.Level
+}
+
+// maxDirectives bounds a list of levels.
+const maxDirectives = 64
+
+// ParseLevels reads a level, or a comma list of directives such as "info,control=debug", of which the first plain level counts, and
+// for a component the first that names it. Components are named as lines show them; those that do not exist do nothing. A list without a
+// plain level means info.
+func ParseLevels(text string) (Levels, error) {
+	l, found := Levels{plain: zapcore.InfoLevel}, false
+	directives := strings.Split(text, ",")
+	for _, directive := range directives[:min(len(directives), maxDirectives)] {
+		name, word, named := strings.Cut(strings.TrimSpace(directive), "=")
+		if !named {
+			word = name
+		}
+		if word = strings.TrimSpace(word); word == "" || !named && found {
 			continue
 		}
-		switch strings.ToLower(directive) {
-		case "trace", "debug":
-			return zapcore.DebugLevel, nil
-		case "info":
-			return zapcore.InfoLevel, nil
-		case "warn", "warning":
-			return zapcore.WarnLevel, nil
-		case "error":
-			return zapcore.ErrorLevel, nil
-		case "off":
-			return levelOff, nil
+		level, ok := levelOf(word)
+		if !ok {
+			return Levels{plain: zapcore.InfoLevel, least: zapcore.InfoLevel}, fmt.Errorf("log level %q is not trace, debug, info, warn, error or off", clip(word))
 		}
-		return zapcore.InfoLevel, fmt.Errorf("log level %q is not trace, debug, info, warn, error or off", clip(directive))
+		if named {
+			l.of = append(l.of, componentLevel{strings.TrimSpace(name), level})
+			continue
+		}
+		l.plain, found = level, true
 	}
-	return zapcore.InfoLevel, nil
+	l.least = l.plain
+	for _, c := range l.of {
+		l.least = min(l.least, c.level)
+	}
+	return l, nil
+}
+
+// level returns what holds for a component: what is said of it, or of one that it is part of.
+func (l *Levels) level(component string) zapcore.Level {
+	for _, c := range l.of {
+		if rest, ok := strings.CutPrefix(component, c.name); ok && (rest == "" || rest[0] == '.') {
+			return c.level
+		}
+	}
+	return l.plain
+}
+
+func levelOf(word string) (zapcore.Level, bool) {
+	switch strings.ToLower(word) {
+	case "trace", "debug":
+		return zapcore.DebugLevel, true
+	case "info":
+		return zapcore.InfoLevel, true
+	case "warn", "warning":
+		return zapcore.WarnLevel, true
+	case "error":
+		return zapcore.ErrorLevel, true
+	case "off":
+		return levelOff, true
+	}
+	return zapcore.InfoLevel, false
 }
 
 // PickLevel returns the level text that holds: the configuration's, else the environment's RUST_LOG if
@@ -41,7 +88,7 @@ func PickLevel(configured, rustLog string) string {
 	if configured != "" {
 		return configured
 	}
-	if _, err := ParseLevel(rustLog); err == nil && rustLog != "" {
+	if _, err := ParseLevels(rustLog); err == nil && rustLog != "" {
 		return rustLog
 	}
 	return "info"

@@ -7,6 +7,8 @@ import (
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+
+	"pingap/config"
 )
 
 // minBuffered is the smallest log_buffered_size in bytes that buffers.
@@ -22,11 +24,13 @@ type Options struct {
 	// Journal, if set, is the path of the journal's socket, and File a datagram socket connected to it.
 	// Entries are sent as fields, whatever JSON says.
 	Journal string
+	// Collector, if set, is used instead of File. Its lines have no time and level of their own.
+	Collector *config.LogCollector
 	// Process and Version say in the journal who logs.
 	Process, Version string
 	// JSON writes JSON instead of text.
 	JSON bool
-	// Level as ParseLevel reads it; empty is info.
+	// Level as ParseLevels reads it; empty is info.
 	Level string
 	// BufferedSize is log_buffered_size in bytes: lines are written when so much is there, on Flush,
 	// and from ERROR up at once. Below 4096 each line is written at once.
@@ -37,7 +41,7 @@ type Options struct {
 type Log struct {
 	// Logger writes to it. Components use Logger.Named.
 	Logger *zap.Logger
-	level  zap.AtomicLevel
+	levels *atomic.Pointer[Levels]
 	json   *atomic.Bool
 	out    *Writer
 }
@@ -47,16 +51,17 @@ type origin struct{ process, version string }
 
 // New opens the application log. An unknown level is an error.
 func New(o Options) (*Log, error) {
-	level, err := ParseLevel(o.Level)
+	levels, err := ParseLevels(o.Level)
 	if err != nil {
 		return nil, err
 	}
-	l := &Log{level: zap.NewAtomicLevelAt(level), json: new(atomic.Bool)}
+	l := &Log{levels: new(atomic.Pointer[Levels]), json: new(atomic.Bool)}
+	l.levels.Store(&levels)
 	l.json.Store(o.JSON)
 	if l.out, err = openWriter(o, l.lost); err != nil {
 		return nil, err
 	}
-	l.Logger = zap.New(&logCore{LevelEnabler: l.level, out: l.out, json: l.json, bare: o.Syslog != nil,
+	l.Logger = zap.New(&logCore{levels: l.levels, out: l.out, json: l.json, bare: o.Syslog != nil || o.Collector != nil,
 		from: origin{o.Process, o.Version}})
 	return l, nil
 }
@@ -69,6 +74,9 @@ func openWriter(o Options, report func(Loss)) (*Writer, error) {
 	}
 	if o.Syslog != nil {
 		return NewSyslogWriter(o.Syslog, w), nil
+	}
+	if o.Collector != nil {
+		return NewCollectorWriter(*o.Collector, ApplicationScope, o.Version, w)
 	}
 	if o.Journal != "" {
 		s, err := newJournalSink(o.File, o.Journal)
@@ -93,11 +101,11 @@ func (l *Log) lost(loss Loss) {
 
 // SetLevel changes the level of all loggers at once; after an error it is what it was.
 func (l *Log) SetLevel(text string) error {
-	level, err := ParseLevel(text)
+	levels, err := ParseLevels(text)
 	if err != nil {
 		return err
 	}
-	l.level.SetLevel(level)
+	l.levels.Store(&levels)
 	return nil
 }
 
@@ -130,13 +138,16 @@ func (l *Log) Line(at time.Time, _ Severity, line []byte) {
 
 // logCore encodes entries into lines for a Writer.
 type logCore struct {
-	zapcore.LevelEnabler
-	out  *Writer
-	json *atomic.Bool
-	bare bool // without time and level
-	from origin
-	with []zapcore.Field
+	levels *atomic.Pointer[Levels]
+	out    *Writer
+	json   *atomic.Bool
+	bare   bool // without time and level
+	from   origin
+	with   []zapcore.Field
 }
+
+// Enabled reports whether some component logs at this level.
+func (c *logCore) Enabled(level zapcore.Level) bool { return level >= c.levels.Load().least }
 
 // With returns a core that adds fields to every entry.
 func (c *logCore) With(fields []zapcore.Field) zapcore.Core {
@@ -147,7 +158,7 @@ func (c *logCore) With(fields []zapcore.Field) zapcore.Core {
 
 // Check adds the core to the entry if its level is logged.
 func (c *logCore) Check(e zapcore.Entry, checked *zapcore.CheckedEntry) *zapcore.CheckedEntry {
-	if c.Enabled(e.Level) {
+	if e.Level >= c.levels.Load().level(e.LoggerName) {
 		return checked.AddCore(e, c)
 	}
 	return checked

@@ -111,19 +111,56 @@ func TestLevelChangesAtOnceAndBack(t *testing.T) {
 	}
 }
 
-func TestParseLevel(t *testing.T) {
+func TestParseLevels(t *testing.T) {
 	cases := map[string]zapcore.Level{"": zapcore.InfoLevel, "INFO": zapcore.InfoLevel, "trace": zapcore.DebugLevel,
 		"Warn": zapcore.WarnLevel, "warning": zapcore.WarnLevel, "error": zapcore.ErrorLevel, "off": levelOff,
 		"info,module=debug": zapcore.InfoLevel, "module=debug, warn ,error": zapcore.WarnLevel,
 		"module=debug": zapcore.InfoLevel}
 	for text, want := range cases {
-		if got, err := ParseLevel(text); err != nil || got != want {
-			t.Errorf("%q = %v, %v", text, got, err)
+		if got, err := ParseLevels(text); err != nil || got.level("") != want {
+			t.Errorf("%q = %+v, %v", text, got, err)
 		}
 	}
-	if _, err := ParseLevel("loud"); err == nil {
-		t.Error("loud is a level")
+	for _, text := range []string{"loud", "info,worker=loud"} {
+		if _, err := ParseLevels(text); err == nil {
+			t.Errorf("%q is a level", text)
+		}
 	}
+}
+
+func TestComponentsHaveLevelsOfTheirOwn(t *testing.T) {
+	l, err := ParseLevels("control=debug, warn, control=error,worker=off")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]zapcore.Level{"": zapcore.WarnLevel, "control": zapcore.DebugLevel, "control.acme": zapcore.DebugLevel,
+		"controller": zapcore.WarnLevel, "worker": levelOff, "supervisor": zapcore.WarnLevel} {
+		if got := l.level(name); got != want {
+			t.Errorf("%s: %v, want %v", name, got, want)
+		}
+	}
+	if l.least != zapcore.DebugLevel {
+		t.Errorf("the least is %v", l.least)
+	}
+}
+
+func FuzzParseTarget(f *testing.F) {
+	for _, text := range []string{"/a?max_size=1mb&max_age=7d&max_files=3&compression=zstd&level=3 combined", "otlp+grpc://h?service=a&timeout=1s json",
+		"otlp+http://[::1]:1/a/b tiny", "syslog+udp://h:514?format=5424 {a}", "syslog:// tiny", "?rolling=x {", "stdout?level=3 json"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		target, format, warnings := SplitDirective(text)
+		a, err := config.ParseAccessLog(text)
+		if err != nil || a == nil {
+			return
+		}
+		// What the configuration takes without an error a worker reads in the same way.
+		if a.Format != format || a.Rotation != target.Rotation || (a.Target == config.LogToCollector) != (target.Kind == Collector) {
+			t.Errorf("%q is %+v and %+v, %q", text, a, target, warnings)
+		}
+		_, _ = ParseLevels(text)
+	})
 }
 
 func TestPickLevel(t *testing.T) {
@@ -198,7 +235,7 @@ func TestReopenMovesTheLog(t *testing.T) {
 func TestSyslogLinesHaveNoTimeOfTheirOwn(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "log")
 	daemon := listenSyslog(t, socket)
-	l, err := New(Options{Syslog: NewSyslog(SyslogOptions{Facility: 1, Process: "pingap", Dial: DialSyslog(socket)})})
+	l, err := New(Options{Syslog: NewSyslog(SyslogOptions{Facility: 1, Process: "pingap", Dial: DialSyslog(Target{Path: socket})})})
 	if err != nil {
 		t.Fatal(err)
 	}

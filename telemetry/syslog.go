@@ -13,7 +13,7 @@ import (
 // SyslogFormat is the form of syslog messages.
 type SyslogFormat uint8
 
-// The forms: the traditional one as local daemons take it (without a host name), and RFC 5424.
+// The forms: the traditional one as local daemons take it (without a host name; over UDP with one), and RFC 5424.
 const (
 	RFC3164 SyslogFormat = iota
 	RFC5424
@@ -51,6 +51,8 @@ type SyslogOptions struct {
 	Format SyslogFormat
 	// Facility is 0 to 23, usually Target.Facility.
 	Facility int
+	// Remote says that another machine gets the messages, which needs the name of this one in either format.
+	Remote bool
 	// Process is the tag of each message.
 	Process string
 	// Conn is a connected datagram socket, as the supervisor hands it out; nil dials at first use.
@@ -79,9 +81,13 @@ func NewSyslog(o SyslogOptions) *Syslog {
 	return &Syslog{options: o, hostname: hostname, pid: os.Getpid()}
 }
 
-// DialSyslog returns a Dial for the datagram socket at path.
-func DialSyslog(path string) func() (net.Conn, error) {
-	return func() (net.Conn, error) { return net.DialTimeout("unixgram", path, syslogWait) }
+// DialSyslog returns a Dial for the datagram socket of a target: that at a path, or over UDP.
+func DialSyslog(t Target) func() (net.Conn, error) {
+	network := "unixgram"
+	if t.UDP {
+		network = "udp"
+	}
+	return func() (net.Conn, error) { return net.DialTimeout(network, t.Path, syslogWait) }
 }
 
 // FileConn returns the socket that file is, and takes file over.
@@ -139,6 +145,9 @@ func (s *Syslog) appendMessage(dst []byte, at time.Time, severity Severity, line
 	dst = strconv.AppendInt(dst, int64(o.Facility*8+int(severity)), 10)
 	if o.Format == RFC3164 {
 		dst = at.Local().AppendFormat(append(dst, '>'), time.Stamp)
+		if o.Remote {
+			dst = append(append(dst, ' '), s.hostname...)
+		}
 		dst = append(append(dst, ' '), o.Process...)
 		dst = strconv.AppendInt(append(dst, '['), int64(s.pid), 10)
 		return append(append(dst, "]: "...), line...)

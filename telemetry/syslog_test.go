@@ -50,7 +50,7 @@ func TestSyslogMessages(t *testing.T) {
 	for _, c := range cases {
 		path := filepath.Join(t.TempDir(), "log")
 		daemon := listenSyslog(t, path)
-		w := NewSyslogWriter(NewSyslog(SyslogOptions{Format: c.format, Facility: 19, Process: "edge", Dial: DialSyslog(path)}), WriterOptions{})
+		w := NewSyslogWriter(NewSyslog(SyslogOptions{Format: c.format, Facility: 19, Process: "edge", Dial: DialSyslog(Target{Path: path})}), WriterOptions{})
 		w.Line(at, SeverityInfo, []byte("hello world"))
 		if err := w.Close(); err != nil {
 			t.Fatal(err)
@@ -64,11 +64,11 @@ func TestSyslogMessages(t *testing.T) {
 func TestSyslogConnectsAgainWhenTheDaemonRestarted(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	first := listenSyslog(t, path)
-	conn, err := DialSyslog(path)()
+	conn, err := DialSyslog(Target{Path: path})()
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := NewSyslogWriter(NewSyslog(SyslogOptions{Conn: conn, Dial: DialSyslog(path)}), WriterOptions{})
+	w := NewSyslogWriter(NewSyslog(SyslogOptions{Conn: conn, Dial: DialSyslog(Target{Path: path})}), WriterOptions{})
 	defer w.Close()
 	w.Line(time.Now(), SeverityInfo, []byte("one"))
 	if err := w.Sync(); err != nil {
@@ -138,7 +138,7 @@ func TestSyslogRefusesAFile(t *testing.T) {
 
 func TestSyslogWithoutDaemonLosesLinesAndSaysSo(t *testing.T) {
 	reports := make(chan Loss, 10)
-	w := NewSyslogWriter(NewSyslog(SyslogOptions{Dial: DialSyslog(filepath.Join(t.TempDir(), "none"))}),
+	w := NewSyslogWriter(NewSyslog(SyslogOptions{Dial: DialSyslog(Target{Path: filepath.Join(t.TempDir(), "none")})}),
 		WriterOptions{Report: func(l Loss) { reports <- l }})
 	w.Line(time.Now(), SeverityInfo, []byte("lost"))
 	if err := w.Close(); err != nil {
@@ -152,7 +152,7 @@ func TestSyslogWithoutDaemonLosesLinesAndSaysSo(t *testing.T) {
 func TestSyslogCutsLongMessages(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	daemon := listenSyslog(t, path)
-	w := NewSyslogWriter(NewSyslog(SyslogOptions{Dial: DialSyslog(path)}), WriterOptions{})
+	w := NewSyslogWriter(NewSyslog(SyslogOptions{Dial: DialSyslog(Target{Path: path})}), WriterOptions{})
 	w.Line(time.Now(), SeverityInfo, []byte(strings.Repeat("x", 100_000)))
 	if err := w.Close(); err != nil {
 		t.Fatal(err)

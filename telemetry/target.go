@@ -20,6 +20,7 @@ const (
 	Stdout
 	Stderr
 	Socket
+	Collector
 )
 
 // Target is where log lines go, as a configuration or --log names it.
@@ -29,6 +30,8 @@ type Target struct {
 	Path string
 	// Rolling is RollDaily, RollHourly, RollMinutely or RollNever; files only.
 	Rolling string
+	// Rotation is what becomes of a file that has grown and of those before it; files only.
+	Rotation config.LogRotation
 	// ChannelBuffer bounds the lines waiting to be written; 0 bounds their bytes only.
 	ChannelBuffer int
 	// FlushTimeout is how long a line may wait, 0 for the default. Writers flush every second, so
@@ -38,17 +41,22 @@ type Target struct {
 	Format   SyslogFormat
 	Facility int
 	Process  string
+	// UDP says that Path is host:port; Socket only.
+	UDP bool
+	// Collector takes lines by OTLP; Collector only.
+	Collector config.LogCollector
 }
 
 const (
 	syslogScheme = "syslog://"
+	udpScheme    = "syslog+udp://"
 	syslogSocket = "/dev/log"
 	// maxChannelBuffer bounds channel_buffer, in lines.
 	maxChannelBuffer = 10_000_000
 )
 
 // ParseTarget reads a target: a path with options ("/var/log/a.log?rolling=hourly"), "stdout",
-// "stderr", "syslog://", or nothing. What it cannot make sense of it says in warnings, and
+// "stderr", "syslog://", the URL of a collector, or nothing. What it cannot make sense of it says in warnings, and
 // uses the default.
 func ParseTarget(text string) (Target, []string) {
 	name, query, _ := strings.Cut(text, "?")
@@ -56,6 +64,10 @@ func ParseTarget(text string) (Target, []string) {
 	switch {
 	case text == "":
 		return Target{}, nil
+	case config.IsLogCollector(text):
+		return parseCollector(text, query)
+	case strings.HasPrefix(text, udpScheme):
+		return parseSyslogUDP(strings.TrimPrefix(name, udpScheme), query)
 	case strings.HasPrefix(text, syslogScheme):
 		return parseSyslog(strings.TrimPrefix(name, syslogScheme), query)
 	case name == "stdout" || name == "/dev/stdout":
@@ -102,10 +114,39 @@ func (t *Target) option(key, value string) string {
 		}
 		t.FlushTimeout = d.Std()
 		return ""
-	case "compression", "level", "days_ago", "time_point_hour":
+	case "days_ago", "time_point_hour":
 		return fmt.Sprintf("option %s has no effect: use log_compress_* of [basic]", key)
 	}
+	known, err := false, error(nil)
+	if t.Kind == File {
+		known, err = t.Rotation.Set(key, value)
+	}
+	switch {
+	case err != nil:
+		return err.Error()
+	case known:
+		return ""
+	}
 	return fmt.Sprintf("unknown option %q of a log target", clip(key))
+}
+
+// parseCollector reads the URL of a collector. With a wrong one there is no target.
+func parseCollector(text, query string) (Target, []string) {
+	to, err := config.ParseLogCollector(text)
+	if err != nil {
+		return Target{}, []string{err.Error()}
+	}
+	t := Target{Kind: Collector, Path: text[:strings.Index(text, "://")] + "://" + to.Host, Collector: to}
+	var warnings []string
+	eachOption(query, func(key, value string) {
+		if key != "channel_buffer" && key != "flush_timeout" {
+			return
+		}
+		if w := t.option(key, value); w != "" {
+			warnings = append(warnings, w)
+		}
+	})
+	return t, warnings
 }
 
 // parseSyslog reads what follows syslog://; place is empty or the path of a socket.
@@ -116,13 +157,24 @@ func parseSyslog(place, query string) (Target, []string) {
 	case strings.HasPrefix(place, "/") && len(place) > 1:
 		t.Path = place
 	case place != "" && place != "/":
-		warnings = append(warnings, fmt.Sprintf("syslog goes over the local socket only: using %s instead of %q", syslogSocket, clip(place)))
+		warnings = append(warnings, fmt.Sprintf("using %s instead of %q: another machine is named by syslog+udp://host:port", syslogSocket, clip(place)))
 	}
 	eachOption(query, func(key, value string) {
 		if w := t.syslogOption(key, value); w != "" {
 			warnings = append(warnings, w)
 		}
 	})
+	return t, warnings
+}
+
+// parseSyslogUDP reads what follows syslog+udp://, host[:port].
+func parseSyslogUDP(place, query string) (Target, []string) {
+	host, err := config.SyslogHost(place)
+	if err != nil {
+		return Target{}, []string{err.Error()}
+	}
+	t, warnings := parseSyslog("", query)
+	t.Path, t.UDP = host, true
 	return t, warnings
 }
 

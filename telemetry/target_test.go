@@ -20,7 +20,7 @@ func TestParseTarget(t *testing.T) {
 		{"a.log?rolling=never&channel_buffer=1000&flush_timeout=10s",
 			Target{Kind: File, Path: "a.log", Rolling: RollNever, ChannelBuffer: 1000, FlushTimeout: 10 * time.Second}, 0},
 		{"a.log?rolling=weekly", Target{Kind: File, Path: "a.log", Rolling: RollDaily}, 1},
-		{"a.log?channel_buffer=0&flush_timeout=10&x=y&compression=gzip", Target{Kind: File, Path: "a.log", Rolling: RollDaily}, 4},
+		{"a.log?channel_buffer=0&flush_timeout=10&x=y&compression=lz4", Target{Kind: File, Path: "a.log", Rolling: RollDaily}, 4},
 		{"a.log?channel_buffer=99999999999", Target{Kind: File, Path: "a.log", Rolling: RollDaily}, 1},
 		{"stdout", Target{Kind: Stdout}, 0},
 		{"/dev/stdout?channel_buffer=5", Target{Kind: Stdout, ChannelBuffer: 5}, 0},

@@ -215,9 +215,13 @@ func (w *Writer) Close() error {
 	w.mu.Lock()
 	closed := w.closed
 	w.closed = true
+	present := w.present
 	w.mu.Unlock()
 	if closed {
 		return ErrClosed
+	}
+	if s, ok := present.(interface{ hurry() }); ok {
+		s.hurry()
 	}
 	close(w.quit)
 	return w.await(w.done)

@@ -16,7 +16,7 @@ import (
 // grow adds a part to the boss's arena and tells the worker.
 func (b *boss) grow() {
 	b.t.Helper()
-	if err := b.arena.Grow(0, 0); err != nil {
+	if err := b.arena.Grow(0, 0, 0); err != nil {
 		b.t.Fatal(err)
 	}
 	b.sendPart(len(b.arena.Parts()))
@@ -82,7 +82,7 @@ func TestALocationThatFindsNoRoomDoesOnceTheArenaHasGrown(t *testing.T) {
 func TestAWorkerTakesPartsInEveryState(t *testing.T) {
 	up := newBackend(t)
 	b, path := rescuable(t, nil)
-	if err := b.arena.Grow(0, 0); err != nil {
+	if err := b.arena.Grow(0, 0, 0); err != nil {
 		t.Fatal(err)
 	}
 	b.sendStart(b.load(config1(up.addr)), nil)
@@ -152,7 +152,7 @@ func TestAPartThatMakesNoSenseDisturbsNobody(t *testing.T) {
 	b := hire(t, config1(up.addr), nil)
 	other, err := arena.Create(arena.Options{Columns: 2})
 	if err == nil {
-		err = other.Grow(0, 0)
+		err = other.Grow(0, 0, 0)
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -20,6 +20,7 @@ type beside struct {
 	book    challenge.Book // read by any goroutine
 	// pictures knows where pictures are made anew; any goroutine.
 	pictures pictures.Client
+	web      web
 
 	// onTickets and onIssued hear of keys for session tickets, the first encrypts, and of issued certificates; nil for nobody.
 	onTickets func(keys [][]byte)
@@ -56,6 +57,10 @@ func (w *worker) takeState(b *ipc.State) ipc.Body {
 		}
 		if i.Kind == ipc.StatePictures {
 			failed = append(failed, w.beside.pictures.Take(&i))
+			continue
+		}
+		if i.Kind == ipc.StateWeb {
+			failed = append(failed, w.beside.web.take(w.proxy, &i))
 			continue
 		}
 		item, err := itemOf(&i)

@@ -52,6 +52,7 @@ func (w *work) newLocation(name string) (*location, error) {
 		Route: compiled, MaxBody: int64(cfg.ClientMaxBodySize), MaxProcessing: int64(cfg.MaxProcessing),
 		MaxRetries: cfg.MaxRetries, RetryWindow: cfg.MaxRetryWindow.Std(), GRPCWeb: cfg.GRPCWeb, TunnelIdle: orNever(cfg.TunnelIdleTimeout),
 		DrainTimeout:   cfg.DrainTimeout.Std(),
+		Untraced:       !cfg.Tracing,
 		ChangesHeaders: cfg.EnableReverseProxyHeaders || len(cfg.ProxySetHeaders)+len(cfg.ProxyAddHeaders) > 0,
 	}
 	if cfg.Upstream != "" && compiled.UpstreamVar == "" {

@@ -53,9 +53,10 @@ func (w *worker) openLog(m *ipc.Message, logs []ipc.LogTarget, basic *config.Bas
 // outlets are the access log files that were handed over, and the writers to them and to other targets. A writer has a
 // duplicate of its file: a file stays while the live site wants it, its writers as long as requests may log to them.
 type outlets struct {
-	app    *telemetry.Log
-	log    *zap.Logger
-	buffer sync.Pool // *[]byte, of loggers
+	app     *telemetry.Log
+	log     *zap.Logger
+	version string    // told to collectors
+	buffer  sync.Pool // *[]byte, of loggers
 
 	mu     sync.Mutex // guards all below
 	files  map[string]*os.File
@@ -70,8 +71,8 @@ type outlet struct {
 	out  *telemetry.Writer
 }
 
-func newOutlets(app *telemetry.Log, log *zap.Logger) *outlets {
-	return &outlets{app: app, log: log, files: map[string]*os.File{}, open: map[*outlet]struct{}{},
+func newOutlets(app *telemetry.Log, log *zap.Logger, version string) *outlets {
+	return &outlets{app: app, log: log, version: version, files: map[string]*os.File{}, open: map[*outlet]struct{}{},
 		buffer: sync.Pool{New: func() any { return new([]byte) }}}
 }
 
@@ -102,7 +103,7 @@ func (o *outlets) put(id string, file *os.File) {
 
 // writer opens a writer to a target.
 func (o *outlets) writer(target telemetry.Target) (*outlet, error) {
-	to := accesslog.Outputs{App: o.app.Line, Log: o.log}
+	to := accesslog.Outputs{App: o.app.Line, Log: o.log, Version: o.version}
 	id := fileID(target)
 	if id != "" {
 		o.mu.Lock()
@@ -132,6 +133,9 @@ func fileID(t telemetry.Target) string {
 	case telemetry.File:
 		return ipc.LogTargetID(ipc.LogTarget{Path: t.Path, Rolling: t.Rolling})
 	case telemetry.Socket:
+		if t.UDP {
+			return ""
+		}
 		return ipc.LogTargetID(ipc.LogTarget{Network: "unixgram", Path: t.Path})
 	}
 	return ""
@@ -139,7 +143,7 @@ func fileID(t telemetry.Target) string {
 
 // targetKey tells targets apart, options of their writers included.
 func targetKey(t telemetry.Target) string {
-	return fmt.Sprintf("%d|%s|%s|%d|%d|%d|%s", t.Kind, t.Path, t.Rolling, t.ChannelBuffer, t.Format, t.Facility, t.Process)
+	return fmt.Sprintf("%d|%s|%s|%d|%d|%d|%s|%+v", t.Kind, t.Path, t.Rolling, t.ChannelBuffer, t.Format, t.Facility, t.Process, t.Collector) // Path tells UDP
 }
 
 // duplicate returns another descriptor of the same open file.
@@ -313,6 +317,7 @@ func (w *worker) runJobs() {
 // logger writes the access log of a server.
 type logger struct {
 	format *accesslog.Format
+	choice *accesslog.Choice // nil: all requests
 	out    *telemetry.Writer
 	buffer *sync.Pool
 }
@@ -320,6 +325,9 @@ type logger struct {
 // Log implements proxy.Logger.
 func (l *logger) Log(r *message.Record) {
 	now := time.Now()
+	if !l.choice.Takes(r, now) {
+		return
+	}
 	buf := l.buffer.Get().(*[]byte)
 	*buf = l.format.Append((*buf)[:0], r, now)
 	l.out.Line(now, telemetry.SeverityInfo, *buf)

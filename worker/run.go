@@ -19,6 +19,7 @@ import (
 	"pingap/worker/endpoints"
 	"pingap/worker/process"
 	"pingap/worker/proxy"
+	"pingap/worker/trace"
 )
 
 // worker is the state of Run. Fields belong to the loop unless their comment says otherwise.
@@ -156,7 +157,7 @@ func (w *worker) start(ctx context.Context, m *ipc.Message, s *ipc.Start) error 
 		return refuse(ipc.CodeResources, "", err)
 	}
 	w.openGate()
-	w.logs = newOutlets(w.appLog, w.log)
+	w.logs = newOutlets(w.appLog, w.log, w.o.Version)
 	if err := w.logs.take(m, s.Logs); err != nil {
 		return err
 	}
@@ -184,7 +185,7 @@ func (w *worker) start(ctx context.Context, m *ipc.Message, s *ipc.Start) error 
 func (w *worker) newBuilder() *builder {
 	return &builder{
 		registry: plugins.NewRegistry(w.o.Plugins, w.variables.lookup).WithServices(w.services), env: w.variables.lookup, version: w.o.Version, arena: w.arena, endpoints: endpoints.New(w.arena),
-		log: w.log, logs: w.logs, owners: &owners{uses: map[*shared]int{}},
+		log: w.log, logs: w.logs, traces: trace.NewExporters(w.log.Named("trace"), w.o.Version), owners: &owners{uses: map[*shared]int{}},
 		beat: w.heart.server, security: w.newSecurity(),
 	}
 }
@@ -280,6 +281,7 @@ func (w *worker) close() {
 	w.wg.Wait()
 	if w.build != nil {
 		w.build.close(w.live, w.change.prepared)
+		w.build.traces.Wait(w.flushTime())
 	}
 	if w.heart != nil {
 		w.heart.close()

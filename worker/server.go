@@ -26,8 +26,12 @@ type server struct {
 	cfg     *config.Server
 	bound   []*location       // in the order of the configuration
 	routes  []*route.Location // of these, each once
+	plain   locations         // what Locations has, or has with counts
 	sockets accept.Options
 }
+
+// locations are what a site binds to compiled locations.
+type locations = map[*route.Location]*proxy.Location
 
 func (w *work) newServer(name string) (*server, error) {
 	path := "servers." + name
@@ -58,8 +62,17 @@ func (w *work) newServer(name string) (*server, error) {
 	if log != nil {
 		s.Log = log
 	}
+	if s.Metrics, err = metricsOf(s.cfg); err != nil {
+		return nil, refuse(ipc.CodeInvalid, path+".prometheus_metrics_allow", err)
+	}
+	if s.Tracer, err = w.tracer(s.cfg); err != nil {
+		return nil, refuse(ipc.CodeInvalid, path+".otlp_exporter", err)
+	}
 	if err := w.bindAll(s); err != nil {
 		return nil, err
+	}
+	if err := w.count(s); err != nil {
+		return nil, refuse(ipc.CodeResources, path+".prometheus_metrics", err)
 	}
 	if last := w.live.servers[name]; last != nil && last.RawPath == s.RawPath && slices.Equal(last.routes, s.routes) {
 		s.Table = last.Table
@@ -81,15 +94,15 @@ func (w *work) bindAll(s *server) error {
 		s.bound = append(s.bound, l)
 	}
 	if last := w.live.servers[s.Name]; last != nil && slices.Equal(last.bound, s.bound) {
-		s.Locations, s.routes = last.Locations, last.routes
+		s.plain, s.routes = last.plain, last.routes
 		return nil
 	}
-	s.Locations = make(map[*route.Location]*proxy.Location, len(s.bound))
+	s.plain = make(locations, len(s.bound))
 	s.routes = make([]*route.Location, 0, len(s.bound))
 	for _, l := range s.bound {
 		w.pace.Step()
-		if s.Locations[l.Route] == nil {
-			s.Locations[l.Route] = l.Location
+		if s.plain[l.Route] == nil {
+			s.plain[l.Route] = l.Location
 			s.routes = append(s.routes, l.Route)
 		}
 	}
@@ -139,7 +152,11 @@ func (w *work) logger(cfg *config.Server, tell bool) (*logger, error) {
 			w.log.Warn("access log", zap.String("server", cfg.Name), zap.String("warning", text))
 		}
 	}
-	return &logger{format: format, out: out.out, buffer: &w.logs.buffer}, nil
+	choice, err := accesslog.NewChoice(cfg.AccessLogStatus, cfg.AccessLogMinTime.Std(), cfg.AccessLogSample)
+	if err != nil {
+		return nil, err
+	}
+	return &logger{format: format, choice: choice, out: out.out, buffer: &w.logs.buffer}, nil
 }
 
 // outlet returns the writer to a target.

@@ -19,6 +19,7 @@ import (
 	"pingap/worker/process"
 	"pingap/worker/proxy"
 	"pingap/worker/route"
+	"pingap/worker/trace"
 	"pingap/worker/upstream"
 )
 
@@ -35,6 +36,7 @@ type site struct {
 	upstreams    map[string]*backends
 	plugins      map[string]*plugin
 	outlets      map[string]*outlet
+	exporters    map[string]*exporter // of traces, by URL
 	formats      map[string]*accesslog.Format
 	certificates *certs.Set
 	sockets      accept.Sockets
@@ -78,6 +80,7 @@ type builder struct {
 	endpoints *endpoints.Book
 	log       *zap.Logger
 	logs      *outlets
+	traces    *trace.Exporters
 	owners    *owners
 	beat      *proxy.Server
 	security  security
@@ -133,7 +136,7 @@ func newSite(snapshot *config.Snapshot, version uint64, live *site) *site {
 		Site: &proxy.Site{Version: version, Sha: sha, Upstreams: make(map[string]*upstream.Upstream, len(live.upstreams))},
 		sha:  sha, objects: snapshot.Objects(), servers: map[string]*server{}, locations: make(map[string]*location, len(live.locations)),
 		upstreams: make(map[string]*backends, len(live.upstreams)), plugins: make(map[string]*plugin, len(live.plugins)),
-		outlets: map[string]*outlet{}, formats: map[string]*accesslog.Format{}, shared: make([]*shared, 0, len(live.shared)),
+		outlets: map[string]*outlet{}, exporters: map[string]*exporter{}, formats: map[string]*accesslog.Format{}, shared: make([]*shared, 0, len(live.shared)),
 	}
 }
 

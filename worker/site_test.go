@@ -32,7 +32,7 @@ func bareWorker(t testing.TB, text string, timings Timings) *worker {
 		t.Fatal(err)
 	}
 	w.openGate()
-	w.logs = newOutlets(w.appLog, w.log)
+	w.logs = newOutlets(w.appLog, w.log, "")
 	ours, theirs, err := ipc.Pair()
 	if err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"pingap/control"
 	"pingap/control/source"
 	"pingap/ipc"
 	"pingap/telemetry"
@@ -44,10 +45,14 @@ func logOptions(target telemetry.Target, role string) telemetry.Options {
 	opt := telemetry.Options{Process: role, Version: version}
 	switch target.Kind {
 	case telemetry.Socket:
-		opt.Syslog = telemetry.NewSyslog(telemetry.SyslogOptions{Dial: telemetry.DialSyslog(target.Path),
+		opt.Syslog = telemetry.NewSyslog(telemetry.SyslogOptions{Remote: target.UDP, Dial: telemetry.DialSyslog(target),
 			Format: target.Format, Facility: target.Facility, Process: target.Process})
 	case telemetry.Stdout:
 		opt.File = os.Stdout
+	case telemetry.Collector:
+		if role != ipc.RoleSupervisor { // it speaks to nobody but its children: its lines are at standard error
+			opt.Collector = &target.Collector
+		}
 	}
 	return opt
 }
@@ -119,7 +124,7 @@ func (s surroundings) logTarget(o *options, base source.Base) (*ipc.LogTarget, e
 	if err != nil {
 		return nil, fmt.Errorf("--log: %w", err)
 	}
-	return &ipc.LogTarget{ID: ipc.IDAppLog, Path: path, Rolling: target.Rolling}, nil
+	return &ipc.LogTarget{ID: ipc.IDAppLog, Path: path, Rolling: target.Rolling, Rotation: control.RotationOf(target)}, nil
 }
 
 // maxFollow bounds the files that wait for a log whose disk hangs.

@@ -269,6 +269,7 @@ func (m *Manager) try(ctx context.Context, j *job) {
 	j.bundle, j.unsaved, j.published = b, true, false
 	m.mu.Unlock()
 	m.save(j) // at once: this may be the end of the process. announce repeats it
+	m.opt.Issued(slices.Clone(w.Domains))
 	m.note(w, record{Settings: w.settings()})
 }
 
@@ -295,6 +296,7 @@ func (m *Manager) failed(w Wanted, old *bundle, err error) {
 	m.note(w, r)
 	m.opt.Log.Error("no certificate from the CA", zap.String("certificate", w.Name), zap.Strings("domains", w.Domains),
 		zap.String("error", r.Error), zap.Time("next", r.Next))
+	m.opt.Failed(slices.Clone(w.Domains), r.Error)
 }
 
 // note keeps a record. If it cannot be written it holds in memory, until the next restart.

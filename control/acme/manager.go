@@ -31,6 +31,9 @@ type Options struct {
 	Publisher Publisher
 	// Log is the component's logger; nil logs nothing.
 	Log *zap.Logger
+	// Issued is told of each new certificate, and Failed of each attempt that had none; they must not wait. nil tells nobody.
+	Issued func(domains []string)
+	Failed func(domains []string, why string)
 	// Now is the time; nil is the real one.
 	Now func() time.Time
 	// LookupTXT asks for TXT records; nil is the system's resolver.
@@ -96,6 +99,12 @@ func New(opt Options) (*Manager, error) {
 func (o *Options) fill() {
 	if o.Log == nil {
 		o.Log = zap.NewNop()
+	}
+	if o.Issued == nil {
+		o.Issued = func([]string) {}
+	}
+	if o.Failed == nil {
+		o.Failed = func([]string, string) {}
 	}
 	if o.Now == nil {
 		o.Now = time.Now

@@ -43,6 +43,10 @@ func (d *Directory) turnLocked(p *pool, b *backend, r health.Result) {
 		b.since = d.opt.Now() // it begins slowly, unless all begin together
 	}
 	d.spreadLocked(p, b) // the checker has logged it
+	if before != ipc.Unchecked || next == ipc.Unhealthy {
+		d.opt.Turned(p.name, b.text, next == ipc.Healthy)
+	}
+	d.upDownLocked(p)
 }
 
 // spreadLocked has all lists told that have a backend.

@@ -56,6 +56,11 @@ type Options struct {
 	Arena     *arena.Arena // records of backends are taken from it; nil for none
 	Log       *zap.Logger
 	Now       func() time.Time // nil is time.Now
+	// Turned is told when a check changes what is known of a backend, and UpDown when the last backend of an upstream has become unhealthy, or the
+	// first healthy again; Problem is told what discovery meets, once while it lasts. They are called under the lock and must not wait; nil for none.
+	Turned  func(upstream, address string, healthy bool)
+	UpDown  func(upstream string, up bool)
+	Problem func(upstream, text string)
 }
 
 // Directory knows the backends of all upstreams. Its methods may be called by any goroutine.
@@ -64,7 +69,7 @@ type Directory struct {
 	tend chan struct{} // pools want looking after
 	tell chan struct{} // something is dirty
 
-	mu    sync.Mutex // guards what follows, and everything that hangs on it; no callback of others runs under it
+	mu    sync.Mutex // guards what follows, and everything that hangs on it; no callback of others runs under it but those that tell people
 	pools map[string]*pool
 	live  map[string]config.Sha // upstreams of the live configuration
 	next  map[string]config.Sha // of the staged one; nil where none is
@@ -88,6 +93,7 @@ func New(opt Options) *Directory {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
+	opt.fillTelling()
 	return &Directory{opt: opt, tend: make(chan struct{}, 1), tell: make(chan struct{}, 1), pools: map[string]*pool{}, live: map[string]config.Sha{},
 		stale: map[string]struct{}{}, dirty: map[item]struct{}{}, rows: newRows(opt.Arena, opt.Now())}
 }

@@ -46,6 +46,7 @@ func (d *Directory) found(searching context.Context, f *form, u discovery.Update
 		}
 	}
 	f.judgeLocked()
+	d.upDownLocked(f.pool)
 }
 
 // listLocked makes entries of what was found. Until each entry of addrs has had an answer, what was known before stays beside it.
@@ -80,6 +81,7 @@ func (d *Directory) problemsLocked(f *form, problems []string) {
 	for _, text := range problems {
 		if !slices.Contains(f.problems, text) {
 			d.opt.Log.Warn("discovery", zap.String("upstream", f.pool.name), zap.String("problem", text))
+			d.opt.Problem(f.pool.name, text)
 		}
 	}
 	f.problems = slices.Clone(problems)

@@ -18,6 +18,7 @@ type pool struct {
 	record   ipc.RecordRef
 	// settled: its backends have been seen once, so who comes from now on is new beside others.
 	settled bool
+	down    bool // all that it has are unhealthy
 }
 
 // form is one way to say where the backends of a pool are.

@@ -21,6 +21,10 @@ type State struct {
 	EjectedTimes int           `json:"ejected_times"`
 	Requests     uint64        `json:"requests"` // that ended, with enable_backend_stats
 	Failures     uint64        `json:"failures"`
+
+	// Windowed tells that there are figures of the last window of backend_stats_interval that is over; they are for metrics.
+	Windowed                       bool   `json:"-"`
+	WindowRequests, WindowFailures uint64 `json:"-"`
 }
 
 // readLocked reads the record of a backend, as far as its configuration makes use of it.
@@ -33,11 +37,17 @@ func (d *Directory) readLocked(record ipc.RecordRef, u *config.Upstream) State {
 	if r == nil {
 		return none
 	}
-	s := words.Read(r, words.Now())
+	now := words.Now()
+	s := words.Read(r, now)
 	all := State{InFlight: max(0, s.InFlight), OpenFor: s.OpenFor, Probes: s.Probes, Successes: s.Successes, EjectedFor: s.EjectedFor, EjectedTimes: s.EjectTimes,
 		Requests: s.Requests, Failures: s.Failures}
 	if u.CircuitBreakMaxConsecutiveFailures > 0 || u.CircuitBreakMaxFailurePercent > 0 {
 		all.Breaker = s.Breaker.String()
+	}
+	if span := int64(u.BackendStatsInterval.Std()); u.EnableBackendStats && span > 0 {
+		last := now/span - 1
+		all.Windowed = true
+		all.WindowRequests, all.WindowFailures = words.Window(r.Word(words.WindowOf(last)).Load()).Counts(last)
 	}
 	return all
 }

@@ -1,8 +1,10 @@
 package inventory
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -26,15 +28,17 @@ type Record struct {
 
 // Certificate is one table of the configuration, and what is served for it.
 type Certificate struct {
-	Name     string    `json:"name"`
-	Domains  []string  `json:"domains"`
-	Source   string    `json:"source"`
-	Path     string    `json:"path,omitempty"` // of a file
-	CA       bool      `json:"ca,omitempty"`   // it signs others
-	Issuer   string    `json:"issuer,omitempty"`
-	KeyType  string    `json:"key_type,omitempty"`
-	NotAfter time.Time `json:"not_after,omitzero"` // zero: there is none yet
-	DaysLeft int       `json:"days_left"`          // whole ones, less than 0 after the end; 0 without one
+	Name      string    `json:"name"`
+	Domains   []string  `json:"domains"`
+	Source    string    `json:"source"`
+	Path      string    `json:"path,omitempty"` // of a file
+	CA        bool      `json:"ca,omitempty"`   // it signs others
+	Issuer    string    `json:"issuer,omitempty"`
+	KeyType   string    `json:"key_type,omitempty"`
+	NotAfter  time.Time `json:"not_after,omitzero"` // zero: there is none yet
+	notBefore time.Time
+	buffer    time.Duration // before the end, in which people are told
+	DaysLeft  int           `json:"days_left"` // whole ones, less than 0 after the end; 0 without one
 
 	LastError   string    `json:"last_error,omitempty"`
 	NextAttempt time.Time `json:"next_attempt,omitzero"` // zero: never, or under way
@@ -66,6 +70,7 @@ func Of(s *config.Snapshot) ([]Certificate, error) {
 
 func describe(c *config.Certificate) Certificate {
 	d := Certificate{Name: c.Name, Domains: c.DomainList(), Source: SourceNone, CA: c.IsCA}
+	d.buffer = time.Duration(cmp.Or(c.BufferDays, defaultBuffer)) * 24 * time.Hour
 	if file, ok := c.Files["tls_cert"]; ok {
 		d.Source, d.Path = SourceFile, file.Path
 	} else if c.TLSCert != "" {
@@ -75,7 +80,7 @@ func describe(c *config.Certificate) Certificate {
 		d.Source, d.Path = SourceACME, ""
 	}
 	if info, ok := c.Info(); ok {
-		d.NotAfter, d.KeyType, d.Issuer = info.NotAfter, info.KeyType, info.Issuer
+		d.NotAfter, d.KeyType, d.Issuer, d.notBefore = info.NotAfter, info.KeyType, info.Issuer, info.NotBefore
 		if len(d.Domains) == 0 {
 			d.Domains = info.Domains
 		}
@@ -90,6 +95,24 @@ func (l *List) Count(now time.Time) {
 			c.DaysLeft = days(c.NotAfter.Sub(now))
 		}
 	}
+}
+
+// defaultBuffer is how long before its end people are told of a certificate that sets no buffer_days.
+const defaultBuffer = 7
+
+// Ending lists the names that those are for whose end is near, and those that are not valid yet, each once and in order.
+func (l List) Ending(now time.Time) []string {
+	var names []string
+	for _, c := range l.Certificates {
+		if c.NotAfter.IsZero() || !now.After(c.NotAfter.Add(-c.buffer)) && !now.Before(c.notBefore) {
+			continue
+		}
+		if names = append(names, c.Domains...); len(c.Domains) == 0 {
+			names = append(names, c.Name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // days counts whole ones; what is over has at least one less than none.

@@ -62,7 +62,7 @@ func TestCaching(t *testing.T) {
 // refusedOnPurpose are cases that nginx passes by believing what we do not.
 func refusedOnPurpose() map[string]string {
 	return map[string]string{
-		"headers-store-Transfer-Encoding": "a response in a transfer coding that nobody knows is a 502 here, and in nginx since 1.23",
+		"headers-store-Transfer-Encoding": "a response in a transfer coding that nobody knows is a 502 here, as it is in nginx since 1.23: its code says \"upstream sent unknown Transfer-Encoding\"",
 	}
 }
 

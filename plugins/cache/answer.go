@@ -10,16 +10,16 @@ import (
 )
 
 // label is what the fields of an answer say of where it is from.
-type label uint8
+type label = message.CacheStatus
 
 const (
-	labelHit label = iota
-	labelMiss
-	labelStale
-	labelUpdating
-	labelExpired
-	labelRevalidated
-	labelBypass
+	labelHit         = message.CacheHit
+	labelMiss        = message.CacheMiss
+	labelStale       = message.CacheStale
+	labelUpdating    = message.CacheUpdating
+	labelExpired     = message.CacheExpired
+	labelRevalidated = message.CacheRevalidated
+	labelBypass      = message.CacheBypass
 )
 
 var (
@@ -59,14 +59,15 @@ const maxWire = 8 << 10
 
 // hit answers with a fresh response. One in memory has its answer made once a second.
 func (c *cached) hit(e *plugins.Exchange, o *cache.Object, asked *cache.Asked, took time.Duration, now int64) *plugins.Answer {
+	e.Cache = labelHit
 	if o.File != nil || asked.Conditional() || took >= time.Millisecond {
-		return c.respond(o, asked, labelHit, took, now)
+		return c.respond(e, o, asked, labelHit, took, now)
 	}
 	second := o.Second(now)
 	if answer, ok := o.Memo(second).(*plugins.Answer); ok {
 		return answer
 	}
-	answer := c.respond(o, asked, labelHit, took, now)
+	answer := c.respond(e, o, asked, labelHit, took, now)
 	if answer.Status == 200 && len(answer.Body) <= maxWire {
 		again := *answer // who asks again in this second is not the last
 		again.Wire = &message.Wire{}
@@ -77,11 +78,13 @@ func (c *cached) hit(e *plugins.Exchange, o *cache.Object, asked *cache.Asked, t
 	return answer
 }
 
-func (c *cached) respond(o *cache.Object, asked *cache.Asked, l label, took time.Duration, now int64) *plugins.Answer {
+func (c *cached) respond(e *plugins.Exchange, o *cache.Object, asked *cache.Asked, l label, took time.Duration, now int64) *plugins.Answer {
+	e.Cache = l
 	return c.answer(o, asked, c.extras(l, took, nil, 0), now)
 }
 
-func (c *cached) respondWaited(o *cache.Object, st *state, waited time.Duration, now int64) *plugins.Answer {
+func (c *cached) respondWaited(e *plugins.Exchange, o *cache.Object, st *state, waited time.Duration, now int64) *plugins.Answer {
+	e.Cache = labelHit
 	return c.answer(o, &st.asked, c.extras(labelHit, st.took, st, waited), now)
 }
 
@@ -97,6 +100,7 @@ func (c *cached) answer(o *cache.Object, asked *cache.Asked, extra []message.Fie
 
 // mark adds the fields to a response that goes to the client as it came.
 func (c *cached) mark(e *plugins.Exchange, l label, st *state) {
+	e.Cache = l
 	f := &e.Response.Fields
 	f.Append(message.Unknown, nameCache, labels[l][0])
 	if l == labelBypass {

@@ -61,7 +61,7 @@ func (c *cached) decideMiss(e *plugins.Exchange, m *miss) plugins.Decision {
 		case cache.Updating:
 			return c.updating(e, m, now)
 		case cache.Stale:
-			return plugins.Respond(c.respond(o, &m.asked, labelStale, m.took, now), "stale response, which the client accepts")
+			return plugins.Respond(c.respond(e, o, &m.asked, labelStale, m.took, now), "stale response, which the client accepts")
 		}
 	}
 	if m.directives.OnlyIfCached {
@@ -99,7 +99,7 @@ func (c *cached) updating(e *plugins.Exchange, m *miss, now int64) plugins.Decis
 			c.cache.Refreshed(m.key, 0)
 		}
 	}
-	answer := c.respond(o, &m.asked, labelUpdating, m.took, now)
+	answer := c.respond(e, o, &m.asked, labelUpdating, m.took, now)
 	if st == nil {
 		return plugins.Respond(answer, "stale response, which is being fetched anew")
 	}
@@ -172,7 +172,7 @@ func (c *cached) again(e *plugins.Exchange, st *state, begin time.Time) *plugins
 		o.Close()
 		return nil
 	}
-	return c.respondWaited(o, st, time.Since(begin), now)
+	return c.respondWaited(e, o, st, time.Since(begin), now)
 }
 
 // follow reads a response along that another request is fetching.
@@ -193,6 +193,7 @@ func (c *cached) follow(e *plugins.Exchange, st *state, f *cache.Flight, begin t
 	o := &cache.Object{Head: fill.Head()}
 	asked := st.asked
 	asked.Range = nil // it is not there yet
+	e.Cache = labelHit
 	answer := c.answer(o, &asked, c.extras(labelHit, st.took, st, time.Since(begin)), now)
 	if answer.Status == 304 {
 		_ = r.Close() // never fails

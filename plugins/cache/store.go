@@ -31,7 +31,7 @@ func (c *cached) Store(e *plugins.Exchange) (plugins.Filter, *plugins.Answer) {
 	if status == 304 && st.validating {
 		return nil, c.validated(e, st, a)
 	}
-	if answer := c.rescue(st, status); answer != nil {
+	if answer := c.rescue(e, st, status); answer != nil {
 		return nil, answer
 	}
 	f := c.keep(e, st, a)
@@ -49,16 +49,16 @@ func (c *cached) Rescue(e *plugins.Exchange, status int) *plugins.Answer {
 	if !ok || st.owner != c {
 		return nil
 	}
-	return c.rescue(st, status)
+	return c.rescue(e, st, status)
 }
 
-func (c *cached) rescue(st *state, status int) *plugins.Answer {
+func (c *cached) rescue(e *plugins.Exchange, st *state, status int) *plugins.Answer {
 	now := time.Now().UnixNano()
 	if status < 500 || st.object == nil || !st.object.OnError(&st.directives, now) {
 		return nil
 	}
 	st.over(cache.Refused)
-	return c.respond(st.object, &st.asked, labelStale, st.took, now)
+	return c.respond(e, st.object, &st.asked, labelStale, st.took, now)
 }
 
 // validated joins a 304 with what is stored, and answers with it.
@@ -72,7 +72,7 @@ func (c *cached) validated(e *plugins.Exchange, st *state, a *cache.Arrival) *pl
 		o = fresh
 		st.over(cache.Stored)
 	}
-	return c.respond(o, &st.asked, labelRevalidated, st.took, time.Now().UnixNano())
+	return c.respond(e, o, &st.asked, labelRevalidated, st.took, time.Now().UnixNano())
 }
 
 // keep has a response stored as its body passes, if it may be.

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"pingap/arena"
+	"pingap/message"
 	"pingap/plugins"
 )
 
@@ -47,6 +48,7 @@ func (i *inflight) Decide(e *plugins.Exchange) plugins.Decision {
 	}
 	hold, held, ok := i.arena.Acquire(i.client.keys.Of(value), i.most)
 	if !ok {
+		e.Limited = message.LimitedByPlugin
 		return plugins.Respond(i.refuse(held), "too many requests at a time")
 	}
 	t := i.tickets.get(i.common)

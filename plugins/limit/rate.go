@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"pingap/arena"
+	"pingap/message"
 	"pingap/plugins"
 )
 
@@ -79,6 +80,7 @@ func (r *rate) Decide(e *plugins.Exchange) plugins.Decision {
 	if !limited || v.ok {
 		return plugins.Continue
 	}
+	e.Limited = message.LimitedByPlugin
 	return plugins.Respond(r.refuse(v), "rate above the limit")
 }
 
@@ -131,6 +133,7 @@ func (r talkingRate) Decide(e *plugins.Exchange) plugins.Decision {
 	switch {
 	case !limited:
 	case !v.ok:
+		e.Limited = message.LimitedByPlugin
 		return plugins.Respond(r.refuse(v), "rate above the limit")
 	default:
 		t := r.tickets.get(r.common)

@@ -15,12 +15,6 @@ const Max = 100
 // maxReasons bounds what a worker can add to an entry.
 const maxReasons = 16
 
-// Results of an entry.
-const (
-	done    = "done"
-	refused = "refused"
-)
-
 // Book is the ledger. Its zero value with Log is empty.
 type Book struct {
 	Log   *zap.Logger
@@ -29,6 +23,8 @@ type Book struct {
 	Changed func()
 	// Accepted is how many connections the live workers have taken so far. May be nil.
 	Accepted func() uint64
+	// Ended is called when the operation of an entry has ended; its draining may go on. May be nil.
+	Ended func(ipc.Record)
 
 	id      uint64 // of the last entry
 	entries []*Entry
@@ -65,14 +61,22 @@ func (b *Book) Begin(kind, by string, live uint64) *Entry {
 
 // Done ends the operation of an entry. The entry ends when its workers have drained.
 func (b *Book) Done(e *Entry) {
-	e.Result = done
+	e.Result = ipc.RecordDone
 	b.close(e)
+	b.ended(e)
 }
 
 // Refuse ends the operation of an entry, which changed nothing.
 func (b *Book) Refuse(e *Entry, reason string) {
-	e.Result, e.Reason, e.Took = refused, reason, time.Since(e.At)
+	e.Result, e.Reason, e.Took = ipc.RecordRefused, reason, time.Since(e.At)
 	b.close(e)
+	b.ended(e)
+}
+
+func (b *Book) ended(e *Entry) {
+	if b.Ended != nil {
+		b.Ended(e.Record)
+	}
 }
 
 // Drains notes that a worker drains because of this operation. nil is no entry.

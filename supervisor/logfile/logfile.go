@@ -50,8 +50,14 @@ func Path(t ipc.LogTarget, now time.Time) string {
 // MaxWait bounds how late a new period is noticed after the clock was set.
 const MaxWait = time.Minute
 
-// Wait returns how long after now to look whether Path has changed.
+// sizeWait is how often the size of a file is looked at: it may grow beyond its bound for so long.
+const sizeWait = time.Second
+
+// Wait returns how long after now to look whether Path has changed, or the file has Grown.
 func Wait(t ipc.LogTarget, now time.Time) time.Duration {
+	if t.Rotation.MaxSize > 0 {
+		return sizeWait // a period's end is not missed by more
+	}
 	next, rolls := telemetry.NextRoll(t.Rolling, now)
 	if !rolls {
 		return MaxWait

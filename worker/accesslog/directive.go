@@ -28,6 +28,8 @@ type Outputs struct {
 	// File is the open log file or, for syslog, a connected datagram socket; taken over. Without a
 	// socket that of the target is dialled.
 	File *os.File
+	// Version is told to collectors.
+	Version string
 	// App takes lines for the application log: telemetry.Log.Line.
 	App func(at time.Time, severity telemetry.Severity, line []byte)
 	// Log is told of lines that were lost; nil tells nobody.
@@ -50,6 +52,8 @@ func Open(target telemetry.Target, to Outputs) (*telemetry.Writer, error) {
 		return telemetry.NewFileWriter(os.Stderr, options)
 	case telemetry.Socket:
 		return openSyslog(target, to.File, options)
+	case telemetry.Collector:
+		return telemetry.NewCollectorWriter(target.Collector, telemetry.AccessScope, to.Version, options)
 	}
 	if to.App == nil {
 		return nil, fmt.Errorf("access log: no application log was handed over")
@@ -59,7 +63,7 @@ func Open(target telemetry.Target, to Outputs) (*telemetry.Writer, error) {
 
 func openSyslog(target telemetry.Target, file *os.File, options telemetry.WriterOptions) (*telemetry.Writer, error) {
 	o := telemetry.SyslogOptions{Format: target.Format, Facility: target.Facility, Process: target.Process,
-		Dial: telemetry.DialSyslog(target.Path)}
+		Remote: target.UDP, Dial: telemetry.DialSyslog(target)}
 	if file != nil {
 		conn, err := telemetry.FileConn(file)
 		if err != nil {

@@ -27,6 +27,9 @@ func (c *conn) decide(list []*plugins.Instance) bool {
 // upstreamResponders run on the head that came from the upstream.
 func (c *conn) upstreamResponders() {
 	s := c.s
+	if s.ex.Trace.On() {
+		s.server.Tracer.Respond(&s.ex.Record)
+	}
 	chain := s.location.Plugins
 	if chain == nil {
 		return

@@ -45,8 +45,10 @@ func (c *conn) standInLine(u *upstream.Upstream) *upstream.Backend {
 		return b
 	case s.clientGone:
 	case errors.Is(err, queue.ErrFull):
+		s.ex.Limited = message.LimitedByQueue
 		c.answerFailure(503, "HTTPStatus", "The queue for upstream "+u.Name+" is full")
 	case errors.Is(err, queue.ErrLate):
+		s.ex.Limited = message.LimitedByQueue
 		c.answerFailure(503, "HTTPStatus", "No backend of upstream "+u.Name+" became available within queue_timeout")
 	case c.cutting():
 		c.answerError(503, "Stopping", "")

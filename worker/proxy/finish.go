@@ -29,6 +29,11 @@ func (c *conn) finish() next {
 	if s.held {
 		s.location.Slots.Release()
 	}
+	now := s.over()
+	s.count(now)
+	if s.ex.Trace.On() {
+		s.server.Tracer.End(&s.ex.Record, now)
+	}
 	if s.server.Log != nil {
 		s.server.Log.Log(&s.ex.Record)
 	}
@@ -39,10 +44,6 @@ func (c *conn) finish() next {
 	keep := s.keepClient && !c.worn()
 	c.p.requests.Add(1)
 	c.p.inFlight.Add(-1)
-	now := s.ended
-	if now == 0 {
-		now = message.Now()
-	}
 	if c.long.Load() != nil {
 		c.long.Store(nil)
 	}
@@ -59,6 +60,22 @@ func (c *conn) finish() next {
 	}
 	c.idle(now)
 	return nextRequest
+}
+
+// count counts a request that is over for the metrics.
+func (s *session) count(now int64) {
+	s.server.Counts.Request(&s.ex.Record)
+	if s.location != nil {
+		s.location.Counts.End(&s.ex.Record, now)
+	}
+}
+
+// over is when the exchange was over: what is known of it, or now.
+func (s *session) over() int64 {
+	if s.ended == 0 {
+		return message.Now()
+	}
+	return s.ended
 }
 
 // worn reports whether the connection has served as many requests as it may.

@@ -70,6 +70,7 @@ func (c *conn) attempt(u *upstream.Upstream, b *upstream.Backend) (how served, f
 	s := c.s
 	s.beginAttempt(b)
 	begin := message.Now()
+	s.ex.Trace.Began, s.ex.Trace.Secure = begin, u.Config.SNI != ""
 	if u.Multiplexed() && !(s.reqFrame.Upgrade && u.SpeaksHTTP1()) {
 		how, fail = c.attemptShared(u, b, begin)
 	} else {
@@ -209,13 +210,22 @@ func (c *conn) buildRequest() {
 	s.out = http1.AppendRequest(s.out[:0], &s.ex.Request, fields, out)
 }
 
-// requestFields are the fields to send: a changed copy of the request's, if the location changes any.
+// requestFields are the fields to send: a changed copy of the request's, if the location changes any or the request is traced.
 func (s *session) requestFields() *message.Fields {
-	if !s.location.ChangesHeaders {
+	if s.inside != nil {
+		return s.insideFields()
+	}
+	traced := s.ex.Trace.Upstream != 0
+	if !s.location.ChangesHeaders && !traced {
 		return &s.ex.Request.Fields
 	}
 	s.upFields.CopyFrom(&s.ex.Request.Fields)
-	s.location.Route.RequestHeaders(&s.ex.Record, &s.upFields)
+	if traced { // before what the location sets, which holds
+		s.server.Tracer.Propagate(&s.ex.Record, &s.upFields)
+	}
+	if s.location.ChangesHeaders {
+		s.location.Route.RequestHeaders(&s.ex.Record, &s.upFields)
+	}
 	return &s.upFields
 }
 

@@ -45,6 +45,7 @@ type Proxy struct {
 	cutting  atomic.Bool                // Close has begun
 	draining atomic.Pointer[drain.Plan] // nil for not
 	retired  atomic.Pointer[retired]    // nil for none
+	inside   atomic.Pointer[Inside]     // nil while control has not said where it is
 	ends     drain.Figures              // while draining
 
 	connections atomic.Int64 // open
@@ -92,6 +93,9 @@ func (p *Proxy) SetSite(s *Site) {
 	p.retire(s) // before: whoever sees the new site finds what it has not
 	p.site.Store(s)
 }
+
+// SetInside says where control is from now on; nil for nowhere. Requests under way keep what they began with.
+func (p *Proxy) SetInside(i *Inside) { p.inside.Store(i) }
 
 // Go runs a task on a goroutine that may have served before. A task that calls Serve is what it is for.
 func (p *Proxy) Go(t routines.Task) { p.routines.Go(t) }

@@ -40,6 +40,7 @@ func (c *conn) refresh(early bool) {
 	s.ex.CopyFrom(&from.ex.Record)
 	s.ex.Detach()
 	s.ex.Conn, s.ex.Start, s.ex.Status, s.ex.ErrorType = &k.info, message.Now(), 0, ""
+	s.ex.Trace.Reset() // it is another request, and no client's
 	s.ex.Request.BodyLength = 0
 	s.ex.UpstreamOverride, s.ex.State = from.ex.UpstreamOverride, state
 	k.busy()

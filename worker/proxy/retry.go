@@ -16,6 +16,9 @@ const maxAttempts = 16
 // beginAttempt makes b the backend being tried. What is known of the one before is forgotten.
 func (s *session) beginAttempt(b *upstream.Backend) {
 	ex := &s.ex
+	if ex.Trace.On() {
+		s.server.Tracer.Attempt(&ex.Record)
+	}
 	if ex.UpstreamAttempts > 0 {
 		ex.Response.Reset()
 		ex.UpstreamStatus, ex.UpstreamReused, s.ended = 0, false, 0
@@ -32,8 +35,19 @@ func (s *session) beginAttempt(b *upstream.Backend) {
 func (s *session) tell(fail failure) {
 	if !s.told {
 		s.told = true
-		s.backend.Done(&s.ex.Record, s.outcome(fail))
+		o := s.outcome(fail)
+		s.backend.Done(&s.ex.Record, o)
+		s.countAttempt(o, fail)
 	}
+}
+
+// countAttempt counts an attempt for the metrics.
+func (s *session) countAttempt(o upstream.Outcome, fail failure) {
+	failed := ""
+	if o.Failed {
+		failed = fail.kind
+	}
+	s.location.Counts.Attempt(&s.ex.Record, s.backend.Upstream().Name, failed)
 }
 
 // endAttempt ends what beginAttempt began, if it did. The place of a tunnel is kept until that ends.
@@ -45,6 +59,9 @@ func (s *session) endAttempt(how served, fail failure) {
 	s.tell(fail)
 	if how == tunnelled {
 		return
+	}
+	if s.ex.Trace.On() {
+		s.ex.Trace.EndAttempt(s.over(), fail.kind)
 	}
 	b.End()
 	s.backend = nil

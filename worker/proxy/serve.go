@@ -43,6 +43,12 @@ func (c *conn) serveRequest() served {
 	if c.answersChallenge() {
 		return answered
 	}
+	if m := s.server.Metrics; m != nil && string(s.ex.Request.Path) == m.Path {
+		return c.showMetrics(m)
+	}
+	if s.server.Tracer != nil {
+		s.server.Tracer.Begin(&s.ex.Record)
+	}
 	match := s.server.Table.Match(&s.ex.Record)
 	if match == nil {
 		c.answerError(404, "HTTPStatus", "no matching location")
@@ -50,6 +56,10 @@ func (c *conn) serveRequest() served {
 	}
 	s.ex.Location = match.Name
 	s.location = s.server.Locations[match]
+	s.location.Counts.Begin()
+	if s.location.Untraced {
+		s.ex.Trace.Reset()
+	}
 	if s.ex.Request.MethodID == message.POST && (c.stream() != nil || s.location.GRPCWeb) && c.beginCall() || c.refusedByLimit() {
 		return answered
 	}
@@ -88,6 +98,7 @@ func (c *conn) refusedByLimit() bool {
 		return false
 	}
 	if !l.Slots.Acquire(l.MaxProcessing) {
+		s.ex.Limited = message.LimitedByProcessing
 		c.answerError(429, "HTTPStatus", "Too Many Requests, max:"+strconv.FormatInt(l.MaxProcessing, 10))
 		return true
 	}

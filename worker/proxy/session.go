@@ -46,15 +46,16 @@ type session struct {
 	reqBody    []byte // the complete body, framing included, if it came with the head; in in
 	reqWhole   bool   // reqBody is the complete body (perhaps empty)
 	upFields   message.Fields
-	out        []byte // head being written
-	upOut      []byte // head of the request while it goes up by an upload
-	held       bool   // a slot of the location is held
-	counted    bool   // counted in the server's Processing
-	keepClient bool   // the client's connection may be used again
-	headSent   bool   // a final response head has been written, at least in part
-	ended      int64  // when the exchange with the upstream was over, 0 for not known
-	broken     bool   // the client did not get the whole answer, or did not because we cut it
-	clientGone bool   // a write to the client failed, or the sweeper saw it leave
+	out        []byte  // head being written
+	upOut      []byte  // head of the request while it goes up by an upload
+	held       bool    // a slot of the location is held
+	counted    bool    // counted in the server's Processing
+	inside     *Inside // the request goes to control; nil for any other
+	keepClient bool    // the client's connection may be used again
+	headSent   bool    // a final response head has been written, at least in part
+	ended      int64   // when the exchange with the upstream was over, 0 for not known
+	broken     bool    // the client did not get the whole answer, or did not because we cut it
+	clientGone bool    // a write to the client failed, or the sweeper saw it leave
 
 	up      *upstreamIO       // the exchange with the upstream in progress
 	backend *upstream.Backend // the one being tried, counted as in flight
@@ -151,7 +152,7 @@ func (s *session) reset() {
 	s.reqScan, s.reqFrame, s.reqBody, s.reqWhole = http1.Scan{}, http1.Framing{}, nil, false
 	s.held, s.counted, s.keepClient, s.headSent, s.clientGone, s.broken = false, false, false, false, false, false
 	s.tunnelUp, s.tried, s.upload, s.up, s.backend, s.ended = nil, s.tried[:0], nil, nil, nil, 0
-	s.next, s.mirror, s.instead, s.nobody = nil, nil, nil, false
+	s.next, s.mirror, s.instead, s.inside, s.nobody = nil, nil, nil, nil, false
 	clear(s.times)
 	s.times = s.times[:0]
 	if s.shadow != nil {

@@ -12,6 +12,8 @@ import (
 	"pingap/worker/http2/server"
 	"pingap/worker/mirror"
 	"pingap/worker/route"
+	"pingap/worker/tally"
+	"pingap/worker/trace"
 	"pingap/worker/upstream"
 )
 
@@ -48,6 +50,8 @@ type Server struct {
 	Locations map[*route.Location]*Location
 	// Log may be nil.
 	Log Logger
+	// Tracer traces the requests; nil for none.
+	Tracer *trace.Tracer
 	// RawPath tells that locations match raw paths.
 	RawPath bool
 	// ServerTiming adds a Server-Timing field to proxied responses.
@@ -74,6 +78,11 @@ type Server struct {
 	GRPCWeb bool
 	// ProxyProtocol takes the addresses of connections from what trusted peers say; nil for nobody.
 	ProxyProtocol *ProxyProtocol
+
+	// Counts counts for its metrics; nil for none.
+	Counts *tally.Server
+	// Metrics is the page of metrics; nil for none.
+	Metrics *Metrics
 
 	// Processing counts requests in process in this worker. It outlives the site.
 	Processing *atomic.Int64
@@ -111,6 +120,10 @@ type Location struct {
 	DrainTimeout time.Duration
 	// GRPCWeb translates gRPC-web to gRPC.
 	GRPCWeb bool
+	// Counts counts for the metrics of the server that this one belongs to; nil for none.
+	Counts *tally.Location
+	// Untraced keeps its requests out of traces.
+	Untraced bool
 	// ChangesHeaders tells that Route.RequestHeaders has something to do.
 	ChangesHeaders bool
 }

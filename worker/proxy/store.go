@@ -54,6 +54,10 @@ func (c *conn) answerInstead() {
 
 // answerFailure answers what the upstream did not: the Storer may have something better than an error.
 func (c *conn) answerFailure(status int, kind, text string) {
+	if c.s.inside != nil {
+		c.answerAway(kind)
+		return
+	}
 	if status >= 500 && c.rescued(status) {
 		c.s.ex.ErrorType = kind // for the log
 		return

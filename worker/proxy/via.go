@@ -95,7 +95,9 @@ func (c *conn) secure(server *Server) bool {
 	if state.NegotiatedProtocol == certs.ACME {
 		return false // the CA has seen what it wanted to
 	}
-	c.info.TLS = certs.Describe(&state, time.Duration(message.Now()-begin))
+	took := message.Now() - begin
+	server.Counts.Handshake(took)
+	c.info.TLS = certs.Describe(&state, time.Duration(took))
 	if state.NegotiatedProtocol == certs.HTTP2 {
 		c.serveMux(server).h2.Start()
 	}

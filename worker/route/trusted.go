@@ -62,6 +62,14 @@ func (t *Trusted) peer(rec *message.Record) bool {
 	return t.Contains(rec.Conn.Remote.Addr())
 }
 
+// Holds reports whether the client of an exchange is in the list: its address as ClientIP found it, or a unix socket.
+func (t *Trusted) Holds(rec *message.Record) bool {
+	if !rec.ClientIP.IsValid() {
+		return t.unix && !rec.Conn.Remote.IsValid()
+	}
+	return t.Contains(rec.ClientIP)
+}
+
 // lastOf returns the last address of a block.
 func lastOf(prefix netip.Prefix) netip.Addr {
 	bytes := prefix.Addr().AsSlice()

@@ -25,6 +25,7 @@ warn; with ` + "`--strict`" + ` they are errors.
 |---|---|
 | duration | text such as ` + "`\"10s\"`, `\"1m 30s\"`, `\"500ms\"`, `\"2days\"`" + `; units ns, us, ms, s, m, h, days, weeks, months, years. A number without unit is an error. |
 | size | bytes as a number, or text such as ` + "`\"64kib\"` (1024) or `\"10mb\"`" + ` (1000) |
+| share | a number from 0 to 1 such as ` + "`0.25`, or text such as `\"25%\"`" + ` |
 | list | array of strings |
 | secret | a string that no log, status or difference shows |
 

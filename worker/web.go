@@ -1,0 +1,75 @@
+package worker
+
+import (
+	"encoding/hex"
+	"errors"
+	"net/url"
+	"strings"
+	"time"
+
+	"pingap/config"
+	"pingap/ipc"
+	"pingap/worker/proxy"
+	"pingap/worker/route"
+	"pingap/worker/upstream"
+)
+
+// Bounds of asking control. It makes a page of thousands of lines in a fraction of a second.
+const (
+	controlConnect = 2 * time.Second
+	controlRead    = 30 * time.Second
+	controlWrite   = 10 * time.Second
+	controlIdle    = 30 * time.Second // shorter than what control allows
+	controlPool    = 4                // idle connections
+)
+
+// controlName is what the log calls it where a request has an upstream; no configuration can have it.
+const controlName = "pingap:control"
+
+// web is the way to control.
+type web struct{ upstream *upstream.Upstream }
+
+// take says where control answers from now on: an item of kind ipc.StateWeb.
+func (b *web) take(p *proxy.Proxy, item *ipc.StateItem) error {
+	if item.Gone {
+		b.become(p, nil, nil)
+		return nil
+	}
+	if item.Key != ipc.WebKey || len(item.Body) <= ipc.WebToken || item.Body[ipc.WebToken] != '@' {
+		return errors.New("the place where control answers cannot be read")
+	}
+	cfg := &config.Upstream{Name: controlName, ConnectionTimeout: config.Duration(controlConnect), ReadTimeout: config.Duration(controlRead),
+		WriteTimeout: config.Duration(controlWrite), IdleTimeout: config.Duration(controlIdle), MaxIdleConnections: controlPool}
+	u, err := upstream.New(cfg, upstream.Options{})
+	if err != nil {
+		return err
+	}
+	u.SetEndpoints([]upstream.Endpoint{{Address: config.Address{Network: "unix", Path: string(item.Body[ipc.WebToken:])}, Weight: 1}}, nil)
+	b.become(p, u, item.Body[:ipc.WebToken])
+	return nil
+}
+
+func (b *web) become(p *proxy.Proxy, u *upstream.Upstream, token []byte) {
+	var inside *proxy.Inside
+	if u != nil {
+		inside = proxy.NewInside(u, ipc.WebField, []byte(hex.EncodeToString(token)))
+	}
+	p.SetInside(inside)
+	if b.upstream != nil {
+		b.upstream.Close()
+	}
+	b.upstream = u
+}
+
+// metricsOf is the page of metrics of a server; nil where it has none.
+func metricsOf(cfg *config.Server) (*proxy.Metrics, error) {
+	path, ok := cfg.MetricsPath()
+	if !ok {
+		return nil, nil
+	}
+	allow, err := route.NewTrusted(cfg.PrometheusMetricsAllow)
+	if err != nil {
+		return nil, errors.New(strings.TrimPrefix(err.Error(), "trusted proxy: "))
+	}
+	return &proxy.Metrics{Path: path, Target: []byte(ipc.WebMetrics + url.PathEscape(cfg.Name)), Allow: allow}, nil
+}
