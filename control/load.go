@@ -130,6 +130,7 @@ func (p *process) judged(ctx context.Context, batch []*request, version uint64, 
 		p.finish(ctx, batch, lead, &ipc.Applied{Version: p.live.version, SHA: p.live.sha, Unchanged: true, Warnings: r.Warnings})
 	case lead.look:
 		r.close()
+		p.missed(r.Digest)
 		p.log.Info("the configuration differs from what is live; reload applies it")
 		p.finish(ctx, batch, lead, &ipc.Applied{Version: p.live.version, SHA: p.live.sha, Unchanged: true})
 	case !lead.boot && r.Class > lead.limit:

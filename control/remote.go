@@ -95,11 +95,21 @@ func (p *process) fromCopy(ctx context.Context, batch []*request, lead *request,
 	}
 	p.remote.lost = shorten(fmt.Sprintf("%s; version %d of %s is live until that is over", why, n.Number, n.At.Local().Format(time.RFC3339)))
 	p.log.Error("the configuration cannot be had from its source, the last good copy is loaded", zap.Uint64("version", n.Number), zap.String("reason", why))
-	if n.CopyOf != 0 {
-		p.seen = n.Held // it was rolled back to: only what came later is taken in its place
-	}
 	p.loadFor(ctx, batch, n.Number)
 	return true
+}
+
+// holds reports whether what is live was rolled back to while the source held what the digest names.
+func (p *process) holds(digest string) bool {
+	n := p.kept.newest
+	return p.live.copyOf != 0 && n != nil && n.Number == p.live.version && n.Held == digest
+}
+
+// missed has a change applied that came while there was no control process: other nodes have it.
+func (p *process) missed(digest string) {
+	if p.remote.Remote != nil && !p.holds(digest) {
+		p.seen = ""
+	}
 }
 
 // remoteChanged handles a report about a remote source.
@@ -114,8 +124,8 @@ func (p *process) remoteChanged(ctx context.Context, c source.Change) {
 		p.log.Info("the configuration can be read from its source again")
 	}
 	switch {
-	case c.Digest == p.live.digest:
-		p.remote.lost = ""
+	case c.Digest == p.live.digest, p.holds(c.Digest):
+		p.seen, p.remote.lost = c.Digest, ""
 	case c.Digest == p.seen:
 	default:
 		p.seen = c.Digest

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -282,6 +283,20 @@ func TestAnInstanceStartsWithoutEtcdFromItsLastGoodCopy(t *testing.T) {
 		return nil
 	})
 
+	// What is in etcd at a start may be broken: the same as if it were away.
+	i.end()
+	put(t, s, "plugins/text.toml", "[plugins.text]\ncategory = [")
+	i = node(t, dir, nodeConf(s.Address))
+	i.waitRunning()
+	if err := want(addr, "/", "newer"); err != nil {
+		t.Error(err)
+	}
+	if text := i.verb("status").stdout; !strings.Contains(text, "last good copy") || !strings.Contains(text, "etcd:/pingap/plugins/text.toml:2") {
+		t.Error(text)
+	}
+	putText(t, s, "newest")
+	i.eventually("it is mended", func() error { return want(addr, "/", "newest") })
+
 	// What another place left is no good copy of this one.
 	i.end()
 	s.Kill()
@@ -290,6 +305,84 @@ func TestAnInstanceStartsWithoutEtcdFromItsLastGoodCopy(t *testing.T) {
 		!strings.Contains(r.stderr, "no answer in time") || strings.Contains(r.stderr, nodePassword) {
 		t.Errorf("%d, %s", r.code, r.stderr)
 	}
+}
+
+// A control process that dies leaves nothing behind that its successor does not find out, with etcd or without.
+func TestAControlProcessThatDiesMissesNothingInEtcd(t *testing.T) {
+	t.Parallel()
+	s := newEtcd(t)
+	addr := freePort(t)
+	putAll(t, s, addr, "text-a")
+	i := node(t, workDir(t), nodeConf(s.Address))
+	i.waitRunning()
+	another := func() {
+		t.Helper()
+		old := i.status().of("control")[0].PID
+		signalPID(t, old, syscall.SIGKILL)
+		i.eventually("another control", func() error {
+			st, err := i.tryStatus()
+			if err == nil && (len(st.of("control")) == 0 || st.of("control")[0].PID == old) {
+				err = errors.New("not yet")
+			}
+			return err
+		})
+	}
+	if err := s.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	another()
+	if err := want(addr, "/", "text-a"); err != nil {
+		t.Error(err)
+	}
+	if err := s.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	putText(t, s, "text-b")
+	i.eventually("what was changed meanwhile is live", func() error { return want(addr, "/", "text-b") })
+
+	// What was rolled back to stays, until etcd holds something else than it did then.
+	if r := i.verb("rollback", "--wait"); r.code != 0 {
+		t.Fatal(r.all())
+	}
+	another()
+	putText(t, s, "text-c")
+	i.eventually("what came later is live", func() error { return want(addr, "/", "text-c") })
+	var list struct{ Versions []struct{ Number uint64 } }
+	if err := json.Unmarshal([]byte(i.verb("config", "list", "--json").stdout), &list); err != nil || len(list.Versions) != 4 {
+		t.Errorf("a, b, a, c became %s (%v)", i.verb("config", "list").stdout, err)
+	}
+}
+
+// Without a flag a change that needs fresh workers waits for somebody who wants it; with --autorestart it does not.
+func TestAHeavyChangeInEtcdWaitsUnlessAutorestartIsGiven(t *testing.T) {
+	t.Parallel()
+	s := newEtcd(t)
+	addr := freePort(t)
+	putAll(t, s, addr, "x")
+	waits := node(t, workDir(t), nodeConf(s.Address))
+	rolls := launchAs(t, workDir(t), func(cmd *exec.Cmd) { cmd.Env = append(os.Environ(), "PINGAP_CONF="+nodeConf(s.Address)) }, "-a", "--workers", "1")
+	waits.waitRunning()
+	rolls.waitRunning()
+	before := waits.status().Config.Version
+	put(t, s, "basic.toml", "[basic]\nthreads = 3\n")
+	rolls.eventually("it is live with --autorestart", func() error {
+		if !strings.Contains(rolls.shown(), "threads = 3") {
+			return errors.New(rolls.shown())
+		}
+		return nil
+	})
+	waits.eventually("the other says that it differs", func() error {
+		st, err := waits.tryStatus()
+		if err == nil && (!st.Config.Source.Differs || st.Config.Source.Refused == "") {
+			err = errors.New("it does not")
+		}
+		return err
+	})
+	if st := waits.status(); st.Config.Version != before {
+		t.Errorf("version %d, was %d", st.Config.Version, before)
+	}
+	waits.reload()
+	contains(t, waits.shown(), "threads = 3")
 }
 
 func TestAWrongPasswordOfEtcdEndsTheStartAndIsNotRepeated(t *testing.T) {

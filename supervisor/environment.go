@@ -14,9 +14,11 @@ func ours(variable string) bool {
 	return hasPrefix(variable, "NOTIFY_SOCKET", "LISTEN_", "WATCHDOG_", "TABLEFLIP_", "FDSTORE")
 }
 
-// secret reports whether workers may not be told a variable, whatever the configuration says: ours, and the credentials of
-// the panel.
-func secret(variable string) bool { return ours(variable) || hasPrefix(variable, "PINGAP_ADMIN_") }
+// secret reports whether workers may not be told a variable, whatever the configuration says: ours, the credentials of
+// the panel, and where the configuration is, which may have a password in it.
+func secret(variable string) bool {
+	return ours(variable) || hasPrefix(variable, "PINGAP_ADMIN_", "PINGAP_CONF")
+}
 
 func hasPrefix(text string, prefixes ...string) bool {
 	return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(text, p) })

@@ -35,6 +35,10 @@ func controlRole(args []string, s surroundings) int {
 	if err != nil {
 		return s.fail(err)
 	}
+	// It may hold a password, and is not for children: they get what has been read.
+	if err := os.Unsetenv(confVariable); err != nil {
+		return s.fail(err)
+	}
 	log, err := s.openLog(o, ipc.RoleControl)
 	if err != nil {
 		return s.fail(err)

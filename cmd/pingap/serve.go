@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/signal"
 
@@ -25,6 +26,9 @@ func serve(o *options, s surroundings, ready func()) int {
 	job, err := s.job(o)
 	if err != nil {
 		return s.fail(err)
+	}
+	if job.Location.Etcd.Password != "" && s.getenv(confVariable) == "" {
+		fmt.Fprintf(s.stderr, "pingap: warning: everybody on this machine can see the password behind -c: %s hides it\n", confVariable)
 	}
 	d := s.dirs(o.runDir)
 	run, err := d.create()

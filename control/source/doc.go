@@ -3,7 +3,12 @@
 //
 // It runs in the control process and in the short-lived validate child. It
 // holds the limits on how much is read; it does not parse TOML, does not
-// decide whether a change is applied, and never writes to the configuration.
+// decide whether a change is applied. Control never writes to a configuration; a
+// Store, which does, is for the command line and the admin interface.
+//
+// A configuration in etcd (remote.go) is all keys below a path, read at one revision
+// and watched for as long as Run runs, whatever becomes of etcd. Everything else here
+// is about files.
 //
 // Watching follows the path, not the inode. Every directory on the way to the
 // configuration is watched for the one name that matters in it, across symbolic

@@ -3,12 +3,22 @@ package source
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"math/big"
+	"net"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"pingap/config"
 	"pingap/control/source/etcd"
@@ -221,6 +231,85 @@ func TestAWrongPasswordIsRefusedAndNotRepeated(t *testing.T) {
 			ctl(t, s, "role", "grant-permission", "reader", "--prefix=true", "read", "/pingap/")
 			ctl(t, s, "put", "/pingap/a.toml", "# 3")
 			expectKeys(t, loc, changes)
+		}
+	}
+}
+
+// pemFiles writes a certificate and its key, signed by a CA or by itself.
+func pemFiles(t *testing.T, dir, name string, template x509.Certificate, ca *tls.Certificate) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template.SerialNumber, template.Subject.CommonName = big.NewInt(time.Now().UnixNano()), name
+	template.NotBefore, template.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+	parent, signer := &template, any(key)
+	if ca != nil {
+		parent, signer = ca.Leaf, ca.PrivateKey
+	}
+	der, err := x509.CreateCertificate(rand.Reader, &template, parent, key.Public(), signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalECPrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, secret := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: private})
+	write(t, filepath.Join(dir, name+".pem"), string(cert))
+	write(t, filepath.Join(dir, name+".key"), string(secret))
+	pair, err := tls.X509KeyPair(cert, secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pair
+}
+
+func TestEtcdIsSpokenToByTLSWithCertificatesOfBothSides(t *testing.T) {
+	if name := server.Missing(); name != "" {
+		t.Skip("not installed: " + name)
+	}
+	dir := t.TempDir()
+	authority := x509.Certificate{IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	ca := pemFiles(t, dir, "ca", authority, nil)
+	pemFiles(t, dir, "other", authority, nil)
+	both := []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
+	pemFiles(t, dir, "server", x509.Certificate{DNSNames: []string{"etcd.test"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, ExtKeyUsage: both}, &ca)
+	pemFiles(t, dir, "client", x509.Certificate{ExtKeyUsage: both}, &ca)
+	s, err := server.New(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Secure = server.Files{CA: dir + "/ca.pem", Cert: dir + "/server.pem", Key: dir + "/server.key"}
+	t.Cleanup(s.Kill)
+	if err := s.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ctl(t, s, "put", "/pingap/a.toml", "# 1")
+	for options, good := range map[string]bool{
+		"ca=ca.pem&cert=client.pem&key=client.key":                         true,
+		"tls=true&ca=ca.pem&cert=client.pem&key=client.key":                true,
+		"ca=ca.pem&cert=client.pem&key=client.key&server_name=etcd.test":   true,
+		"ca=ca.pem&cert=client.pem&key=client.key&server_name=another.one": false,
+		"ca=ca.pem": false, // no certificate of the client
+		"ca=other.pem&cert=client.pem&key=client.key": false,
+		"ca=ca.pem&cert=client.pem&key=server.key":    false, // not its key
+		"ca=ca.pem&cert=gone.pem&key=client.key":      false,
+		"ca=ca.key":                                   false, // not a certificate
+		"tls=true":                                    false, // a CA that nobody knows
+		"":                                            false, // no TLS
+	} {
+		loc, err := Parse("etcd://"+s.Address+"/pingap?connect_timeout=1s&timeout=2s&"+options, Base{Dir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		docs, err := loc.Read()
+		if (err == nil && len(docs) == 1) != good {
+			t.Errorf("%s: %v", options, err)
+		}
+		if err != nil && !strings.Contains(err.Error(), s.Address) {
+			t.Errorf("%s: the error does not name etcd: %v", options, err)
 		}
 	}
 }

@@ -23,6 +23,8 @@ const (
 type Server struct {
 	Address string // host:port for clients
 	User    string // NAME:PASSWORD for commands; empty for none
+	// Secure, set before Start, asks clients for TLS and a certificate.
+	Secure Files
 
 	peer, dir, data string
 	flags           []string
@@ -30,6 +32,9 @@ type Server struct {
 	ended           chan struct{}
 	restores        int
 }
+
+// Files are paths of PEM files: the CA of both sides, and what server and commands show.
+type Files struct{ CA, Cert, Key string }
 
 // Missing says which program is not installed; empty when none.
 func Missing() string {
@@ -62,10 +67,16 @@ func (s *Server) Start() error {
 		return err
 	}
 	defer log.Close()
+	url := "http://" + s.Address
+	flags := s.flags
+	if f := s.Secure; f.CA != "" {
+		url = "https://" + s.Address
+		flags = append([]string{"--client-cert-auth", "--trusted-ca-file", f.CA, "--cert-file", f.Cert, "--key-file", f.Key}, flags...)
+	}
 	cmd := exec.Command("etcd", append([]string{"--name", "one", "--data-dir", s.data,
-		"--listen-client-urls", "http://" + s.Address, "--advertise-client-urls", "http://" + s.Address,
+		"--listen-client-urls", url, "--advertise-client-urls", url,
 		"--listen-peer-urls", "http://" + s.peer, "--initial-advertise-peer-urls", "http://" + s.peer,
-		"--initial-cluster", "one=http://" + s.peer}, s.flags...)...)
+		"--initial-cluster", "one=http://" + s.peer}, flags...)...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Env = append(os.Environ(), "ETCD_UNSUPPORTED_ARCH="+runtime.GOARCH)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
@@ -127,6 +138,9 @@ func (s *Server) Ctl(args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), commandTime)
 	defer cancel()
 	args = append([]string{"--endpoints", s.Address, "--command-timeout", "10s"}, args...)
+	if f := s.Secure; f.CA != "" {
+		args = append([]string{"--cacert", f.CA, "--cert", f.Cert, "--key", f.Key}, args...)
+	}
 	if s.User != "" {
 		args = append([]string{"--user", s.User}, args...)
 	}

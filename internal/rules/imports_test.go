@@ -46,6 +46,7 @@ func arrows() []arrow {
 		{from: "control/endpoints", to: []string{"config", "ipc", "arena", "arena/*", "telemetry", "control/discovery", "control/health"}}, // 0014
 		{from: "control/events", to: []string{"config", "ipc"}},                                                                            // 0022
 		{from: "control/images", to: []string{"ipc", "control/rlimits"}},                                                                   // 0018
+		{from: "control/transfer", to: []string{"config", "control/source"}},                                                               // 0023
 		{from: "control/web", to: []string{"ipc"}},                                                                                         // 0022
 		{from: "control/metrics", to: []string{"ipc", "config", "arena", "arena/*", "control/endpoints"}},                                  // 0022
 		{from: "control/source", to: []string{"config", "config/*", "control/source/etcd"}},                                                // 0023
@@ -56,7 +57,7 @@ func arrows() []arrow {
 		{from: "supervisor/*", to: []string{"supervisor/*", "ipc", "telemetry"}},
 		{from: "cmd/pingap", to: []string{"*"}},
 		{from: "bench", to: []string{"e2e/load", "e2e/backends"}},
-		{from: "e2e", to: []string{"e2e/load", "e2e/backends"}},
+		{from: "e2e", to: []string{"e2e/load", "e2e/backends", "e2e/etcd"}},
 		{from: "e2e/protocols", to: []string{"e2e/pebble"}},
 		{from: "e2e/*"},
 		{from: "packaging", to: []string{"config"}},

@@ -16,7 +16,7 @@ const (
 
 // larger are packages that a decision in docs/decisions lets grow further.
 func larger() map[string]int {
-	return map[string]int{"config": 5900, "supervisor": 4750, "cmd/pingap": 4000, // 0004, 0005, 0006, 0013, 0019, 0020, 0022
+	return map[string]int{"config": 5900, "supervisor": 4750, "cmd/pingap": 4200, // 0004, 0005, 0006, 0013, 0019, 0020, 0022, 0023
 		"worker": 3400, "worker/proxy": 6900, "control": 4700} // 0009, 0011, 0012, 0014, 0016, 0017, 0022
 }
 

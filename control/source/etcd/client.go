@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"strings"
 	"sync"
@@ -14,6 +15,8 @@ import (
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 )
 
 const (
@@ -59,9 +62,13 @@ func Dial(ctx context.Context, t Target) (*Client, error) {
 	for host := range strings.SplitSeq(t.Hosts, ",") {
 		endpoints = append(endpoints, scheme+host)
 	}
+	var options []grpc.DialOption
+	if secure != nil && t.ServerName != "" {
+		options = append(options, grpc.WithTransportCredentials(named{credentials.NewTLS(secure), t.ServerName}))
+	}
 	kv, err := clientv3.New(clientv3.Config{Endpoints: endpoints, DialTimeout: t.Connect, TLS: secure, Username: t.User,
 		Password: string(t.Password), Context: ctx, Logger: zap.NewNop(), DialKeepAliveTime: keepAlive, DialKeepAliveTimeout: keepAlive,
-		MaxCallRecvMsgSize: maxReceive, MaxCallSendMsgSize: maxSend})
+		DialOptions: options, MaxCallRecvMsgSize: maxReceive, MaxCallSendMsgSize: maxSend})
 	if err != nil {
 		return nil, t.explain("connect", err)
 	}
@@ -73,9 +80,23 @@ func Dial(ctx context.Context, t Target) (*Client, error) {
 	return c, nil
 }
 
+// named are credentials that expect one name in the certificate of each endpoint: what tls.Config says of that is replaced by the host.
+type named struct {
+	credentials.TransportCredentials
+	name string
+}
+
+func (n named) ClientHandshake(ctx context.Context, _ string, conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	return n.TransportCredentials.ClientHandshake(ctx, n.name, conn)
+}
+
+func (n named) Clone() credentials.TransportCredentials {
+	return named{n.TransportCredentials.Clone(), n.name}
+}
+
 // tls reads the files of a target.
 func (t Target) tls() (*tls.Config, error) {
-	c := &tls.Config{ServerName: t.ServerName, MinVersion: tls.VersionTLS12}
+	c := &tls.Config{MinVersion: tls.VersionTLS12}
 	if t.CA != "" {
 		data, err := readPEM(t.CA)
 		if err != nil {

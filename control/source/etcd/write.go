@@ -74,8 +74,8 @@ func (c *Client) transaction(ctx context.Context, changes []Change, now time.Tim
 	if !answer.Succeeded {
 		return c.target.explain("write", ErrConflict)
 	}
-	if c.target.History {
-		for _, change := range changes {
+	for _, change := range changes {
+		if c.target.History && len(change.Before) > 0 {
 			if err := c.prune(ctx, change.Key); err != nil {
 				return err
 			}
