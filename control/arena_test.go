@@ -147,6 +147,10 @@ func TestAProposalSaysHowMuchOfTheArenaItWants(t *testing.T) {
 	}
 	measured := strings.Replace(text, "[servers.web]", "[servers.web]\nprometheus_metrics = \"/metrics\"", 1)
 	r = newRig(t, measured, rigOptions{})
+	m := r.receive() // where metrics are, which workers know first
+	defer m.Close()
+	as[*ipc.State](t, m.Body)
+	r.send(m.Txn, ipc.StateTaken{Workers: 2})
 	if p := r.boot(); p.Settings.Counters != 2+always+2 || p.Settings.Totals != 1+2+1+1 {
 		t.Errorf("%+v, want counters for one location and all, totals for these, the server and the upstream", p.Settings)
 	}
