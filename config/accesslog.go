@@ -56,7 +56,7 @@ func ParseAccessLog(text string) (*AccessLog, error) {
 		FlushTimeout: Duration(10e9), SyslogFormat: "3164", SyslogProcess: "pingap", SyslogFacility: "user"}
 	word, rest, found := strings.Cut(text, " ")
 	rest = strings.TrimSpace(rest)
-	if !found || strings.HasPrefix(text, "{") || !isFormat(rest) {
+	if !found || strings.ContainsAny(word, "{\"") || !isFormat(rest) {
 		return a, nil
 	}
 	a.Format = rest

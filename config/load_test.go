@@ -206,12 +206,14 @@ func TestRemovedKeysLoadSilently(t *testing.T) {
 
 func TestKeysOfLaterFeaturesWarnOncePerKey(t *testing.T) {
 	_, report := loadText(t, `
-[basic]
-sentry = "http://b/"
-pyroscope = "http://b/"
+[storages.a]
+value = "max_retries = 1"
+secret = "x"
+[storages.b]
+value = "max_retries = 1"
+secret = "x"
 `, testOptions())
-	want := "pingap.toml:3: basic.sentry: accepted, but not yet in effect: Sentry\n" +
-		"pingap.toml:4: basic.pyroscope: accepted, but not yet in effect: Pyroscope\n"
+	want := "pingap.toml:4: storages.a.secret: accepted, but not yet in effect: decrypting storages\n"
 	if got := lines(report.Warnings); got != want {
 		t.Errorf("got:\n%swant:\n%s", got, want)
 	}

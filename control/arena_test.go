@@ -135,13 +135,19 @@ func TestGrowingWaitsForTheSupervisor(t *testing.T) {
 	}
 }
 
-func TestAProposalSaysHowManyCountersItWants(t *testing.T) {
+func TestAProposalSaysHowMuchOfTheArenaItWants(t *testing.T) {
 	text := base
 	for _, name := range []string{"m", "n"} {
 		text += "\n[locations." + name + "]\npath = \"/" + name + "\"\nupstream = \"u\"\nmax_processing = 7\n"
 	}
+	const always = 1 + 2 // connections of the upstream; files of caches that are read and written
 	r := newRig(t, text, rigOptions{})
-	if p := r.boot(); p.Settings.Counters != 2 {
-		t.Errorf("%d counters, want one for each location with max_processing", p.Settings.Counters)
+	if p := r.boot(); p.Settings.Counters != 2+always || p.Settings.Totals != 1 {
+		t.Errorf("%+v, want a counter for each location with max_processing, and one total for all", p.Settings)
+	}
+	measured := strings.Replace(text, "[servers.web]", "[servers.web]\nprometheus_metrics = \"/metrics\"", 1)
+	r = newRig(t, measured, rigOptions{})
+	if p := r.boot(); p.Settings.Counters != 2+always+2 || p.Settings.Totals != 1+2+1+1 {
+		t.Errorf("%+v, want counters for one location and all, totals for these, the server and the upstream", p.Settings)
 	}
 }

@@ -282,8 +282,9 @@ func (c *checker) settings(cfg *config.Config) {
 	c.verdict.ErrorLog = b.ErrorLog
 }
 
-// countMetrics counts what servers with metrics name in the arena: for each a total of its own, one for all of its locations and one for each, one for
-// each upstream, as locations may choose by variable, and one for the instance. What is in process is a counter.
+// countMetrics counts what servers with metrics name in the arena: for each a total of its own, one for all of its locations and one for each, and one for
+// each upstream, as locations may choose by variable. What is in process is a counter. Connections to upstreams and files of caches are counted in any
+// case: that costs no request anything, and whoever gets metrics later finds them right.
 func (c *checker) countMetrics(cfg *config.Config, s *ipc.Settings) {
 	for _, server := range cfg.Servers {
 		if server.PrometheusMetrics != "" {
@@ -291,10 +292,8 @@ func (c *checker) countMetrics(cfg *config.Config, s *ipc.Settings) {
 			s.Counters += 1 + len(server.Locations)
 		}
 	}
-	if s.Totals > 0 {
-		s.Totals++
-		s.Counters += len(cfg.Upstreams) + 2
-	}
+	s.Totals++
+	s.Counters += len(cfg.Upstreams) + 2
 }
 
 // longestDrain is the most that a worker takes which has been replaced: each limit is spread a little.

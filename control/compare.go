@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"pingap/config"
+	"pingap/control/events"
 	"pingap/ipc"
 )
 
@@ -27,7 +28,7 @@ func (v *Verdict) compare(live *config.Snapshot, cfg *config.Config, encoded []b
 		v.Changes = append(v.Changes, ipc.Change{Object: c.Object(), Class: ipc.Class(c.Class)})
 	}
 	if live != nil {
-		v.Reloaded, v.Diff = reloadTexts(changes), diffText(changes)
+		v.Reloaded, v.Diff = events.Reloaded(changes), diffText(changes)
 	}
 	v.Class = ipc.Class(changes.Class())
 	v.Heavy = changes.Needs(config.Listeners)

@@ -10,7 +10,6 @@ import (
 
 	"go.uber.org/zap"
 
-	"pingap/config"
 	"pingap/control/events"
 	"pingap/ipc"
 )
@@ -107,53 +106,10 @@ func (p *process) tellRefused(by string, b *ipc.Refused) {
 // recorded tells of what the supervisor has entered into its ledger.
 func (p *process) recorded(b *ipc.Recorded) {
 	for i := range b.Records {
-		if e, ok := eventOf(&b.Records[i]); ok {
+		if e, ok := events.OfRecord(&b.Records[i], os.Getppid()); ok {
 			p.telling.bus.Emit(e)
 		}
 	}
-}
-
-// eventOf is what people are told of a record, if they are. What control did itself it tells itself.
-func eventOf(r *ipc.Record) (events.Event, bool) {
-	done := r.Result == ipc.RecordDone
-	e := events.Event{Level: events.Info}
-	switch r.Kind {
-	case ipc.RecordWorker:
-		e.Category, e.Level, e.Title = events.WorkerExit, events.Error, "Worker has ended"
-		e.Object, _, _ = strings.Cut(r.By, " (pid ")
-		e.Message = orElse(strings.TrimSuffix(r.By+": "+r.Reason, ": "), "a worker")
-		if r.Cut > 0 {
-			e.Message += fmt.Sprintf(", with %d requests in flight", r.Cut)
-		}
-	case ipc.RecordRoll, ipc.RecordRestart, ipc.RecordCrash:
-		e.Category = events.Restart
-		e.Message = fmt.Sprintf("Restart now, pid:%d, %s", os.Getppid(), restartText(r))
-		if !done {
-			e.Category, e.Level, e.Message = events.RestartFail, events.Error, r.By+": "+r.Reason
-		}
-		if r.Kind == ipc.RecordCrash {
-			e.Level = events.Error
-		}
-	case ipc.RecordUpgrade:
-		e.Category = events.Upgrade
-		e.Message = fmt.Sprintf("upgraded to %s, pid:%d, %s", r.Build, os.Getppid(), r.By)
-		if !done {
-			e.Level, e.Message = events.Error, "everything is as it was: "+r.Reason
-		}
-	default:
-		return e, false
-	}
-	return e, true
-}
-
-func restartText(r *ipc.Record) string {
-	switch r.Kind {
-	case ipc.RecordRestart:
-		return "a new supervisor goes on with " + fmt.Sprint(r.Workers) + " workers"
-	case ipc.RecordCrash:
-		return "a new supervisor goes on with " + fmt.Sprint(r.Workers) + " workers, after a crash"
-	}
-	return fmt.Sprintf("fresh workers with version %d, %s", r.To, r.By)
 }
 
 // tellTurned, tellUpDown and tellProblem are for package endpoints.
@@ -175,7 +131,7 @@ func (p *process) tellUpDown(upstream string, up bool) {
 }
 
 func (p *process) tellProblem(upstream, text string) {
-	p.telling.bus.Emit(events.Event{Category: events.ServiceDiscoverFail, Level: events.Warn, Message: upstream + ": " + text, Object: upstream})
+	p.telling.bus.Emit(events.Event{Category: events.ServiceDiscoverFail, Level: events.Warn, Message: upstream + ": " + text, Object: upstream + ": " + text})
 }
 
 // tellIssued and tellNotIssued are for package acme.
@@ -220,50 +176,4 @@ func (p *process) watchValidity(ctx context.Context) {
 				Message: "certificate " + events.Names(names) + " will be expired"})
 		}
 	}
-}
-
-// kindTexts are what the kinds of objects are called when a reload is told, in its order.
-func kindTexts() []struct {
-	kind config.Kind
-	text string
-} {
-	return []struct {
-		kind config.Kind
-		text string
-	}{{config.KindUpstream, "Upstream"}, {config.KindLocation, "Location"}, {config.KindPlugin, "Plugin"}, {config.KindCertificate, "Certificate"},
-		{config.KindServer, "Server Location"}, {config.KindBasic, "Basic"}}
-}
-
-// reloadTexts say for each kind what has changed, as the original does.
-func reloadTexts(changes config.Changes) []string {
-	var all []string
-	for _, k := range kindTexts() {
-		var names []string
-		touched, elsewhere := false, false
-		for _, c := range changes {
-			if c.Kind != k.kind {
-				continue
-			}
-			if touched = true; c.Op != config.Removed && c.Kind != config.KindBasic {
-				names = append(names, c.Name)
-			}
-			elsewhere = elsewhere || c.Op != config.Changed || len(c.Keys) != 1 || c.Keys[0].Key != "locations"
-		}
-		text := k.text
-		if k.kind == config.KindServer && elsewhere {
-			text = "Server"
-		}
-		switch {
-		case !touched:
-		case k.kind == config.KindBasic:
-			all = append(all, text+" is modified")
-		case len(names) == 0:
-			all = append(all, text+" is removed")
-		case len(names) == 1:
-			all = append(all, text+"("+names[0]+") is modified")
-		default:
-			all = append(all, text+"s("+events.Names(names)+") are modified")
-		}
-	}
-	return all
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -17,6 +18,10 @@ import (
 	"pingap/control/web"
 	"pingap/ipc"
 )
+
+// pageStatusTime is the longest that a page of metrics waits for the supervisor and for control's own loop: those who scrape have limits of
+// their own, and the rest is worth a page.
+const pageStatusTime = 2 * time.Second
 
 // shown is what others see of this instance: pages that workers pass requests on to, and metrics that are pushed.
 type shown struct {
@@ -130,8 +135,10 @@ func (v *shown) take(ctx context.Context, p *process, s *config.Snapshot, turn u
 
 // statusForMetrics is the supervisor's status; nil if it does not answer.
 func (p *process) statusForMetrics(ctx context.Context) *ipc.StatusAll {
+	ctx, cancel := context.WithTimeout(ctx, pageStatusTime)
+	defer cancel()
 	c := client{p: p}
-	all, ok := c.relay(ctx, ipc.StatusRequest{}, answerTime).(*ipc.StatusAll)
+	all, ok := c.relay(ctx, ipc.StatusRequest{}, pageStatusTime).(*ipc.StatusAll)
 	if !ok {
 		return nil
 	}

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -138,6 +139,39 @@ func TestAClientThatLeavesIsLogged499(t *testing.T) {
 		if !strings.Contains(i.printed(), "499 /hold\n") {
 			return fmt.Errorf("printed %q", tail(i.printed(), 300))
 		}
+		return nil
+	})
+}
+
+func TestValuesThatAreNotToBeLoggedAreHiddenFromTheReloadOn(t *testing.T) {
+	t.Parallel()
+	b := newBackend(t, "app")
+	dir, addr := workDir(t), freePort(t)
+	log := filepath.Join(dir, "access.log")
+	conf := loggedConf(addr, b.addr, log+"?rolling=never {uri} {>Authorization}")
+	i := start(t, conf)
+	ask := func(token string) {
+		r, err := http.NewRequest("GET", "http://"+addr+"/?token="+token+"&x=1", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+token)
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+	}
+	ask("shown")
+	i.change(conf + "\n[basic]\nlog_redact_headers = [\"authorization\"]\nlog_redact_query = [\"token\"]\n")
+	ask("hidden")
+	i.eventually("two lines", func() error {
+		text := read(t, log) // of two workers, in any order
+		if len(text) != len("/?token=shown&x=1 Bearer shown\n/?token=***&x=1 ***\n") {
+			return fmt.Errorf("%q", text)
+		}
+		contains(t, text, "/?token=shown&x=1 Bearer shown\n")
+		contains(t, text, "/?token=***&x=1 ***\n")
 		return nil
 	})
 }

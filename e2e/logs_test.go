@@ -233,3 +233,74 @@ func readAll(t *testing.T, names []string) (texts []string) {
 	}
 	return texts
 }
+
+// Old files of a log that rolls by date are compressed once a day, as [basic] says; a log that goes its own way is not.
+func TestOldLogFilesAreCompressedInTheirHour(t *testing.T) {
+	t.Parallel()
+	if time.Now().Minute() == 59 {
+		t.Skip("the hour is about to end")
+	}
+	dir, addr := workDir(t), freePort(t)
+	log := filepath.Join(dir, "access.log")
+	for _, name := range []string{".2026-01-01", ".2026-01-02", ".2026-01-02.old", ".1"} {
+		write(t, log+name, "line"+name+"\n")
+	}
+	conf := func(hour int) string {
+		return insert(mockConf(addr, "x"), "servers.web", fmt.Sprintf("access_log = %q", log+" {uri}")) +
+			fmt.Sprintf("\n[basic]\nlog_compress_algorithm = \"gzip\"\nlog_compress_days_ago = 0\nlog_compress_time_point_hour = %d\n", hour)
+	}
+	i := start(t, conf((time.Now().Hour()+12)%24))
+	i.change(conf(time.Now().Hour()))
+	i.eventually("archives", func() error { return atLeast(int64(len(matching(t, log+".*.gz"))), 2) })
+	for _, name := range []string{".2026-01-01", ".2026-01-02"} {
+		if text := logText(t, log+name+".gz"); text != "line"+name+"\n" {
+			t.Errorf("%s holds %q", name, text)
+		}
+		i.eventually("one of the two", func() error {
+			if _, err := os.Stat(log + name); err == nil {
+				return fmt.Errorf("%s is still there", name)
+			}
+			return nil
+		})
+	}
+	for _, name := range []string{".2026-01-02.old", ".1"} {
+		if read(t, log+name) != "line"+name+"\n" {
+			t.Errorf("%s is changed", name)
+		}
+	}
+}
+
+// Options of files are hot, and of two servers that share a file must be the same.
+func TestOptionsOfLogFilesAreHot(t *testing.T) {
+	t.Parallel()
+	addr := freePort(t)
+	log := filepath.Join(workDir(t), "access.log")
+	conf := func(options string) string {
+		return insert(mockConf(addr, "x"), "servers.web", fmt.Sprintf("access_log = %q", log+"?rolling=never"+options+" {uri} {status}"))
+	}
+	i := start(t, conf(""))
+	before := i.status().pids()
+	load := runLedger(t, addr, 2)
+	i.eventually("a large file", func() error {
+		st, err := os.Stat(log)
+		if err != nil {
+			return err
+		}
+		return atLeast(st.Size(), 64<<10)
+	})
+	i.change(conf("&max_size=16kib&max_files=1000"))
+	i.eventually("files put aside", func() error { return atLeast(int64(len(matching(t, log+".*"))), 2) })
+	write(t, i.conf, conf("&max_size=16kib")+fmt.Sprintf("\n[servers.other]\naddr = %q\nlocations = [\"all\"]\naccess_log = %q\n",
+		freePort(t), log+"?rolling=never&max_size=32kib tiny"))
+	if r := i.verb("reload"); r.code == 0 || !strings.Contains(r.all(), "other options of rotation") {
+		t.Errorf("two options for a file: %s", r.all())
+	}
+	if now := i.status().pids(); !slices.Equal(before, now) {
+		t.Errorf("workers %v became %v", before, now)
+	}
+	load.end()
+	if r := i.verb("stop"); r.code != 0 {
+		t.Fatalf("stop: %s", r.all())
+	}
+	load.accounts(t, matching(t, log+"*"))
+}

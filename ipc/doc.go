@@ -34,7 +34,7 @@
 //	ArenaPart {index}               -                  more shared memory; also to draining workers
 //	StatusRequest                   Status             the heartbeat, now
 //	Resync {epoch}                  Status             a new supervisor owns you
-//	MetricsPull                     Metrics            (sent once control merges metrics)
+//	MetricsPull                     Metrics            (not sent: totals are read from the arena)
 //	LogLevel, Dump                  -                  (sent once the admin interface exists)
 //
 //	worker -> supervisor

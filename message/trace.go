@@ -1,7 +1,5 @@
 package message
 
-import "slices"
-
 // TraceID is the number of a trace, its two halves.
 type TraceID [2]uint64
 
@@ -71,11 +69,12 @@ func AppendTraceID(dst []byte, id TraceID) []byte {
 
 // AppendSpanID appends a span id as 16 hexadecimal digits.
 func AppendSpanID(dst []byte, id uint64) []byte {
-	dst = slices.Grow(dst, 16)
-	for shift := 60; shift >= 0; shift -= 4 {
-		dst = append(dst, hexDigits[id>>shift&15])
+	var digits [16]byte
+	for i := len(digits) - 1; i >= 0; i-- {
+		digits[i] = hexDigits[id&15]
+		id >>= 4
 	}
-	return dst
+	return append(dst, digits[:]...)
 }
 
 // appendID is AppendContextAt for the ids, which only a traced request has.

@@ -27,6 +27,8 @@ put "$here/files/pingap.tmpfiles" /usr/lib/tmpfiles.d/pingap.conf 0644
 put "$documents/bash-completion/completions/pingap" /usr/share/bash-completion/completions/pingap 0644
 put "$documents/fish/vendor_completions.d/pingap.fish" /usr/share/fish/vendor_completions.d/pingap.fish 0644
 put "$documents/zsh/vendor-completions/_pingap" /usr/share/zsh/vendor-completions/_pingap 0644
+put "$here/monitoring/dashboard.json" /usr/share/pingap/dashboard.json 0644
+put "$here/monitoring/alerts.yaml" /usr/share/pingap/alerts.yaml 0644
 put "$here/copyright" /usr/share/doc/pingap/copyright 0644
 if [ "$verb" = install ]; then
 	put "$documents/man/man8/pingap.8" /usr/share/man/man8/pingap.8 0644
@@ -36,6 +38,6 @@ if [ "$verb" = install ]; then
 	exit
 fi
 rm -f "$root/usr/share/man/man8/pingap.8.gz" "$root/usr/share/man/man5/pingap.toml.5.gz"
-for folder in /usr/libexec/pingap /usr/share/doc/pingap; do
+for folder in /usr/libexec/pingap /usr/share/pingap /usr/share/doc/pingap; do
 	[ ! -d "$root$folder" ] || rmdir "$root$folder"
 done

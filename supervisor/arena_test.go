@@ -141,13 +141,13 @@ func TestGrowthHasABound(t *testing.T) {
 		t.Errorf("got %+v", m.Body)
 	}
 	p := i.proposal("one", "two")
-	p.Settings.Counters = 1 << 40
+	p.Settings.Counters, p.Settings.Totals = 1<<40, 1<<40
 	i.mustApply(p) // whether a worker finds room is the worker's to say
 	i.hold(1)
 	i.survives(arena.MaxParts, 1)
 }
 
-func TestRoomForCountersIsMadeBeforeWorkersNeedIt(t *testing.T) {
+func TestRoomForCountersAndTotalsIsMadeBeforeWorkersNeedIt(t *testing.T) {
 	i := launch(t, nil)
 	i.takeControl()
 	p := i.proposal("", "one")
@@ -172,6 +172,18 @@ func TestRoomForCountersIsMadeBeforeWorkersNeedIt(t *testing.T) {
 	i.mustApply(p)
 	if a := i.ask(); a.Had != 2 || !slices.Equal(pids(i.status()), before) {
 		t.Errorf("grown without need to %d parts; workers %v, before %v", a.Had, pids(i.status()), before)
+	}
+	p = i.proposal("three", "four")
+	p.Settings.Totals = 5 * arena.DefaultTotals
+	i.mustApply(p)
+	if a := i.ask(); a.Had != 3 || i.arena.FreeTotals() < 5*arena.DefaultTotals {
+		t.Errorf("%d parts with room for %d totals", a.Had, i.arena.FreeTotals())
+	}
+	p = i.proposal("four", "five")
+	p.Settings.Counters, p.Settings.Totals = 3*arena.DefaultRows, 5*arena.DefaultTotals
+	i.mustApply(p)
+	if a := i.ask(); a.Had != 3 {
+		t.Errorf("grown without need to %d parts", a.Had)
 	}
 }
 

@@ -103,9 +103,9 @@ type supervisor struct {
 	ledger        *ledger.Book
 	untold        []ipc.Record // entries that have ended and control does not know of
 	telling       int          // of these, told and not answered
-	gap           time.Time // since when nobody accepts; zero while somebody does
-	memory        int64     // of the machine or our share of it, bytes
-	hurried       int       // workers told to drain faster, so far
+	gap           time.Time    // since when nobody accepts; zero while somebody does
+	memory        int64        // of the machine or our share of it, bytes
+	hurried       int          // workers told to drain faster, so far
 
 	listeners map[string]*listener
 	logs      map[string]*logFile

@@ -168,6 +168,7 @@ func ask(c net.Conn, limit time.Duration) error {
 func (w *worker) report(message string) {
 	w.logs.flush()
 	w.build.owners.bury(w.log)
+	w.tell()
 	if !w.collectAt.IsZero() && time.Now().After(w.collectAt) {
 		w.collectAt = time.Time{}
 		w.wg.Go(runtime.GC) // ends with the collection, in milliseconds

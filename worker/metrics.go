@@ -4,6 +4,9 @@ import (
 	"maps"
 	"slices"
 
+	"go.uber.org/zap"
+
+	"pingap/arena"
 	"pingap/worker/tally"
 )
 
@@ -35,4 +38,21 @@ func (w *work) count(s *server) error {
 		w.pace.Step()
 	}
 	return nil
+}
+
+// tell brings what the worker has counted by itself into the totals.
+func (w *worker) tell() {
+	traced := w.build.traces.Counts()
+	w.totals.Count(w.arena, tally.Figures{LogDropped: w.logs.lost(), Traced: traced.Exported, Untraced: traced.Dropped})
+}
+
+// openConnections is the count of open connections to an upstream. A new upstream of the name goes on with it while the connections of the old one end. Where
+// there is no room for it there is no figure, and nothing else is amiss.
+func (w *work) openConnections(name string) *arena.Counter {
+	c, err := tally.OpenConnections(w.arena, name)
+	if err != nil {
+		w.log.Debug("connections are not counted", zap.String("upstream", name), zap.Error(err))
+		return nil
+	}
+	return c
 }

@@ -19,6 +19,7 @@ import (
 	"pingap/worker/endpoints"
 	"pingap/worker/process"
 	"pingap/worker/proxy"
+	"pingap/worker/tally"
 	"pingap/worker/trace"
 )
 
@@ -30,6 +31,7 @@ type worker struct {
 	appLog *telemetry.Log
 	log    *zap.Logger
 	arena  *arena.Arena
+	totals tally.Beat
 	proxy  *proxy.Proxy // any goroutine
 	build  *builder     // the build goroutine's while there is one
 	// services are what plugins are lent, one value as long as the process lives; any goroutine.
@@ -282,6 +284,7 @@ func (w *worker) close() {
 	if w.build != nil {
 		w.build.close(w.live, w.change.prepared)
 		w.build.traces.Wait(w.flushTime())
+		w.tell()
 	}
 	if w.heart != nil {
 		w.heart.close()

@@ -140,13 +140,15 @@ func (w *work) logger(cfg *config.Server, tell bool) (*logger, error) {
 	if err != nil {
 		return nil, err
 	}
-	format := w.live.formats[directive.Format]
+	hidden := accesslog.NewHidden(w.basic.LogRedactHeaders, w.basic.LogRedactQuery)
+	key := directive.Format + hidden.Key()
+	format := w.live.formats[key]
 	if format == nil {
 		var more []string
-		format, more = accesslog.Compile(directive.Format, w.env)
+		format, more = accesslog.CompileHiding(directive.Format, w.env, hidden)
 		warnings = append(warnings, more...)
 	}
-	w.formats[directive.Format] = format
+	w.formats[key] = format
 	for _, text := range warnings {
 		if tell {
 			w.log.Warn("access log", zap.String("server", cfg.Name), zap.String("warning", text))

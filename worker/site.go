@@ -224,7 +224,7 @@ func (w *work) upstream(object config.Object) (*backends, error) {
 	if err != nil {
 		return nil, err
 	}
-	u, err := upstream.New(cfg, upstream.Options{Logger: w.log.Named("upstream"), KeepalivePool: pool})
+	u, err := upstream.New(cfg, upstream.Options{Logger: w.log.Named("upstream"), KeepalivePool: pool, Open: w.openConnections(object.Name)})
 	if err != nil {
 		return nil, err
 	}

@@ -88,6 +88,8 @@ const (
 
 	StorageReadTime
 	StorageWriteTime
+	LogDropped
+	Traced
 	families = int(iota)
 )
 
@@ -164,6 +166,10 @@ var table = placed([families]Family{
 	StorageWriteTime: {Name: "pingap_cache_storage_write_time", Kind: HostBlock, Type: Histogram, Scale: perSecond,
 		Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1},
 		Help:    "Seconds of writing a response to a file, while it came."},
+	LogDropped: {Name: "pingap_access_log_dropped_total", Kind: HostBlock, Type: Counter,
+		Help: "Lines of access logs that were lost because what they went to was too slow, or failed."},
+	Traced: {Name: "pingap_traced_requests_total", Kind: HostBlock, Type: Codes, Label: "result", Values: []string{"exported", "dropped"},
+		Help: "Requests whose spans a collector took, or that were dropped because it did not."},
 })
 
 // Families are all totals, in the order of their IDs. Nobody may change them.

@@ -49,10 +49,13 @@ func (b *Block) Add(id ID, n int64) {
 }
 
 // Count adds one to the word of a value of Codes; the last one takes what is beyond.
-func (b *Block) Count(id ID, value int) {
+func (b *Block) Count(id ID, value int) { b.CountMany(id, value, 1) }
+
+// CountMany is Count for n at once.
+func (b *Block) CountMany(id ID, value int, n int64) {
 	if b != nil {
 		f := &table[id]
-		b.words.Add(f.At+min(max(value, 0), len(f.Values)-1), 1)
+		b.words.Add(f.At+min(max(value, 0), f.Words()-1), n)
 	}
 }
 

@@ -173,3 +173,44 @@ func keepCurrent(t *testing.T, file, mark, want string) {
 		t.Fatal(err)
 	}
 }
+
+// What people are told of a change is made without the plugins: the names of what they call secret, or the forms of it, have to say so.
+func TestADifferenceHoldsNoSecretOfAPlugin(t *testing.T) {
+	secrets := 0
+	for _, f := range pluginList() {
+		for path, value := range secretsOf(f.Params, "hidden") {
+			secrets++
+			is := &config.Config{Plugins: map[string]*config.Plugin{"p": {Name: "p", Category: f.Category, Params: map[string]any{path: value}}}}
+			was := &config.Config{Plugins: map[string]*config.Plugin{"p": {Name: "p", Category: f.Category}}}
+			for _, text := range []string{config.Diff(was, is).Text(), config.Diff(is, was).Text()} {
+				if !strings.Contains(text, path) || strings.Contains(text, "hidden") {
+					t.Errorf("%s.%s: told\n%s", f.Category, path, text)
+				}
+			}
+		}
+	}
+	if secrets < 5 {
+		t.Errorf("%d parameters with secrets", secrets)
+	}
+}
+
+// secretsOf makes values of parameters that are secret. Those that are URLs hold it as a password.
+func secretsOf(params []plugins.Param, secret string) map[string]any {
+	values := map[string]any{}
+	for _, p := range params {
+		switch {
+		case len(p.Table) > 0:
+			if inner := secretsOf(p.Table, secret); len(inner) > 0 {
+				values[p.Name] = []any{inner}
+			}
+		case !p.Secret:
+		case p.Type == plugins.Strings:
+			values[p.Name] = []any{secret}
+		case p.Name == "storage":
+			values[p.Name] = "redis://:" + secret + "@cache.test:6379/0"
+		default:
+			values[p.Name] = secret
+		}
+	}
+	return values
+}

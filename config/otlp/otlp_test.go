@@ -1,6 +1,8 @@
 package otlp
 
 import (
+	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -79,4 +81,28 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("%q: %+v", text, e)
 		}
 	})
+}
+
+// table is what docs/tracing.md has of the parameters.
+func table() string {
+	var b strings.Builder
+	b.WriteString("| parameter | default | meaning |\n|---|---|---|\n")
+	for _, p := range Parameters() {
+		def := ""
+		if p.Default != "" {
+			def = "`" + p.Default + "`"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", p.Name, def, p.Help)
+	}
+	return b.String()
+}
+
+func TestTheDocumentHasAllParameters(t *testing.T) {
+	text, err := os.ReadFile("../../docs/tracing.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(text), table()) {
+		t.Errorf("docs/tracing.md does not have this table:\n%s", table())
+	}
 }

@@ -46,6 +46,7 @@ type rig struct {
 	busy    error         // of Publish
 	stop    chan struct{} // Publish waits for it, unless nil
 	log     []string      // items in the order in which they were told
+	people  []string      // what people were told
 	grown   int
 	noGrow  error
 }
@@ -71,7 +72,7 @@ func (r *rig) restart(log *zap.Logger) {
 	r.mu.Lock()
 	r.targets, r.checked = map[string][]health.Target{}, map[string]bool{}
 	r.mu.Unlock()
-	d := New(Options{Finder: r, Checker: r, Publisher: r, Arena: r.arena, Log: log, Now: r.clock})
+	d := New(Options{Finder: r, Checker: r, Publisher: r, Arena: r.arena, Log: log, Now: r.clock, Turned: r.turned, UpDown: r.upDown, Problem: r.problem})
 	r.d = d
 	r.d.Resume(slices.Collect(maps.Values(r.items)))
 	ctx, cancel := context.WithCancel(context.Background())
@@ -340,3 +341,15 @@ func (r *rig) admin(upstream, address string, admin ipc.Admin) Change {
 }
 
 var errAway = errors.New("away")
+
+func (r *rig) tellPeople(text string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.people = append(r.people, text)
+}
+
+func (r *rig) turned(upstream, address string, healthy bool) {
+	r.tellPeople(fmt.Sprintf("%s %s %t", upstream, address, healthy))
+}
+func (r *rig) upDown(upstream string, up bool) { r.tellPeople(fmt.Sprintf("%s %t", upstream, up)) }
+func (r *rig) problem(upstream, text string)   { r.tellPeople(upstream + ": " + text) }

@@ -68,3 +68,18 @@ func TestTheListForPeopleStaysInItsLines(t *testing.T) {
 		}
 	}
 }
+
+func TestCertificatesAtTheirEndAreNamedByTheirDomains(t *testing.T) {
+	now, day := time.Now(), 24*time.Hour
+	l := List{Certificates: []Certificate{
+		{Name: "near", Domains: []string{"b.test", "a.test"}, NotAfter: now.Add(6 * day), buffer: 7 * day},
+		{Name: "far", Domains: []string{"far.test"}, NotAfter: now.Add(8 * day), buffer: 7 * day},
+		{Name: "over", Domains: []string{"a.test"}, NotAfter: now.Add(-day), buffer: 7 * day},
+		{Name: "soon", Domains: []string{"soon.test"}, NotAfter: now.Add(90 * day), notBefore: now.Add(day), buffer: 7 * day},
+		{Name: "nameless", NotAfter: now.Add(day), buffer: 2 * day},
+		{Name: "none", Domains: []string{"none.test"}},
+	}}
+	if got := strings.Join(l.Ending(now), " "); got != "a.test b.test nameless soon.test" {
+		t.Errorf("%s", got)
+	}
+}

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -21,8 +22,8 @@ import (
 
 // Limits of pages.
 const (
-	maxPages = 2                // made at once; whoever comes then waits
-	pageTime = 20 * time.Second // to begin a page, and to make it
+	maxPages = 2                // made at once for those who ask; whoever comes then waits
+	pageTime = 20 * time.Second // to begin a page and to make it
 )
 
 // Certificate is one whose end is shown.
@@ -113,14 +114,6 @@ func (e *Exporter) Gather(ctx context.Context, name string) ([]*dto.MetricFamily
 	if s == nil {
 		return nil, errNoServer
 	}
-	ctx, cancel := context.WithTimeout(ctx, pageTime)
-	defer cancel()
-	select {
-	case e.pages <- struct{}{}:
-		defer func() { <-e.pages }()
-	case <-ctx.Done():
-		return nil, fmt.Errorf("metrics: %w", ctx.Err())
-	}
 	p := newPage(name)
 	if e.Arena != nil {
 		e.totals(p, s)
@@ -138,10 +131,51 @@ func (e *Exporter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	w.Header().Set("Cache-Control", "private, no-store")
-	gather := prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) { return e.Gather(r.Context(), s.name) })
-	promhttp.HandlerFor(gather, promhttp.HandlerOpts{EnableOpenMetrics: true, ErrorLog: failures{e.Log}}).ServeHTTP(w, r)
+	ctx, cancel := context.WithTimeout(r.Context(), pageTime)
+	defer cancel()
+	made := made{header: w.Header(), status: http.StatusOK}
+	made.header.Set("Cache-Control", "private, no-store")
+	err := e.inTurn(ctx, func() {
+		gather := prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) { return e.Gather(ctx, s.name) })
+		promhttp.HandlerFor(gather, promhttp.HandlerOpts{EnableOpenMetrics: true, ErrorLog: failures{e.Log}}).ServeHTTP(&made, r)
+	})
+	if err != nil {
+		made.header.Set("Retry-After", "1")
+		http.Error(w, "busy", http.StatusServiceUnavailable)
+		return
+	}
+	w.WriteHeader(made.status)
+	_, _ = w.Write(made.body.Bytes()) // who has left does not want it
 }
+
+// inTurn runs f, which makes a page, beside at most one other. A page is whole before its first byte is sent: a client that reads slowly has
+// its own, and nobody waits for it.
+func (e *Exporter) inTurn(ctx context.Context, f func()) error {
+	select {
+	case e.pages <- struct{}{}:
+		defer func() { <-e.pages }()
+	case <-ctx.Done():
+		return fmt.Errorf("metrics: %w", ctx.Err())
+	}
+	f()
+	return nil
+}
+
+// made is a page in memory. It is an http.ResponseWriter.
+type made struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+// Header is that of the answer itself.
+func (m *made) Header() http.Header { return m.header }
+
+// WriteHeader keeps the status.
+func (m *made) WriteHeader(status int) { m.status = status }
+
+// Write keeps a part.
+func (m *made) Write(p []byte) (int, error) { return m.body.Write(p) }
 
 // failures are told to the log.
 type failures struct{ log *zap.Logger }

@@ -142,7 +142,7 @@ func (e *Exporter) processes(p *page, all *ipc.StatusAll) {
 	}
 	p.gauge("pingap_memory", "Resident memory of all processes in MiB.", float64(memory)/(1<<20), p.common)
 	p.gauge("pingap_fd_count", "Open descriptors of all processes.", float64(fds), p.common)
-	p.counter("pingap_hurried_workers_total", "Workers that had to drain faster, as there were too many generations or too little memory.", float64(all.Hurried))
+	p.gauge("pingap_hurried_workers", "Workers of this supervisor that had to drain faster, as there were too many generations or too little memory.", float64(all.Hurried))
 	for _, key := range order {
 		slots[key].show(p, key)
 	}
@@ -176,7 +176,7 @@ func (s *slot) show(p *page, key [2]string) {
 	}
 	p.gauge("pingap_process_state", "1; the label is the state of the process in a slot.", 1, labels(p.label("state", s.now.State))...)
 	p.gauge("pingap_process_generation", "Generation of the process in a slot.", float64(s.now.Generation), labels()...)
-	p.counter("pingap_process_restarts_total", "How often the process of a slot died and was started again.", float64(s.now.Restarts), labels()...)
+	p.gauge("pingap_process_restarts", "How often the process of a slot died and was started again; of control since the supervisor started.", float64(s.now.Restarts), labels()...)
 	p.gauge("pingap_process_draining", "Processes of earlier generations in a slot that finish what they have begun.", float64(s.draining), labels()...)
 	p.gauge("pingap_process_memory_bytes", "Resident memory of the processes of a slot, those that drain included.", float64(s.memory), labels()...)
 	p.gauge("pingap_process_log_lines_dropped", "Log lines that the processes of a slot have lost since they started.", float64(s.dropped), labels()...)

@@ -104,12 +104,12 @@ func (p *Pusher) run(ctx context.Context, name string, push *config.Push) {
 }
 
 func (p *Pusher) once(ctx context.Context, to sender, name string) error {
+	ctx, cancel := context.WithTimeout(ctx, pushTime)
+	defer cancel()
 	page, err := p.Exporter.Gather(ctx, name)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, pushTime)
-	defer cancel()
 	return to.send(ctx, page)
 }
 

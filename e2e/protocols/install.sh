@@ -20,6 +20,8 @@ add h2load nghttp2-client
 add redis-server redis-server
 add etcd etcd-server
 add etcdctl etcd-client
+add promtool prometheus
+add prometheus-pushgateway prometheus-pushgateway
 if [ -n "$need" ] && command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
 	export DEBIAN_FRONTEND=noninteractive
 	# Only the programs are wanted: a policy that forbids it keeps the packages from starting their services.

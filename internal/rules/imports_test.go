@@ -36,14 +36,15 @@ func arrows() []arrow {
 		{from: "worker/errorpage", to: []string{"worker/http1"}},                                                                      // 0016
 		{from: "worker/mirror", to: []string{"message", "worker/upstream", "worker/http1", "worker/http2/client", "worker/routines"}}, // 0016
 		{from: "worker/endpoints", to: []string{"config", "ipc", "arena", "worker/upstream"}},                                         // 0015
-		{from: "worker/cache", to: []string{"message", "config", "worker/cache/*"}},                                                   // 0017
+		{from: "worker/cache", to: []string{"message", "config", "worker/cache/*", "worker/tally"}},                                   // 0017, 0022
 		{from: "worker/pictures", to: []string{"ipc"}},                                                                                // 0018
 		{from: "worker/*", to: []string{"config", "config/*", "message", "arena", "arena/*", "telemetry"}},
 		{from: "worker", to: []string{"worker/*", "plugins", "ipc", "arena", "config", "config/*", "telemetry", "message"}},
-		{from: "plugins/cache", to: []string{"plugins", "message", "config", "arena", "worker/cache", "worker/cache/*"}},
+		{from: "plugins/cache", to: []string{"plugins", "message", "config", "arena", "worker/cache", "worker/cache/*", "worker/tally"}},
 		{from: "plugins/*", to: []string{"plugins", "message", "config", "arena"}},
 		{from: "plugins", to: []string{"message", "config", "arena"}},
 		{from: "control/endpoints", to: []string{"config", "ipc", "arena", "arena/*", "telemetry", "control/discovery", "control/health"}}, // 0014
+		{from: "control/events", to: []string{"config", "ipc"}},                                                                            // 0022
 		{from: "control/images", to: []string{"ipc", "control/rlimits"}},                                                                   // 0018
 		{from: "control/transfer", to: []string{"config", "control/source"}},                                                               // 0023
 		{from: "control/web", to: []string{"ipc"}},                                                                                         // 0022
@@ -187,15 +188,15 @@ func TestExternalPackagesStayInTheirFolders(t *testing.T) {
 		"github.com/redis/go-redis/v9":    {"plugins/limit"},
 		"go.etcd.io/etcd":                 {"control/source/etcd"}, // 0023
 
-		"go.opentelemetry.io/otel":       {"worker/trace", "control/metrics"},                          // 0022
-		"go.opentelemetry.io/proto/otlp": {"telemetry/otlp", "worker/trace", "control/metrics", "e2e"}, // 0026; there and in tests a sink
+		"go.opentelemetry.io/otel":       {"worker/trace", "control/metrics"},                                          // 0022
+		"go.opentelemetry.io/proto/otlp": {"telemetry/otlp", "worker/trace", "control/metrics", "e2e", "e2e/backends"}, // 0026; there and in tests a sink
 		"google.golang.org/grpc":         {"telemetry/otlp", "worker/trace", "control/source/etcd", "e2e"},
-		"google.golang.org/protobuf":     {"telemetry/otlp", "worker/trace", "e2e"},
+		"google.golang.org/protobuf":     {"telemetry/otlp", "worker/trace", "e2e", "e2e/backends"},
 
 		"github.com/HugoSmits86/nativewebp": {"control/images"},
 		"github.com/andybalholm/brotli":     {"plugins/compression"},
-		"github.com/klauspost/compress":     {"plugins/compression", "supervisor/archive", "worker/trace", "e2e"}, // 0026; there a judge
-		"golang.org/x/image":                {"control/images", "e2e"},                                            // there a judge
+		"github.com/klauspost/compress":     {"plugins/compression", "supervisor/archive", "worker/trace", "e2e", "e2e/backends"}, // 0026; there a judge
+		"golang.org/x/image":                {"control/images", "e2e"},                                                            // there a judge
 
 		"github.com/prometheus": {"control/metrics", "e2e"}, // 0022
 	}

@@ -83,6 +83,7 @@ func (f *fixture) serve(request, response string) *result {
 	d := f.Decider.Decide(e)
 	if d.Answer != nil {
 		r := f.take(d.Answer)
+		f.recorded(e, r)
 		r.refresh = d.Refresh
 		if d.Refresh {
 			f.upstream(e, response)
@@ -91,8 +92,21 @@ func (f *fixture) serve(request, response string) *result {
 		return r
 	}
 	r := f.upstream(e, response)
+	f.recorded(e, r)
 	e.End(true)
 	return r
+}
+
+// recorded compares what the record says of the cache with what the client is told.
+func (f *fixture) recorded(e *plugins.Exchange, r *result) {
+	f.t.Helper()
+	told := ""
+	if e.Cache != message.Uncached {
+		told = string(labels[e.Cache][0])
+	}
+	if told != r.label {
+		f.t.Errorf("the record says %q, the client is told %q", told, r.label)
+	}
 }
 
 func (f *fixture) upstream(e *plugins.Exchange, response string) *result {

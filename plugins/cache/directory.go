@@ -12,6 +12,7 @@ import (
 	"pingap/config"
 	"pingap/plugins"
 	"pingap/worker/cache"
+	"pingap/worker/tally"
 )
 
 const (
@@ -137,7 +138,9 @@ func (p *place) name() string {
 func (p *place) open(s *plugins.Services) (*cache.Cache, error) {
 	c := s.Keep(p.name(), func() any {
 		if p.files.Dir != "" {
-			return cache.NewFiles(p.files)
+			o := p.files
+			o.Counts = tally.NewStorage(s.Arena)
+			return cache.NewFiles(o)
 		}
 		return cache.NewMemory(p.bytes())
 	}).(*cache.Cache)

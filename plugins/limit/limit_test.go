@@ -176,7 +176,11 @@ func TestBurstAndZero(t *testing.T) {
 func TestRefusalsSayWhenAndHowMuch(t *testing.T) {
 	x := serve(t, "max = 4\ninterval = \"1h\"", workers(t, 1))[0]
 	passed(t, []*plugins.Instance{x}, "GET /", 4)
-	d := x.Decider.Decide(plugintest.New(t, "GET /"))
+	refused := plugintest.New(t, "GET /")
+	d := x.Decider.Decide(refused)
+	if refused.Limited != message.LimitedByPlugin {
+		t.Error("the record does not say who refused")
+	}
 	a := d.Answer
 	if a == nil || a.Status != 429 || !strings.HasPrefix(string(a.Body), "Plugin limit, exceed limit ") || !strings.HasSuffix(string(a.Body), "/4") {
 		t.Fatalf("%+v", a)
@@ -254,6 +258,9 @@ func TestRequestsAtATimeAreHeldUntilTheEnd(t *testing.T) {
 		a := all[i%2].Decider.Decide(e).Answer
 		if a == nil || a.Status != 429 || string(a.Body) != "Plugin limit, exceed limit 4/3" || plugintest.Field(a, "Retry-After") != "1" {
 			t.Fatalf("%+v", a)
+		}
+		if e.Limited != message.LimitedByPlugin {
+			t.Error("the record does not say who refused")
 		}
 		e.End(true) // gives back nothing
 	}

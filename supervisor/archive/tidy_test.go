@@ -3,6 +3,7 @@ package archive
 import (
 	"bytes"
 	"compress/gzip"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
 
 	"pingap/config"
 )
@@ -260,4 +262,46 @@ func FuzzNames(f *testing.F) {
 			t.Errorf("%q is of %q", name, of)
 		}
 	})
+}
+
+// Where there is no room for an archive the file stays, and nothing half done.
+func TestAFullDiskKeepsTheFile(t *testing.T) {
+	dir := t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=512k"); err != nil {
+		t.Skipf("mounts a small file system: %v", err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
+	noise := make([]byte, 300<<10)
+	_, _ = rand.Read(noise)
+	const name, other = "a.log.2026-01-01", "a.log.2026-01-02"
+	for n, data := range map[string][]byte{name: noise, other: noise[:100<<10]} {
+		if err := os.WriteFile(filepath.Join(dir, n), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l := Log{Path: dir + "/a.log", Rolling: "daily", Current: dir + "/a.log.2026-01-03", Compression: config.Zstd}
+	if err := os.Chtimes(filepath.Join(dir, name), time.Time{}, time.Now().Add(time.Hour)); err != nil { // the newest is the first
+		t.Fatal(err)
+	}
+	if err := tidyOne(l); !errors.Is(err, unix.ENOSPC) {
+		t.Fatalf("%v", err)
+	}
+	if got, want := list(t, dir), []string{name, other}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	if data, err := os.ReadFile(filepath.Join(dir, name)); err != nil || !bytes.Equal(data, noise) {
+		t.Errorf("the file is not what it was: %v", err)
+	}
+	if err := os.Remove(filepath.Join(dir, other)); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mount("tmpfs", dir, "tmpfs", unix.MS_REMOUNT, "size=2m"); err != nil {
+		t.Fatal(err)
+	}
+	if err := tidyOne(l); err != nil {
+		t.Fatal(err)
+	}
+	if unpack(t, filepath.Join(dir, name+".zst")) != string(noise) {
+		t.Error("another content")
+	}
 }

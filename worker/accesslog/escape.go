@@ -43,7 +43,11 @@ func escapeTail(dst []byte, start int) []byte {
 // appendJSON appends value as a JSON string. Valid UTF-8 stays, but for controls and separators; a byte
 // that is none becomes the replacement character.
 func appendJSON[T []byte | string](dst []byte, value T) []byte {
-	dst = append(dst, '"')
+	return append(appendJSONInner(append(dst, '"'), value), '"')
+}
+
+// appendJSONInner is appendJSON without the quotes.
+func appendJSONInner[T []byte | string](dst []byte, value T) []byte {
 	start := 0
 	for i := 0; i < len(value); {
 		c := value[i]
@@ -60,7 +64,7 @@ func appendJSON[T []byte | string](dst []byte, value T) []byte {
 		i += size
 		start = i
 	}
-	return append(append(dst, value[start:]...), '"')
+	return append(dst, value[start:]...)
 }
 
 // decodeRune decodes the rune at the start of value without converting all of it.

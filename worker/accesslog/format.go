@@ -64,13 +64,18 @@ func predefined(name string) (string, bool) {
 // looks up environment variables, once, here; it may be nil. Tags that do not exist give nothing
 // and a warning.
 func Compile(format string, env func(string) (string, bool)) (*Format, []string) {
+	return CompileHiding(format, env, nil)
+}
+
+// CompileHiding is Compile for lines that do not show everything.
+func CompileHiding(format string, env func(string) (string, bool), hidden *Hidden) (*Format, []string) {
 	if format == "json" {
-		return jsonFormat(), nil
+		return jsonFormat(hidden), nil
 	}
 	if text, ok := predefined(format); ok {
 		format = text
 	}
-	c := compiler{env: env, format: &Format{}}
+	c := compiler{env: env, hidden: hidden, format: &Format{}}
 	for {
 		open := strings.IndexByte(format, '{')
 		if open < 0 {
@@ -87,6 +92,7 @@ func Compile(format string, env func(string) (string, bool)) (*Format, []string)
 // compiler is the state of a compilation.
 type compiler struct {
 	env      func(string) (string, bool)
+	hidden   *Hidden
 	format   *Format
 	text     []byte // since the last value
 	warnings []string
@@ -123,6 +129,10 @@ func (c *compiler) warnLookalike(text string) {
 // value compiles a tag's name.
 func (c *compiler) value(name string) {
 	p := part{name: name[1:]}
+	if p.value = c.hidden.tag(name); p.value != nil {
+		c.add(p)
+		return
+	}
 	switch name[0] {
 	case '~':
 		p.value = appendCookie

@@ -52,17 +52,28 @@ func jsonFields() []jsonField {
 	}
 }
 
-func jsonFormat() *Format {
+func jsonFormat(hidden *Hidden) *Format {
 	c := compiler{format: &Format{}}
 	open := byte('{')
 	for _, field := range jsonFields() {
 		c.text = append(c.text, open, '"')
 		c.text = append(append(c.text, field.name...), '"', ':')
-		c.add(part{value: field.value})
+		if inner := hidden.text(field.name, appendJSONInner[[]byte], ""); inner != nil {
+			c.add(part{value: inQuotes(inner)})
+		} else {
+			c.add(part{value: field.value})
+		}
 		open = ','
 	}
 	c.format.tail = "}"
 	return c.format
+}
+
+// inQuotes makes a string of what is escaped already.
+func inQuotes(inner appender) appender {
+	return func(dst []byte, r *message.Record, p *part, at instant) []byte {
+		return append(inner(append(dst, '"'), r, p, at), '"')
+	}
 }
 
 func jsonText(tag string) appender {

@@ -17,16 +17,19 @@ import (
 
 	"github.com/maypok86/otter/v2"
 	"golang.org/x/sys/unix"
+
+	"pingap/worker/tally"
 )
 
 // FileOptions are those of a store in files.
 type FileOptions struct {
 	Dir        string
-	Levels     []int         // characters of the names of sub directories, at most two of them
-	MaxSize    int64         // bytes of all files; 0 for no bound
-	Inactive   time.Duration // what was not used for so long is removed; 0 for never
-	ReadingMax int64         // objects that are opened at once; 0 for no bound
-	WritingMax int64         // objects that are written at once; 0 for no bound
+	Levels     []int          // characters of the names of sub directories, at most two of them
+	MaxSize    int64          // bytes of all files; 0 for no bound
+	Inactive   time.Duration  // what was not used for so long is removed; 0 for never
+	ReadingMax int64          // objects that are opened at once; 0 for no bound
+	WritingMax int64          // objects that are written at once; 0 for no bound
+	Counts     *tally.Storage // for the metrics; nil for none
 }
 
 const (
@@ -198,11 +201,11 @@ func (s *files) path(k Key) string {
 
 // get opens an object.
 func (s *files) get(k Key) *Object {
-	if s.reading.Add(1) > s.options.ReadingMax && s.options.ReadingMax > 0 {
-		s.reading.Add(-1)
+	began := time.Now()
+	defer s.readers(-1)
+	if s.readers(1) > s.options.ReadingMax && s.options.ReadingMax > 0 {
 		return nil
 	}
-	defer s.reading.Add(-1)
 	path := s.path(k)
 	fd, err := openFile(path)
 	if err != nil {
@@ -226,7 +229,14 @@ func (s *files) get(k Key) *Object {
 		now := time.Now()
 		_ = os.Chtimes(path, now, now) // it is used all the same
 	}
+	s.options.Counts.Read(time.Since(began))
 	return &Object{Head: n.head, File: file, Offset: n.offset}
+}
+
+// readers counts who reads, here and for the metrics.
+func (s *files) readers(n int64) int64 {
+	s.options.Counts.Reading(n)
+	return s.reading.Add(n)
 }
 
 func openFile(path string) (int, error) {

@@ -89,7 +89,7 @@ func keeps(f *message.Field, all []message.Field, drop []string, setCookie bool)
 }
 
 func unkept() []string {
-	return []string{"Proxy-Authentication-Info", "HTTP2-Settings", "X-Trace-Id", "Traceparent", "Tracestate",
+	return []string{"Proxy-Authentication-Info", "HTTP2-Settings", "X-Trace-Id", "X-Span-Id", "Traceparent", "Tracestate",
 		"X-Cache", "X-Cache-Status", "X-Cache-Lookup", "X-Cache-Lock"}
 }
 

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 )
 
 // spool is a file that is being written.
@@ -14,12 +15,13 @@ type spool struct {
 	path  string // empty once it has its name
 	head  []byte
 	crc   uint32
+	took  time.Duration // for writing
 }
 
 // spool begins a file.
 func (s *files) spool(h *Head) (*spool, bool) {
-	if s.writing.Add(1) > s.options.WritingMax && s.options.WritingMax > 0 || s.full() {
-		s.writing.Add(-1)
+	if s.writers(1) > s.options.WritingMax && s.options.WritingMax > 0 || s.full() {
+		s.writers(-1)
 		return nil, false
 	}
 	p := &spool{owner: s, head: encodeHead(h)}
@@ -32,7 +34,7 @@ func (s *files) spool(h *Head) (*spool, bool) {
 		}
 	}
 	if err != nil {
-		s.writing.Add(-1)
+		s.writers(-1)
 		return nil, false
 	}
 	if _, err := p.file.WriteAt(p.head, preludeSize); err != nil {
@@ -42,9 +44,17 @@ func (s *files) spool(h *Head) (*spool, bool) {
 	return p, true
 }
 
+// writers counts who writes, here and for the metrics.
+func (s *files) writers(n int64) int64 {
+	s.options.Counts.Writing(n)
+	return s.writing.Add(n)
+}
+
 // write takes bytes of the body, in their order.
 func (p *spool) write(b []byte, at int64) error {
 	p.crc = crc32.Update(p.crc, castagnoli, b)
+	began := time.Now()
+	defer func() { p.took += time.Since(began) }()
 	_, err := p.file.WriteAt(b, preludeSize+int64(len(p.head))+at)
 	return err
 }
@@ -60,11 +70,12 @@ func (p *spool) close() {
 	if p.path != "" {
 		_ = os.Remove(p.path) // the next start cleans up otherwise
 	}
-	p.owner.writing.Add(-1)
+	p.owner.writers(-1)
 }
 
 // commit gives a spool its head and its name.
 func (s *files) commit(k Key, p *spool, h *Head) bool {
+	began := time.Now()
 	pre := prelude{body: h.Length, crc: p.crc, boot: s.boot}
 	if _, err := p.file.WriteAt(pre.encode(p.head), 0); err != nil {
 		return false
@@ -81,6 +92,7 @@ func (s *files) commit(k Key, p *spool, h *Head) bool {
 		return false
 	}
 	p.path = ""
+	s.options.Counts.Wrote(p.took + time.Since(began))
 	s.count(onDisk(preludeSize+int64(len(p.head))+h.Length) - before)
 	return true
 }

@@ -12,7 +12,12 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
+	"pingap/arena"
+	totals "pingap/arena/tally"
 	"pingap/message"
+	"pingap/worker/tally"
 )
 
 // both runs a test with both kinds of store.
@@ -32,6 +37,58 @@ func openFiles(t *testing.T, o FileOptions) *Cache {
 	}
 	t.Cleanup(c.Close)
 	return c
+}
+
+func TestFilesAreCounted(t *testing.T) {
+	shared, err := arena.Create(arena.Options{Columns: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { shared.Close() })
+	fd, err := unix.FcntlInt(uintptr(shared.FD()), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := arena.Map(fd, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { own.Close() })
+	writing, err := own.Counter(totals.Gauges()[totals.CacheWriting].Of(totals.Key{Kind: totals.HostBlock}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	reading, err := own.Counter(totals.Gauges()[totals.CacheReading].Of(totals.Key{Kind: totals.HostBlock}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := openFiles(t, FileOptions{Dir: t.TempDir(), Counts: tally.NewStorage(own)})
+	f := fill(t, c, "/a", "", 5, 1<<20, "")
+	f.Write([]byte("he"))
+	if writing.Load() != 1 {
+		t.Errorf("%d are being written", writing.Load())
+	}
+	f.Write([]byte("llo"))
+	f.End(true)
+	fill(t, c, "/torn", "", 5, 1<<20, "").End(false)
+	for path, want := range map[string]string{"/a": "hello", "/torn": "", "/none": ""} {
+		if got := bodyOf(t, c, path, ""); got != want {
+			t.Errorf("%s: %q", path, got)
+		}
+	}
+	words, _ := totals.Read(shared, totals.Key{Kind: totals.HostBlock}, nil)
+	for _, id := range []totals.ID{totals.StorageReadTime, totals.StorageWriteTime} {
+		family, all := &totals.Families()[id], int64(0)
+		for i := range family.Words() - 1 {
+			all += words[family.At+i]
+		}
+		if all != 1 {
+			t.Errorf("%s: %d, want 1", family.Name, all)
+		}
+	}
+	if writing.Load() != 0 || reading.Load() != 0 {
+		t.Errorf("%d are written and %d read by nobody", writing.Load(), reading.Load())
+	}
 }
 
 func keyFor(c *Cache, path string) (Key, []byte) {

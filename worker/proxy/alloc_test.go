@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	totals "pingap/arena/tally"
 	"pingap/message"
 	"pingap/plugins"
 )
@@ -96,6 +97,22 @@ func TestProxiedRequestAllocatesNothing(t *testing.T) {
 	p := r.pinger(t)
 	if n := testing.AllocsPerRun(2000, func() { p.ping(t) }); n != 0 {
 		t.Errorf("%v allocations per request, want 0", n)
+	}
+}
+
+func TestCountingAddsNoAllocations(t *testing.T) {
+	b := plainBackend(t)
+	c := newCounts(t)
+	r := newRig(t, rigOptions{addrs: []string{b.addr()}, server: func(s *Server) {
+		s.Log = &countingLog{}
+		c.measure(s)
+	}})
+	p := r.pinger(t)
+	if n := testing.AllocsPerRun(2000, func() { p.ping(t) }); n != 0 {
+		t.Errorf("%v allocations per request, want 0", n)
+	}
+	if got := c.sum(totals.LocationBlock, "l", totals.Requests); got < 2000 {
+		t.Errorf("%d requests were counted", got)
 	}
 }
 

@@ -79,10 +79,11 @@ type Server struct {
 	// ProxyProtocol takes the addresses of connections from what trusted peers say; nil for nobody.
 	ProxyProtocol *ProxyProtocol
 
-	// Counts counts for its metrics; nil for none.
-	Counts *tally.Server
 	// Metrics is the page of metrics; nil for none.
 	Metrics *Metrics
+
+	// Counts counts for its metrics; nil for none.
+	Counts *tally.Server
 
 	// Processing counts requests in process in this worker. It outlives the site.
 	Processing *atomic.Int64

@@ -163,3 +163,8 @@ func (l *Location) Attempt(r *message.Record, upstream, failed string) {
 	b.Observe(tally.UpstreamProcessingTime, r.UpstreamProcessing)
 	b.Observe(tally.UpstreamResponseTime, r.UpstreamResponse)
 }
+
+// OpenConnections is the count of the open connections to an upstream, over all servers.
+func OpenConnections(a *arena.Arena, upstream string) (*arena.Counter, error) {
+	return a.Counter(tally.Gauges()[tally.UpstreamConnections].Of(tally.Key{Kind: tally.UpstreamBlock, Name: upstream}))
+}

@@ -289,3 +289,43 @@ func BenchmarkEnd(b *testing.B) {
 		l.End(r, r.Start+200_000)
 	}
 }
+
+func TestStoragesAreCountedForTheInstance(t *testing.T) {
+	a := worker(t)
+	s := NewStorage(a)
+	s.Reading(1)
+	s.Writing(2)
+	s.Read(3 * time.Millisecond)
+	s.Wrote(2 * time.Second)
+	k := tally.Key{Kind: tally.HostBlock}
+	want := map[string]int64{"pingap_cache_storage_read_time 5ms": 1, "pingap_cache_storage_read_time sum": 3e6, "pingap_cache_storage_write_time above": 1,
+		"pingap_cache_storage_write_time sum": 2e9}
+	if got := says(t, a, k); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	for i, want := range map[int]int64{tally.CacheReading: 1, tally.CacheWriting: 2} {
+		if c, err := a.Counter(tally.Gauges()[i].Of(k)); err != nil || c.Load() != want {
+			t.Errorf("gauge %d: %v, %v", i, c.Load(), err)
+		}
+	}
+	for _, none := range []*Storage{nil, NewStorage(nil)} {
+		none.Reading(1)
+		none.Writing(1)
+		none.Read(1)
+		none.Wrote(1)
+	}
+}
+
+func TestWhatAWorkerCountsByItselfIsAddedOnce(t *testing.T) {
+	a := worker(t)
+	var first, second Beat
+	for _, n := range []uint64{0, 3, 3, 5} {
+		first.Count(a, Figures{LogDropped: n, Traced: 2 * n, Untraced: n})
+	}
+	second.Count(a, Figures{LogDropped: 10}) // another process, or the next one
+	second.Count(nil, Figures{LogDropped: 11})
+	want := map[string]int64{"pingap_access_log_dropped_total": 15, "pingap_traced_requests_total exported": 10, "pingap_traced_requests_total dropped": 5}
+	if got := says(t, a, tally.Key{Kind: tally.HostBlock}); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}

@@ -71,6 +71,7 @@ func (e *entry) take(t *Tracer, rec *message.Record, ended int64) {
 
 // takeState joins the tracestate fields, which have been checked.
 func (e *entry) takeState(list []message.Field) {
+	const longest = 2 << 10 // what is longer goes to backends alone
 	start := len(e.mem)
 	for i := range list {
 		if len(list[i].Name) != len(fieldState) || !message.EqualFold(list[i].Name, fieldState) || len(list[i].Value) == 0 {
@@ -81,7 +82,11 @@ func (e *entry) takeState(list []message.Field) {
 		}
 		e.mem = append(e.mem, list[i].Value...)
 	}
-	e.state = e.mem[start:len(e.mem):len(e.mem)]
+	if len(e.mem)-start <= longest {
+		e.state = e.mem[start:len(e.mem):len(e.mem)]
+		return
+	}
+	e.mem = e.mem[:start]
 }
 
 func (e *entry) takeBaggage(list []message.Field) {

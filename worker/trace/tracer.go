@@ -93,18 +93,49 @@ func (t *Tracer) Attempt(rec *message.Record) { rec.NextAttempt(newSpan()) }
 
 // Propagate writes the trace into the fields that go to a backend, which are a copy of the request's.
 func (t *Tracer) Propagate(rec *message.Record, fields *message.Fields) {
-	trace := &rec.Trace
+	trace, has := &rec.Trace, lookOver(fields.List())
 	var scratch [80]byte
-	fields.Set(fieldParent, appendParent(scratch[:0], trace))
-	if !trace.State {
+	put(fields, fieldParent, has.parent, appendParent(scratch[:0], trace))
+	if has.state && !trace.State {
 		fields.Del(fieldState)
 	}
 	if t.jaeger {
-		fields.Set(fieldJaeger, appendJaeger(scratch[:0], trace))
+		put(fields, fieldJaeger, has.jaeger, appendJaeger(scratch[:0], trace))
 	}
-	if t.baggage && !validBaggage(fields.List()) {
+	if t.baggage && has.baggage && !validBaggage(fields.List()) {
 		fields.Del(fieldBaggage)
 	}
+}
+
+// present are the fields about traces that a list may have: it has no others.
+type present struct{ parent, state, jaeger, baggage bool }
+
+// lookOver goes by length alone, once: to set and to delete is to copy the list.
+func lookOver(list []message.Field) (p present) {
+	for i := range list {
+		if list[i].ID != message.Unknown {
+			continue
+		}
+		switch len(list[i].Name) {
+		case len(fieldParent):
+			p.parent = true
+		case len(fieldState):
+			p.state = true
+		case len(fieldJaeger):
+			p.jaeger = true
+		case len(fieldBaggage):
+			p.baggage = true
+		}
+	}
+	return p
+}
+
+func put(fields *message.Fields, name string, there bool, value []byte) {
+	if there {
+		fields.Set(name, value)
+		return
+	}
+	fields.Add(name, value)
 }
 
 // validBaggage reports whether all baggage fields together can be read, and are no larger than everybody must take.

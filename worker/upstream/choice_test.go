@@ -288,6 +288,21 @@ func TestWhoDrainsGetsOnlyThoseThatStick(t *testing.T) {
 	}
 }
 
+// mapped is an arena as the process of a column has it.
+func mapped(t testing.TB, a *arena.Arena, column int) *arena.Arena {
+	t.Helper()
+	fd, err := unix.FcntlInt(uintptr(a.FD()), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := arena.Map(fd, column)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.Close() })
+	return m
+}
+
 // workers builds an upstream in each of n workers, with records in one arena.
 func workers(t testing.TB, n, backends int, now *clock, change func(*config.Upstream)) (*arena.Arena, []*Upstream) {
 	t.Helper()
@@ -303,15 +318,7 @@ func workers(t testing.TB, n, backends int, now *clock, change func(*config.Upst
 	}
 	var all []*Upstream
 	for column := range n {
-		fd, err := unix.FcntlInt(uintptr(a.FD()), unix.F_DUPFD_CLOEXEC, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		m, err := arena.Map(fd, column)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { m.Close() })
+		m := mapped(t, a, column)
 		u := of(t, backends, now, change)
 		list := listed(u)
 		for i := range list {

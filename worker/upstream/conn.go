@@ -53,7 +53,7 @@ func (c *Conn) Close() error {
 	if c.closed.Swap(true) {
 		return nil
 	}
-	c.Backend.owner.open.Add(-1)
+	c.Backend.owner.opened(-1)
 	return c.Conn.Close()
 }
 

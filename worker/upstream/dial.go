@@ -87,7 +87,7 @@ func (u *Upstream) connect(ctx context.Context, b *Backend, started int64) (*Con
 	now := u.now()
 	c := &Conn{Conn: nc, Raw: raw, Opened: now, Connect: now - started, Handshake: message.Unset, Backend: b}
 	c.look = c.peek
-	u.open.Add(1)
+	u.opened(1)
 	return c, nil
 }
 

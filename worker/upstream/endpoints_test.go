@@ -82,6 +82,32 @@ func TestIdleConnectionsOfABackendThatLeavesAreClosed(t *testing.T) {
 	}
 }
 
+func TestOpenConnectionsOfUpstreamsOfANameAreCountedTogether(t *testing.T) {
+	server := listen(t, "tcp", "127.0.0.1:0")
+	shared, _ := workers(t, 1, 1, nil, nil)
+	count, err := mapped(t, shared, 0).Counter("open")
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := build(t, &config.Upstream{Addrs: []string{server.address()}}, Options{Open: count})
+	idle, used := dial(t, old.Backends()[0]), dial(t, old.Backends()[0])
+	idle.Backend.Put(idle)
+	next := build(t, &config.Upstream{Addrs: []string{server.address()}}, Options{Open: count})
+	dial(t, next.Backends()[0])
+	if got := count.Load(); got != 3 {
+		t.Errorf("%d, want two of the old one and one of the new", got)
+	}
+	old.Close()
+	if got := count.Load(); got != 2 {
+		t.Errorf("%d, want one of each: nobody uses the idle one any more", got)
+	}
+	used.Discard()
+	used.Discard()
+	if got := count.Load(); got != 1 {
+		t.Errorf("%d, want the one of the new one", got)
+	}
+}
+
 func TestARecordThatBelongsToSomethingElseIsLeftAlone(t *testing.T) {
 	a, both := workers(t, 2, 2, nil, func(cfg *config.Upstream) {
 		cfg.EjectConsecutiveFailures, cfg.EjectDuration = 2, config.Duration(time.Minute)

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"cmp"
 	"fmt"
 	"iter"
 	"net"
@@ -43,6 +44,8 @@ type Options struct {
 	AllowSelf bool
 	// Buffers are the pools of TLS connections; nil gives the upstream its own.
 	Buffers *secure.Buffers
+	// Open counts open connections over all workers, for the metrics; nil is none.
+	Open *arena.Counter
 }
 
 // Upstream is a set of backends, with the rule to choose one and the connections to them. Its
@@ -69,6 +72,7 @@ type Upstream struct {
 	algo         spread.Algo
 	pool         pool
 	open         atomic.Int64 // connections, idle and in use
+	openOverAll  *arena.Counter
 	turn         atomic.Uint64
 	set          atomic.Pointer[set]
 	swept        []*Conn // memory of Sweep, which one goroutine calls
@@ -92,7 +96,7 @@ type Upstream struct {
 // New builds an upstream. Until SetEndpoints it has the backends whose addresses are in the configuration.
 func New(cfg *config.Upstream, opt Options) (*Upstream, error) {
 	u := &Upstream{
-		Name: cfg.Name, Config: cfg, logger: opt.Logger, now: opt.Now,
+		Name: cfg.Name, Config: cfg, logger: opt.Logger, now: opt.Now, openOverAll: cmp.Or(opt.Open, &arena.Counter{}),
 		ReadTimeout: cfg.ReadTimeout.Std(), WriteTimeout: cfg.WriteTimeout.Std(),
 		IdleTimeout: cfg.IdleTimeout.Std(),
 		algo:        spread.Parse(cfg.Algo),
@@ -211,6 +215,12 @@ func (u *Upstream) records() iter.Seq[*arena.Record] {
 			}
 		}
 	}
+}
+
+// opened counts connections.
+func (u *Upstream) opened(n int64) {
+	u.open.Add(n)
+	u.openOverAll.Add(n)
 }
 
 // OpenConnections returns the number of connections of this worker, idle and in use.

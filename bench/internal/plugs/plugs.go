@@ -10,14 +10,17 @@ import (
 	"text/tabwriter"
 
 	"pingap/bench/internal/heal"
+	"pingap/e2e/backends"
 )
 
 // Tools are what the bench lends, and a program more.
 type Tools struct {
 	heal.Tools
 	Nginx string
-	Rows  string // parts of names, comma separated; empty for all
-	Log   func(string, ...any)
+	// Collector is the address of a collector of traces, which runs while rows are measured.
+	Collector string
+	Rows      string // parts of names, comma separated; empty for all
+	Log       func(string, ...any)
 }
 
 // Figure is what came of a row.
@@ -39,6 +42,13 @@ type Figure struct {
 // Print measures all rows and prints them; one that fails is said and does not spoil the rest.
 func Print(ctx context.Context, t Tools, w io.Writer) []Figure {
 	var figures []Figure
+	collector, err := backends.NewCollector("")
+	if err != nil {
+		fmt.Fprintln(w, "no collector of traces:", err)
+		return nil
+	}
+	defer collector.Close()
+	t.Collector = collector.Addr
 	for _, r := range rows() {
 		if !wanted(r.name, t.Rows) || ctx.Err() != nil {
 			continue

@@ -9,7 +9,7 @@ import (
 )
 
 func TestRowsAreSelectedByPartsOfTheirNames(t *testing.T) {
-	for parts, want := range map[string]int{"": 14, "gzip": 4, "level 6": 4, "cache,limit": 4, "nothing": 0} {
+	for parts, want := range map[string]int{"": 15, "gzip": 4, "level 6": 4, "cache,limit": 4, "nothing": 0} {
 		n := 0
 		for _, r := range rows() {
 			if wanted(r.name, parts) {
@@ -41,7 +41,7 @@ func TestRowsAreUniqueAndShowThatTheyMeasureWhatTheySay(t *testing.T) {
 func TestConfigurationsAreComplete(t *testing.T) {
 	for _, r := range rows() {
 		for _, s := range []side{r.ours, r.theirs} {
-			text := s.pingapConf("/dir", 4001, 4002)
+			text := s.pingapConf("/dir", 4001, 4002, "127.0.0.1:4003")
 			wants := []string{"127.0.0.1:4001", "127.0.0.1:4002", "/dir/access.log", s.conf}
 			if s.program == nginx {
 				text = s.nginxConf("/dir", 4001, 4002)

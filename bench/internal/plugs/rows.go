@@ -24,7 +24,8 @@ const (
 // side is a program with a configuration, and what shows that it does what is measured.
 type side struct {
 	program  string
-	conf     string // pingap: tables and plugins; nginx: lines of the server
+	conf     string // pingap: tables and plugins, keys of the upstream before them; nginx: lines of the server
+	server   string // pingap: keys of the server; {{collector}} is one of traces
 	plugins  []string
 	encoding string // Accept-Encoding of the load
 	shows    func(h http.Header) error
@@ -44,7 +45,9 @@ func rows() []row {
 		{name: "cache hit in a file 64 KiB", goal: 1, rounds: fewRounds, path: "/kept64k", length: 64 * kib, ours: cached("{{dir}}/store/objects"), theirs: nginxCache()},
 		{name: "directory 16 KiB", goal: 1.1, rounds: fewRounds, path: "/" + staticFile, length: staticSize, ours: directory(), theirs: nginxStatic()},
 		{name: "limit on every request", goal: 1.03, rounds: manyRounds, path: "/small", length: smallAnswer, ours: limited(), theirs: plain()},
+		{name: "1 % sampled tracing", goal: 1.03, rounds: manyRounds, path: "/small", length: smallAnswer, ours: traced("sample=0.01&errors"), theirs: plain()},
 		{name: "five cheap plugins", goal: 1.1, rounds: manyRounds, path: "/small", length: smallAnswer, ours: fiveCheap(), theirs: side{program: pingap}},
+		{name: "all metrics on", goal: 1.03, rounds: manyRounds, path: "/small", length: smallAnswer, ours: metered(), theirs: plain()},
 	}
 	for _, level := range []int{1, 6} {
 		for _, size := range []string{"16", "256"} {
@@ -116,9 +119,21 @@ func nginxGzip(level int) side {
 		conf: fmt.Sprintf("gzip on; gzip_comp_level %d; gzip_vary on; location / { proxy_pass http://gen; }", level)}
 }
 
+// traced tells a collector of some requests, and the upstream of all.
+func traced(query string) side {
+	return side{program: pingap, plugins: named(), server: fmt.Sprintf("otlp_exporter = 'http://{{collector}}?%s'\n", query)}
+}
+
 // limited counts each request of one client, which is never too many.
 func limited() side {
 	return side{program: pingap, plugins: named("limited"), conf: "[plugins.limited]\ncategory = \"limit\"\ntype = \"rate\"\ntag = \"ip\"\nmax = 1000000\ninterval = \"1s\"\n"}
+}
+
+// metered counts each request for metrics, of the server, its location, the upstream and the backend.
+func metered() side {
+	s := plain()
+	s.conf, s.server = "enable_backend_stats = true\nenable_tracer = true\n", "prometheus_metrics = \"/metrics\"\n"
+	return s
 }
 
 // fiveCheap are plugins that only look at heads. The fifth is request_id; the other side has none at all.

@@ -52,7 +52,7 @@ func (t Tools) start(ctx context.Context, r row, s side, name string, upstream i
 		return in, err
 	}
 	p := heal.Program{Name: s.program, Binary: t.Pingap, Dir: dir, Port: in.port, Core: t.LoadCore + 1}
-	file, text := filepath.Join(dir, "pingap.toml"), s.pingapConf(dir, in.port, upstream)
+	file, text := filepath.Join(dir, "pingap.toml"), s.pingapConf(dir, in.port, upstream, t.Collector)
 	p.Args = []string{"-c", file, "--run-dir", filepath.Join(dir, "run"), "--state-dir", filepath.Join(dir, "state"), "--workers", "1", "--threads", "1"}
 	if s.program == nginx {
 		p.Binary = t.Nginx
@@ -82,7 +82,7 @@ func prepareFiles(dir string) error {
 func writeFile(path, text string) error { return os.WriteFile(path, []byte(text), 0o644) }
 
 // pingapConf is the whole configuration, as the rest of the bench has it.
-func (s side) pingapConf(dir string, port, upstream int) string {
+func (s side) pingapConf(dir string, port, upstream int, collector string) string {
 	names := make([]string, len(s.plugins))
 	for i, n := range s.plugins {
 		names[i] = fmt.Sprintf("%q", n)
@@ -106,7 +106,7 @@ addr = "127.0.0.1:%d"
 access_log = "%s?rolling=never combined"
 keepalive_requests = 0
 locations = ["all"]
-`, upstream, strings.ReplaceAll(s.conf, "{{dir}}", dir), strings.Join(names, ", "), port, filepath.Join(dir, "access.log"))
+%s`, upstream, strings.ReplaceAll(s.conf, "{{dir}}", dir), strings.Join(names, ", "), port, filepath.Join(dir, "access.log"), strings.ReplaceAll(s.server, "{{collector}}", collector))
 }
 
 // nginxConf has what its package has, sendfile among it, and the lines of the side.
