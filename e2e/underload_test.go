@@ -271,7 +271,9 @@ func (i *instance) mustStayFlat(before map[string]footprint) {
 	}
 	if err := within(settleTime, func() error { // it gives back what the last change has touched
 		if kib := i.footprints()["supervisor"].kib; kib > supervisorMemory {
-			return fmt.Errorf("the supervisor has %d KiB, at most %d", kib, supervisorMemory)
+			pid := i.status().of("supervisor")[0].PID
+			return fmt.Errorf("the supervisor has %d KiB, at most %d; %d of its own, %d of files", kib, supervisorMemory,
+				processNumber(i.t, pid, "RssAnon:"), processNumber(i.t, pid, "RssFile:"))
 		}
 		return nil
 	}); err != nil {
@@ -279,7 +281,7 @@ func (i *instance) mustStayFlat(before map[string]footprint) {
 	}
 }
 
-const settleTime = 3 * time.Second
+const settleTime = 10 * time.Second
 
 const supervisorMemory = 20 << 10 // KiB
 
