@@ -53,7 +53,7 @@ func arrows() []arrow {
 		{from: "control/*", to: []string{"config", "config/*", "telemetry", "arena", "arena/*"}},
 		{from: "control", to: []string{"control/*", "ipc", "arena", "arena/*", "config", "config/*", "telemetry"}},
 		{from: "supervisor", to: []string{"supervisor/*", "ipc", "arena", "telemetry", "config"}},
-		{from: "supervisor/archive", to: []string{"ipc", "telemetry", "config"}}, // 0026
+		{from: "supervisor/archive", to: []string{"ipc", "telemetry", "config"}}, // 0024
 		{from: "supervisor/*", to: []string{"supervisor/*", "ipc", "telemetry"}},
 		{from: "cmd/pingap", to: []string{"*"}},
 		{from: "bench", to: []string{"e2e/load", "e2e/backends"}},
@@ -189,13 +189,13 @@ func TestExternalPackagesStayInTheirFolders(t *testing.T) {
 		"go.etcd.io/etcd":                 {"control/source/etcd"}, // 0023
 
 		"go.opentelemetry.io/otel":       {"worker/trace", "control/metrics"},                                          // 0022
-		"go.opentelemetry.io/proto/otlp": {"telemetry/otlp", "worker/trace", "control/metrics", "e2e", "e2e/backends"}, // 0026; there and in tests a sink
+		"go.opentelemetry.io/proto/otlp": {"telemetry/otlp", "worker/trace", "control/metrics", "e2e", "e2e/backends"}, // 0024; there and in tests a sink
 		"google.golang.org/grpc":         {"telemetry/otlp", "worker/trace", "control/source/etcd", "e2e"},
 		"google.golang.org/protobuf":     {"telemetry/otlp", "worker/trace", "e2e", "e2e/backends"},
 
 		"github.com/HugoSmits86/nativewebp": {"control/images"},
 		"github.com/andybalholm/brotli":     {"plugins/compression"},
-		"github.com/klauspost/compress":     {"plugins/compression", "supervisor/archive", "worker/trace", "e2e", "e2e/backends"}, // 0026; there a judge
+		"github.com/klauspost/compress":     {"plugins/compression", "supervisor/archive", "worker/trace", "e2e", "e2e/backends"}, // 0024; there a judge
 		"golang.org/x/image":                {"control/images", "e2e"},                                                            // there a judge
 
 		"github.com/prometheus": {"control/metrics", "e2e"}, // 0022
