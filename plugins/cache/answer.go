@@ -54,9 +54,6 @@ func milliseconds(d time.Duration) []byte {
 	return append(strconv.AppendInt(nil, d.Milliseconds(), 10), "ms"...)
 }
 
-// maxWire is the longest body that is kept together with its head.
-const maxWire = 8 << 10
-
 // hit answers with a fresh response. One in memory has its answer made once a second.
 func (c *cached) hit(e *plugins.Exchange, o *cache.Object, asked *cache.Asked, took time.Duration, now int64) *plugins.Answer {
 	e.Cache = labelHit
@@ -68,7 +65,7 @@ func (c *cached) hit(e *plugins.Exchange, o *cache.Object, asked *cache.Asked, t
 		return answer
 	}
 	answer := c.respond(e, o, asked, labelHit, took, now)
-	if answer.Status == 200 && len(answer.Body) <= maxWire {
+	if answer.Status == 200 && len(answer.Body) <= cache.MaxWire {
 		again := *answer // who asks again in this second is not the last
 		again.Wire = &message.Wire{}
 		o.Remember(second, &again)

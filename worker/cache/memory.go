@@ -20,8 +20,11 @@ type store interface {
 	spool(h *Head) (s *spool, ok bool)
 }
 
-// overhead is about what an object costs beside its bytes.
-const overhead = 512
+// overhead is about what an object costs beside its bytes. A body of up to MaxWire may be kept once more, as it is sent.
+const (
+	overhead = 512
+	MaxWire  = 16 << 10
+)
 
 // memory keeps responses in this process.
 type memory struct{ kept *otter.Cache[Key, *Object] }
@@ -31,7 +34,7 @@ func newMemory(maxBytes int64) *memory {
 }
 
 func weigh(_ Key, o *Object) uint32 {
-	n := overhead + len(o.Key) + cap(o.Body)
+	n := overhead + len(o.Key) + cap(o.Body) + min(cap(o.Body), MaxWire)
 	for i := range o.Fields {
 		n += 64 + len(o.Fields[i].Name) + len(o.Fields[i].Value)
 	}
@@ -39,10 +42,7 @@ func weigh(_ Key, o *Object) uint32 {
 }
 
 func (m *memory) get(k Key) *Object {
-	o, ok := m.kept.GetIfPresent(k)
-	if !ok {
-		return nil
-	}
+	o, _ := m.kept.GetIfPresent(k) // nil for none
 	return o
 }
 
