@@ -24,7 +24,7 @@ struct look {
 static const char usage[] =
 	"usage: gen --upstream PORT[,PORT] [--port PROXY] [options]\n"
 	"  --port N          the proxy to load, on 127.0.0.1 (without it: upstream only, for --seconds)\n"
-	"  --upstream N,N    ports to answer on: /16k /1m /chunked /kept1k /kept64k /text16k /text256k, anything else 200 bytes\n"
+	"  --upstream N,N    ports to answer on: /16k /1m /chunked /kept1k /kept16k /kept64k /text16k /text256k, anything else 200 bytes\n"
 	"  --conns N         busy connections (64)\n"
 	"  --path P          request target (/); %d in it counts below --vary\n"
 	"  --vary N          how many different numbers (0)\n"

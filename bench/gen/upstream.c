@@ -43,7 +43,7 @@ struct upstream {
 };
 
 static int epoll_fd;
-static struct answer small, medium, large, chunked, kept1k, kept64k, text16k, text256k;
+static struct answer small, medium, large, chunked, kept1k, kept16k, kept64k, text16k, text256k;
 
 static void *must(void *p)
 {
@@ -138,7 +138,8 @@ static struct answer make_chunked(void)
 static const struct answer *answer_for(const char *head, size_t len)
 {
 	static const struct { const char *path; const struct answer *answer; } all[] = {
-		{ "/16k", &medium }, { "/1m", &large }, { "/chunked", &chunked }, { "/kept1k", &kept1k }, { "/kept64k", &kept64k },
+		{ "/16k", &medium }, { "/1m", &large }, { "/chunked", &chunked }, { "/kept1k", &kept1k },
+		{ "/kept16k", &kept16k }, { "/kept64k", &kept64k },
 		{ "/text16k", &text16k }, { "/text256k", &text256k },
 	};
 	const char *path = memchr(head, ' ', len);
@@ -158,6 +159,7 @@ void upstream_start(int epfd, const struct options *o)
 	medium = make_answer(&plain, MEDIUM_ANSWER);
 	large = make_answer(&plain, LARGE_ANSWER);
 	kept1k = make_answer(&kept, 1024);
+	kept16k = make_answer(&kept, 16384);
 	kept64k = make_answer(&kept, 65536);
 	text16k = make_answer(&text, MEDIUM_ANSWER);
 	text256k = make_answer(&text, 256 * 1024);

@@ -3,6 +3,7 @@ package plugs
 import (
 	"fmt"
 	"net/http"
+	"strings"
 )
 
 // row compares two sides at the same work.
@@ -41,7 +42,8 @@ const (
 func rows() []row {
 	list := []row{
 		{name: "cache hit in memory 1 KiB", goal: 0.8, rounds: fewRounds, path: "/kept1k", length: kib, ours: cached(""), theirs: nginxCache()},
-		{name: "cache hit in memory beside mock 1 KiB", goal: 1, rounds: manyRounds, path: "/kept1k", length: kib, ours: bare(cached("")), theirs: bare(mocked())},
+		{name: "cache hit in memory beside mock 1 KiB", goal: 1, rounds: manyRounds, path: "/kept1k", length: kib, ours: bare(cached("")), theirs: bare(mocked(kib))},
+		{name: "cache hit in memory beside mock 16 KiB", goal: 1, rounds: manyRounds, path: "/kept16k", length: 16 * kib, ours: bare(cached("")), theirs: bare(mocked(16 * kib))},
 		{name: "cache hit in a file 64 KiB", goal: 1, rounds: fewRounds, path: "/kept64k", length: 64 * kib, ours: cached("{{dir}}/store/objects"), theirs: nginxCache()},
 		{name: "directory 16 KiB", goal: 1.1, rounds: fewRounds, path: "/" + staticFile, length: staticSize, ours: directory(), theirs: nginxStatic()},
 		{name: "limit on every request", goal: 1.03, rounds: manyRounds, path: "/small", length: smallAnswer, ours: limited(), theirs: plain()},
@@ -95,9 +97,9 @@ func nginxCache() side {
 }
 
 // mocked answers with as much from memory, without a cache.
-func mocked() side {
+func mocked(length int) side {
 	return side{program: pingap, plugins: named("mocked"),
-		conf: fmt.Sprintf("[plugins.mocked]\ncategory = \"mock\"\nstatus = 200\nheaders = [\"Content-Type: text/plain\", \"Cache-Control: max-age=3600\"]\ndata = %q\n", fmt.Sprintf("%01024d", 0))}
+		conf: fmt.Sprintf("[plugins.mocked]\ncategory = \"mock\"\nstatus = 200\nheaders = [\"Content-Type: text/plain\", \"Cache-Control: max-age=3600\"]\ndata = %q\n", strings.Repeat("x", length))}
 }
 
 func directory() side {
