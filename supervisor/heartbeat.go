@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"pingap/ipc"
+	"pingap/supervisor/pages"
 )
 
 // tick looks for hung children ten times within the time that workers have. Time during which this loop did not run itself
@@ -26,6 +27,9 @@ func (s *supervisor) tick() {
 	}
 	s.boundDraining()
 	s.sign()
+	if pages.Resident() > leanAbove {
+		s.lean()
+	}
 	s.after(interval, s.tick)
 }
 

@@ -12,6 +12,9 @@ import (
 // leanPause is how long after a change of state memory is given back: what comes of it has been done by then.
 const leanPause = 200 * time.Millisecond
 
+// leanAbove is how much may be resident before memory is given back without a change: what answers and heartbeats touch adds up, too.
+const leanAbove = 16 << 20
+
 // lean gives back soon what memory the last change has touched.
 func (s *supervisor) lean() {
 	if s.leaning {

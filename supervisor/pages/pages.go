@@ -31,6 +31,21 @@ func Release() error {
 	return errors.Join(failed...)
 }
 
+// Resident is how much memory of this process is resident, in bytes; 0 where that cannot be told.
+func Resident() int {
+	data, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(data), " ")
+	text, _, _ := strings.Cut(rest, " ")
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		return 0
+	}
+	return n * os.Getpagesize()
+}
+
 // mapping is a range of addresses.
 type mapping struct{ from, to uint64 }
 

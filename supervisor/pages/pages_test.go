@@ -67,3 +67,18 @@ func TestTheProcessGoesOnWithLess(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestResidentIsWhatTheKernelSays(t *testing.T) {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(status), "VmRSS:")
+	var kib int
+	if _, err := fmt.Sscan(rest, &kib); err != nil {
+		t.Fatal(err)
+	}
+	if got := Resident() >> 10; got < kib/2 || got > kib*2 {
+		t.Errorf("%d KiB, want about %d", got, kib)
+	}
+}
