@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"pingap/ipc"
-	"pingap/supervisor/pages"
 )
 
 // tick looks for hung children ten times within the time that workers have. Time during which this loop did not run itself
@@ -27,9 +26,7 @@ func (s *supervisor) tick() {
 	}
 	s.boundDraining()
 	s.sign()
-	if pages.Resident() > leanAbove {
-		s.lean()
-	}
+	s.leanIfGrown()
 	s.after(interval, s.tick)
 }
 

@@ -97,6 +97,7 @@ type supervisor struct {
 	line           string // last STATUS=
 	dirty, unsaved bool   // state file
 	leaning        bool   // memory is given back soon
+	leanest        int    // bytes that were resident when it was the last time
 
 	vault         vault
 	announcements announcements
