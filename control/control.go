@@ -44,6 +44,8 @@ type Options struct {
 	ACME ACME
 	// Docker is the socket of the Docker engine; empty is /var/run/docker.sock. Version is told to backends that are checked.
 	Docker, Version string
+	// PanelOnly serves what --admin implies and nothing else, whatever the source holds.
+	PanelOnly bool
 	// Become makes this process, root until now, run as a user for good. nil
 	// where there is nothing to give up.
 	Become func(uid, gid int) error
@@ -117,7 +119,7 @@ func Run(ctx context.Context, opt Options) error {
 	wg.Go(func() { p.telling.bus.Run(ctx) })
 	wg.Go(func() { p.watchValidity(ctx) })
 	p.runBackends(ctx)
-	p.runAdmin(ctx)
+	p.ways.run(ctx, p)
 	if err := p.send(ctx, 0, ipc.Ready{SHA: p.live.sha}); err != nil {
 		return err
 	}
@@ -169,7 +171,6 @@ func newProcess(opt Options, m *ipc.Message, given *ipc.ControlStart) (*process,
 	if p.acceptor, err = ipc.AcceptorFromFD(fd); err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
-	p.takeAdmin(m, given)
 	if err := p.takeLogs(m, given.Logs); err != nil {
 		p.acceptor.Close()
 		return nil, err
@@ -186,6 +187,7 @@ func newProcess(opt Options, m *ipc.Message, given *ipc.ControlStart) (*process,
 	p.takeArena(m, given)
 	p.takeBackends(given)
 	p.makeShown()
+	p.makeWays(given, m)
 	p.live = live{version: given.Version, sha: given.SHA}
 	p.load = given.Load
 	if p.root.as = given.RunAs; given.SHA != "" {
