@@ -20,6 +20,7 @@ type arrow struct {
 func arrows() []arrow {
 	return []arrow{
 		{from: "config", to: []string{"config/*"}},
+		{from: "config/text", to: []string{"config/internal/places"}}, // 0026
 		{from: "config/*"},
 		{from: "ipc"},
 		{from: "message"},
