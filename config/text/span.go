@@ -46,3 +46,39 @@ func (s *Spans) String() string {
 	b.WriteString(s.text[at:])
 	return b.String()
 }
+
+// Comments replaces comments, each from its # to the end of the line.
+func (s *Spans) Comments(replace func(comment string) string) {
+	var values [][2]int // in their order
+	for _, at := range s.at {
+		if at.To > at.From && s.text[at.From] != '[' && s.text[at.From] != '{' {
+			values = append(values, [2]int{at.From, at.To})
+		}
+	}
+	slices.SortFunc(values, func(a, b [2]int) int { return cmp.Compare(a[0], b[0]) })
+	for pos := 0; pos < len(s.text); {
+		for len(values) > 0 && values[0][1] <= pos {
+			values = values[1:]
+		}
+		stop := len(s.text)
+		if len(values) > 0 {
+			stop = max(pos, values[0][0])
+		}
+		n := strings.IndexByte(s.text[pos:stop], '#')
+		switch {
+		case n >= 0:
+			from := pos + n
+			pos = len(s.text)
+			if end := strings.IndexByte(s.text[from:], '\n'); end >= 0 {
+				pos = from + end
+			}
+			if old := strings.TrimRight(s.text[from:pos], "\r"); replace(old) != old {
+				s.edits = append(s.edits, edit{from: from, to: from + len(old), text: replace(old)})
+			}
+		case len(values) > 0:
+			pos = values[0][1]
+		default:
+			return
+		}
+	}
+}
