@@ -33,7 +33,7 @@ func Check(ctx context.Context, job Job, opt config.Options, live *config.Snapsh
 	cfg, report := config.Load(documents(docs), opt)
 	v.Warnings = lines(report.Warnings)
 	if len(report.Errors) > 0 {
-		v.Errors = lines(report.Errors)
+		v.Errors, v.Problems = lines(report.Errors), report.Errors
 		return v, nil
 	}
 	c := checker{ctx: ctx, job: job, verdict: &v}
@@ -98,7 +98,9 @@ type checker struct {
 }
 
 func (c *checker) fail(key string, err error) {
-	c.verdict.Errors = append(c.verdict.Errors, config.Problem{Key: key, Message: err.Error()}.String())
+	problem := config.Problem{Key: key, Message: err.Error()}
+	c.verdict.Errors = append(c.verdict.Errors, problem.String())
+	c.verdict.Problems = append(c.verdict.Problems, problem)
 }
 
 // listeners resolves the addresses of all servers, in the order of their names.

@@ -2,7 +2,6 @@ package control
 
 import (
 	"context"
-	"net/http"
 
 	"go.uber.org/zap"
 
@@ -20,14 +19,7 @@ type ways struct {
 
 // routes are all that the admin interface answers: a list for each part.
 func (p *process) routes() []api.Route {
-	return []api.Route{
-		{Method: http.MethodGet, Path: "/status", Need: api.Reader, Serve: p.serveStatus},
-	}
-}
-
-func (p *process) serveStatus(w http.ResponseWriter, r *http.Request) error {
-	c := client{p: p}
-	return api.WriteJSON(w, c.status(r.Context()))
+	return p.objects().Routes()
 }
 
 // takeAdmin takes the socket of the admin interface, if one came. Without it everything else works.

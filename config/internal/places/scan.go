@@ -259,16 +259,6 @@ func (s *scanner) value(path string) {
 	}
 }
 
-// span notes the bytes of a value that has been read.
-func (s *scanner) span(path string, from int) {
-	if s.places == nil {
-		return
-	}
-	at := s.places[path]
-	at.From, at.To = from, from+len(strings.TrimRight(s.text[from:s.pos], " \t\r"))
-	s.places[path] = at
-}
-
 // longString skips a string in triple quotes and notes where its content starts.
 func (s *scanner) longString(path, quote string) {
 	at := s.places[path]

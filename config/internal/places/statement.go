@@ -58,3 +58,13 @@ func (s *scanner) begin(pos int) int {
 func (s *scanner) lineStart(pos, least int) int {
 	return max(least, strings.LastIndexByte(s.text[:pos], '\n')+1)
 }
+
+// span notes the bytes of a value that has been read.
+func (s *scanner) span(path string, from int) {
+	if s.places == nil {
+		return
+	}
+	at := s.places[path]
+	at.From, at.To = from, from+len(strings.TrimRight(s.text[from:s.pos], " \t\r"))
+	s.places[path] = at
+}

@@ -141,7 +141,7 @@ func (o *Objects) Value(object *Object) map[string]any {
 
 // Text is the text of the object as people may see it.
 func (o *Objects) Text(object *Object) string {
-	shown, ok := o.hider.document(o.raw(object), []*config.Written{&object.Written}, o.hider.shown)
+	shown, ok := o.hider.document(o.Raw(object), []*config.Written{&object.Written}, o.hider.shown)
 	if !ok {
 		w := object.Written
 		w.Table = o.Value(object)
@@ -150,8 +150,8 @@ func (o *Objects) Text(object *Object) string {
 	return shown
 }
 
-// raw is the text of the object as it stands; one that has no text of its own is written anew.
-func (o *Objects) raw(object *Object) string {
+// Raw is the text of the object, with its secrets, as it stands; one that has no text of its own is written anew.
+func (o *Objects) Raw(object *Object) string {
 	if d := o.text(object.File); d != nil {
 		if own := d.Table(object.Path()...); alone(own, object) {
 			return own
@@ -273,4 +273,35 @@ func clone(v any) any {
 		return table
 	}
 	return v
+}
+
+// StillUsed lists who names an object once wishes are fulfilled.
+func (o *Objects) StillUsed(kind config.Kind, name string, wishes []Wish) []string {
+	after := map[id]*Wish{}
+	for i := range wishes {
+		after[id{wishes[i].Kind, wishes[i].Name}] = &wishes[i]
+	}
+	var users []string
+	check := func(object *Object) {
+		for _, l := range leaves(object.Table, nil, nil) {
+			if to, ok := o.refers(object, l.path); ok && to == kind && l.text == name {
+				users = appendNew(users, object.Object())
+			}
+		}
+	}
+	for _, object := range o.All {
+		if after[id{object.Kind, object.Name}] == nil {
+			check(object)
+		}
+	}
+	for i := range wishes {
+		w := config.Written{Kind: wishes[i].Kind, Name: wishes[i].Name, Table: wishes[i].Table}
+		if wishes[i].Text != "" {
+			if tables, _ := config.ReadTables([]config.Document{{Data: []byte(wishes[i].Text)}}); len(tables) == 1 {
+				w.Table = tables[0].Table
+			}
+		}
+		check(&Object{Written: w})
+	}
+	return users
 }

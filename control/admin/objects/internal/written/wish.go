@@ -148,7 +148,7 @@ func (o *Objects) revealText(w *Wish, m *marks, old *Object) []Mistake {
 	}
 	before := ""
 	if old != nil {
-		before = o.raw(old)
+		before = o.Raw(old)
 	}
 	text, wrong := m.text(&tables[0], w.Text, before)
 	if len(wrong) > 0 {
