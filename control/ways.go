@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"go.uber.org/zap"
 
@@ -20,9 +21,9 @@ type ways struct {
 
 // routes are all that the admin interface answers: a list for each part.
 func (p *process) routes() []api.Route {
-	return []api.Route{
+	return slices.Concat([]api.Route{
 		{Method: http.MethodGet, Path: "/status", Need: api.Reader, Serve: p.serveStatus},
-	}
+	}, p.shown.recent.Routes())
 }
 
 func (p *process) serveStatus(w http.ResponseWriter, r *http.Request) error {
@@ -49,6 +50,7 @@ func (p *process) takeAdmin(m *ipc.Message, given *ipc.ControlStart) {
 
 // runAdmin begins to answer.
 func (p *process) runAdmin(ctx context.Context) {
+	p.wg.Go(func() { p.shown.recent.Run(ctx) }) // ends with ctx
 	p.ways.admin = admin.New(admin.Options{Log: p.log.Named("admin"), Routes: p.routes()})
 	if p.ways.local != nil {
 		p.ways.local.Handler = p.ways.admin.Local(web.UserOf)

@@ -179,7 +179,11 @@ func TestAnHourIsKeptAndThenWrittenOver(t *testing.T) {
 	r := newRig(t, []string{"a"}, nil)
 	r.pass(1)
 	for i := range 2 * 3600 { // the second hour has two requests each second
-		r.requests(i%2, "a", 1+(i+1)/3600, 1, time.Millisecond)
+		n := 1
+		if i >= 3599 {
+			n = 2
+		}
+		r.requests(i%2, "a", n, 1, time.Millisecond)
 		r.pass(1)
 	}
 	for _, c := range []struct {
