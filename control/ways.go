@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"slices"
 
 	"go.uber.org/zap"
 
@@ -19,7 +20,7 @@ type ways struct {
 
 // routes are all that the admin interface answers: a list for each part.
 func (p *process) routes() []api.Route {
-	return p.objects().Routes()
+	return slices.Concat(p.objects().Routes(), p.shown.recent.Routes())
 }
 
 // takeAdmin takes the socket of the admin interface, if one came. Without it everything else works.
@@ -41,6 +42,7 @@ func (p *process) takeAdmin(m *ipc.Message, given *ipc.ControlStart) {
 
 // runAdmin begins to answer.
 func (p *process) runAdmin(ctx context.Context) {
+	p.wg.Go(func() { p.shown.recent.Run(ctx) }) // ends with ctx
 	p.ways.admin = admin.New(admin.Options{Log: p.log.Named("admin"), Routes: p.routes()})
 	if p.ways.local != nil {
 		p.ways.local.Handler = p.ways.admin.Local(web.UserOf)
