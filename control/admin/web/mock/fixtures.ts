@@ -95,8 +95,15 @@ export const inventory = {
   ],
 };
 
-export const ledger = [
-  { at: before(14), kind: 'apply', text: 'version 12 is live' },
-  { at: before(190), kind: 'apply', text: 'version 11 is live' },
-  { at: before(1450), kind: 'roll', text: 'generation 3 took over' },
-];
+const record = (id: number, minutes: number, kind: string, more: Record<string, unknown>) => ({ id, kind, by: 'maria (panel)', at: before(minutes), took: 84e6, result: 'done', workers: 2, draining: 0, requests: 0, connections: 0, after_answer: 0, idle: 0, moved: 0, cut: 0, refused: 0, longest_wait: 0, ended: before(minutes), ...more });
+
+export const ledger = {
+  records: [
+    record(1, 88_400 / 60, 'start', { by: 'boot', to: 8, workers: 0 }),
+    record(2, 1490, 'apply', { from: 8, to: 9, result: 'done', workers: 2, draining: 0, requests: 18_402, connections: 388, after_answer: 240, idle: 148, moved: 0, cut: 0 }),
+    record(3, 1450, 'rollback', { from: 9, to: 10, by: 'uid 0', requests: 21_771, connections: 402, after_answer: 260, idle: 140, cut: 2, cut_why: { tunnel: 2 }, longest_wait: 0 }),
+    record(4, 190, 'apply', { from: 10, to: 11, by: 'file watcher' }),
+    record(5, 15, 'apply', { from: 11, to: 11, result: 'refused', reason: 'upstream api: addrs: "10.1.0.300:80" is no address' }),
+    record(6, 14, 'apply', { from: 11, to: 12 }),
+  ],
+};

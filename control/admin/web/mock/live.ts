@@ -73,6 +73,17 @@ export function history(series: string[], of: string, minutes: number) {
   return { from, step_ms: step, series: out };
 }
 
+/** upstreams is what pingap upstream list --json prints. */
+export function upstreams() {
+  const zero = { in_flight: 3, breaker: '', open_for: 0, probes: 0, successes: 0, ejected_for: 0, ejected_times: 0, requests: 48_114, failures: 12 };
+  return {
+    upstreams: Object.keys(objects.upstream).map((name) => ({
+      name, problems: name === 'shop' ? ['shop.internal: the name server answers slowly'] : [],
+      backends: (backends[name] ?? []).map((b) => ({ address: b.addr, weight: 10, backup: false, from: name === 'shop' ? 'shop.internal:8080' : b.addr, health: !b.since ? 'unchecked' : b.healthy ? 'healthy' : 'unhealthy', reason: b.last_error ?? '', checked: b.since, admin: b.state === 'enabled' ? 'up' : b.state, by: b.state === 'enabled' ? '' : 'maria (panel)', at: b.since, ...zero })),
+    })),
+  };
+}
+
 const paths = ['/', '/api/products?page=2', '/assets/app.4f2.js', '/checkout/pay', '/api/basket', '/product/1841', '/assets/logo.svg'];
 export function line(i: number) {
   const path = paths[i % paths.length];

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { audit, inventory, ledger, objects, summary, toTOML, usedBy, usesOf, versions, type Obj } from './fixtures.ts';
-import { backends, history, line, live } from './live.ts';
+import { backends, history, line, live, upstreams } from './live.ts';
 import { schema } from './schema.ts';
 
 const session = { user: 'maria', role: 'write', csrf: 'mock', expires: new Date(Date.now() + 86_400_000).toISOString(), how: 'session' };
@@ -109,7 +109,7 @@ function status() {
   const now = live();
   return {
     state: 'running', degraded: [], notes: [], build: 'mock', settled: true, epoch: 1, hurried: 0,
-    config: { version: versions[0].version, sha: versions[0].sha, source: { path: '/etc/pingap/pingap.toml', differs: false }, last_apply: { at: versions[0].at, sha: versions[0].sha, requested_by: versions[0].by }, versions: [] },
+    config: { version: versions[0].version, sha: versions[0].sha, source: { location: '/etc/pingap/pingap.toml', watch: 'none', differs: false, loaded: versions[0].at }, last_apply: { at: versions[0].at, sha: versions[0].sha, requested_by: versions[0].by }, versions: [] },
     processes: now.processes.map((p) => ({ ...p, uptime: p.uptime_ms / 1000, restarts: 0, log_dropped: 0, sha: versions[0].sha })),
     listeners: [{ id: 'web-0', network: 'tcp4', address: '0.0.0.0:80', server: 'web' }, { id: 'web-1', network: 'tcp4', address: '0.0.0.0:443', server: 'web' }, { id: 'internal-0', network: 'tcp4', address: '127.0.0.1:8080', server: 'internal' }], logs: [],
   };
@@ -153,7 +153,7 @@ function routesOf({ parts }: Call) {
 function setBackend({ parts }: Call) {
   const found = backends[parts[1]]?.find((b) => b.addr === parts[3]);
   if (!found) throw new Refused(404, { message: `upstream ${parts[1]} has no backend ${parts[3]}` });
-  found.state = parts[4] === 'enable' ? 'enabled' : parts[4];
+  found.state = parts[4] === 'up' ? 'enabled' : parts[4];
   return {};
 }
 
@@ -203,7 +203,7 @@ const routes: [string, RegExp, Handler][] = [
   ['POST', /^\/versions\/\d+\/rollback$/, rollback],
   ['GET', /^\/ledger$/, () => ledger],
   ['GET', /^\/inventory$/, () => inventory],
-  ['GET', /^\/upstreams$/, () => ({})],
+  ['GET', /^\/upstreams$/, upstreams],
   ['POST', /^\/upstreams\/[^/]+\/backends\/[^/]+\/\w+$/, setBackend],
   ['POST', /^\/(workers\/roll|restart)$/, () => new Promise((done) => setTimeout(() => done(status()), 1500))],
   ['GET', /^\/live$/, () => live()],
