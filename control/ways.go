@@ -8,6 +8,7 @@ import (
 
 	"pingap/control/admin"
 	"pingap/control/admin/api"
+	panel "pingap/control/admin/web"
 	"pingap/control/web"
 	"pingap/ipc"
 )
@@ -42,8 +43,13 @@ func (p *process) takeAdmin(m *ipc.Message, given *ipc.ControlStart) {
 
 // runAdmin begins to answer.
 func (p *process) runAdmin(ctx context.Context) {
-	p.wg.Go(func() { p.shown.recent.Run(ctx) }) // ends with ctx
-	p.ways.admin = admin.New(admin.Options{Log: p.log.Named("admin"), Routes: p.routes()})
+	options := admin.Options{Log: p.log.Named("admin"), Routes: p.routes()}
+	if files, err := panel.New(); err == nil {
+		options.Panel = files
+	} else {
+		p.log.Error("the admin interface has no panel", zap.Error(err))
+	}
+	p.ways.admin = admin.New(options)
 	if p.ways.local != nil {
 		p.ways.local.Handler = p.ways.admin.Local(web.UserOf)
 		p.wg.Go(func() { p.ways.local.Run(ctx) }) // ends with ctx
