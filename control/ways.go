@@ -3,11 +3,13 @@ package control
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"go.uber.org/zap"
 
 	"pingap/control/admin"
 	"pingap/control/admin/api"
+	"pingap/control/admin/explain"
 	"pingap/control/web"
 	"pingap/ipc"
 )
@@ -20,9 +22,10 @@ type ways struct {
 
 // routes are all that the admin interface answers: a list for each part.
 func (p *process) routes() []api.Route {
-	return []api.Route{
-		{Method: http.MethodGet, Path: "/status", Need: api.Reader, Serve: p.serveStatus},
-	}
+	return slices.Concat(
+		[]api.Route{{Method: http.MethodGet, Path: "/status", Need: api.Reader, Serve: p.serveStatus}},
+		(&explain.Part{Asker: explainer{p}}).Routes(),
+	)
 }
 
 func (p *process) serveStatus(w http.ResponseWriter, r *http.Request) error {

@@ -134,8 +134,7 @@
 //	ArenaPart.FD                ArenaPart, Orphan, Handover
 //	Handover.      supervisor   Handover                     ReadMemfd; holds ticket keys and items
 //	Secrets
-//	Explained.     worker       Explained                    ReadMemfd; the supervisor hands it on unread
-//	Answer
+//	Explain.Answer control      Explain                      writes its answer there, once; its size is sealed
 //	Orphan.Items   worker       Orphan                       ReadItems; the lists of backends that it was told
 //	Start.Rescue   supervisor   Start                        accepts on it while there is no supervisor; checks the peer's user
 //	ControlStart.  supervisor   ControlStart                 AcceptorFromFD; Close does not unlink

@@ -13,6 +13,9 @@ const (
 type Explain struct {
 	What string          `json:"what"` // request or routes
 	Body json.RawMessage `json:"body,omitempty"`
+	// Answer is memory of control's, MaxExplained bytes that can neither grow nor shrink: the worker writes its answer there, as workers have no
+	// descriptors to give.
+	Answer Slot `json:"answer"`
 }
 
 // What is asked for; the bodies are those of package worker/explain.
@@ -23,10 +26,8 @@ const (
 
 // Explained answers Explain, or Refused does.
 type Explained struct {
-	Answer Slot `json:"answer"` // sealed memory of at most MaxExplained bytes: JSON
-	// Status is that of an HTTP answer, 200 or one that says what is wrong with the question; then Problem has the words.
+	// Status is that of an HTTP answer: 200, or one that says what is wrong with the question; then Problem has the words.
 	Status  int    `json:"status"`
 	Problem string `json:"problem,omitempty"`
-
-	Data []byte `json:"-"` // what Answer holds, for who has read it
+	Length  int    `json:"length,omitempty"` // bytes of JSON that are in Answer
 }

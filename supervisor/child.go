@@ -148,7 +148,7 @@ func (s *supervisor) workerMessage(c *child, m *ipc.Message) error {
 	case *ipc.Announced:
 		s.announced(c, m.Txn, strings.Join(b.Missing, "; "))
 	case *ipc.Explained:
-		s.workerExplained(c, m, b)
+		s.workerExplained(c, m.Txn, b)
 	case *ipc.Aborted, *ipc.Draining, *ipc.Metrics:
 	case *ipc.Unknown:
 		s.unknown(c, m.Txn, b.Of)

@@ -55,7 +55,7 @@ func (s *supervisor) controlMessage(c *child, m *ipc.Message) error {
 	case *ipc.Announce:
 		s.announce(asks, b)
 	case *ipc.Explain:
-		s.explain(asks, b)
+		s.explain(asks, m, b)
 	case *ipc.Recorded:
 		s.recordsTold()
 	case *ipc.StateRequest:

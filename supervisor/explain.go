@@ -22,8 +22,14 @@ type explained struct {
 }
 
 // explain asks the worker with most to do, and answers in the time of an announcement.
-func (s *supervisor) explain(from request, b *ipc.Explain) {
+func (s *supervisor) explain(from request, m *ipc.Message, b *ipc.Explain) {
 	to := s.busiest()
+	fd, err := m.Take(b.Answer)
+	if err != nil {
+		from.answer(s, ipc.Refused{Code: ipc.CodeInvalid, Reason: "there is no room for the answer"})
+		return
+	}
+	defer unix.Close(fd)
 	switch {
 	case len(b.Body) > ipc.MaxExplain:
 		from.answer(s, ipc.Refused{Code: ipc.CodeInvalid, Reason: "the question is too long"})
@@ -33,7 +39,9 @@ func (s *supervisor) explain(from request, b *ipc.Explain) {
 		return
 	}
 	txn := s.nextTxn()
-	if !s.send(to, txn, *b) {
+	var fds ipc.FDs
+	b.Answer = fds.Add(fd)
+	if !s.send(to, txn, *b, fds...) {
 		from.answer(s, ipc.Refused{Code: ipc.CodeBusy, Reason: "the worker does not listen"})
 		return
 	}
@@ -72,25 +80,15 @@ func load(c *child) [2]int64 {
 }
 
 // workerExplained hands a worker's answer on.
-func (s *supervisor) workerExplained(c *child, m *ipc.Message, b *ipc.Explained) {
-	ask := s.explaining[m.Txn]
+func (s *supervisor) workerExplained(c *child, txn uint32, b *ipc.Explained) {
+	ask := s.explaining[txn]
 	if ask == nil || ask.to != c {
 		return // too late
 	}
-	var fds ipc.FDs
-	if b.Answer != 0 {
-		fd, err := m.Take(b.Answer)
-		if err != nil {
-			s.explainFailed(m.Txn, "the worker's answer is lost")
-			return
-		}
-		defer unix.Close(fd)
-		b.Answer = fds.Add(fd)
-	}
-	delete(s.explaining, m.Txn)
+	delete(s.explaining, txn)
 	ask.timer.cancel()
 	b.Problem = clip(b.Problem)
-	ask.answer(s, *b, fds...)
+	ask.answer(s, *b)
 }
 
 // explainFailed answers what no worker does.

@@ -135,12 +135,12 @@ type request struct {
 }
 
 // answer sends the verdict if whoever asked still lives. A nil request wants none.
-func (r *request) answer(s *supervisor, body ipc.Body, fds ...int) {
+func (r *request) answer(s *supervisor, body ipc.Body) {
 	if r == nil || r.from == nil {
 		return
 	}
 	if _, alive := s.children[r.from]; alive && r.from.dying == "" {
-		s.send(r.from, r.txn, body, fds...)
+		s.send(r.from, r.txn, body)
 	}
 }
 

@@ -2,10 +2,11 @@ package worker
 
 import (
 	"fmt"
+	"net/http"
+	"os"
 	"slices"
 
 	"go.uber.org/zap"
-	"golang.org/x/sys/unix"
 
 	"pingap/ipc"
 	"pingap/worker/explain"
@@ -15,47 +16,33 @@ import (
 const maxExplaining = 2
 
 // explain answers what somebody asks about the configuration and the health that this worker has, on a goroutine of its own.
-func (w *worker) explain(txn uint32, b *ipc.Explain) ipc.Body {
+func (w *worker) explain(m *ipc.Message, b *ipc.Explain) ipc.Body {
 	if w.explaining >= maxExplaining {
-		return ipc.Explained{Status: 503, Problem: "the worker explains something else"}
+		return ipc.Explained{Status: http.StatusServiceUnavailable, Problem: "the worker explains something else"}
+	}
+	fd, err := m.Take(b.Answer)
+	if err != nil {
+		return ipc.Explained{Status: http.StatusInternalServerError, Problem: "there is no room for the answer"}
 	}
 	w.explaining++
-	site, routes, body := w.explainable(), b.What == ipc.ExplainRoutes, slices.Clone(b.Body)
+	site, routes, body, txn, room := w.explainable(), b.What == ipc.ExplainRoutes, slices.Clone(b.Body), m.Txn, os.NewFile(uintptr(fd), "answer")
 	w.wg.Go(func() { // ends by itself: nothing in it waits but for a disk
-		answer, fd := w.explained(site, routes, body)
-		if !w.post(func() {
+		answer := w.explained(site, routes, body, room)
+		room.Close()
+		w.post(func() {
 			w.explaining--
-			w.replyWith(txn, answer, fd)
-		}) && fd >= 0 {
-			unix.Close(fd)
-		}
+			w.reply(txn, answer)
+		})
 	})
 	return nil
 }
 
-// replyWith sends an answer with a descriptor, which it closes; -1 is none.
-func (w *worker) replyWith(txn uint32, answer ipc.Explained, fd int) {
-	if fd < 0 {
-		w.reply(txn, answer)
-		return
-	}
-	defer unix.Close(fd)
-	var fds ipc.FDs
-	answer.Answer = fds.Add(fd)
-	if w.conn == nil {
-		return
-	}
-	if err := w.send(txn, answer, fds...); err != nil {
-		w.log.Warn("the supervisor was not told", zap.Stringer("message", answer.Type()), zap.Error(err))
-	}
-}
-
-// explained is the answer, with its text in sealed memory. It is where a panic ends.
-func (w *worker) explained(site *explain.Site, routes bool, body []byte) (answer ipc.Explained, fd int) {
+// explained writes the answer. It is where a panic ends.
+func (w *worker) explained(site *explain.Site, routes bool, body []byte, room *os.File) (answer ipc.Explained) {
 	defer func() {
 		if p := recover(); p != nil {
 			w.log.Error("explain failed", zap.Any("panic", p), zap.Stack("stack"))
-			answer, fd = ipc.Explained{Status: 500, Problem: "explain failed: the log has more"}, -1
+			answer = ipc.Explained{Status: http.StatusInternalServerError, Problem: "explain failed: the log has more"}
 		}
 	}()
 	text, err := site.Answer(routes, body)
@@ -63,11 +50,12 @@ func (w *worker) explained(site *explain.Site, routes bool, body []byte) (answer
 		err = fmt.Errorf("the answer would have %d bytes", len(text))
 	}
 	if err == nil {
-		if fd, err = ipc.SealedMemfd("explained", text); err == nil {
-			return ipc.Explained{Status: 200}, fd
-		}
+		_, err = room.WriteAt(text, 0)
 	}
-	return ipc.Explained{Status: explain.StatusOf(err), Problem: err.Error()}, -1
+	if err != nil {
+		return ipc.Explained{Status: explain.StatusOf(err), Problem: err.Error()}
+	}
+	return ipc.Explained{Status: http.StatusOK, Length: len(text)}
 }
 
 // explainable is what is live, with its listeners.

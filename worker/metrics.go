@@ -12,7 +12,7 @@ import (
 
 // count has a server count for its metrics, if it has any. Its locations are its own then: others have the same without, or count for themselves.
 func (w *work) count(s *server) error {
-	if s.cfg.PrometheusMetrics == "" {
+	if s.cfg.PrometheusMetrics == "" || w.still {
 		s.Locations = s.plain
 		return nil
 	}
@@ -49,6 +49,9 @@ func (w *worker) tell() {
 // openConnections is the count of open connections to an upstream. A new upstream of the name goes on with it while the connections of the old one end. Where
 // there is no room for it there is no figure, and nothing else is amiss.
 func (w *work) openConnections(name string) *arena.Counter {
+	if w.still {
+		return nil
+	}
 	c, err := tally.OpenConnections(w.arena, name)
 	if err != nil {
 		w.log.Debug("connections are not counted", zap.String("upstream", name), zap.Error(err))

@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,7 +21,7 @@ func (s *Site) Answer(routes bool, body []byte) ([]byte, error) {
 		answer, err = s.Routes(name)
 	} else {
 		var q Question
-		if err = json.Unmarshal(body, &q); err != nil {
+		if err = strictly(body, &q); err != nil {
 			return nil, mistake(http.StatusBadRequest, "the question cannot be read: %v", err)
 		}
 		answer, err = s.Explain(&q)
@@ -33,6 +34,13 @@ func (s *Site) Answer(routes bool, body []byte) ([]byte, error) {
 		return nil, fmt.Errorf("write the explanation: %w", err)
 	}
 	return text, nil
+}
+
+// strictly reads JSON in which keys that nobody knows are mistakes.
+func strictly(body []byte, into any) error {
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.DisallowUnknownFields()
+	return d.Decode(into)
 }
 
 // StatusOf is the HTTP status of an error.
