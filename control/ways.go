@@ -8,6 +8,7 @@ import (
 
 	"pingap/control/admin"
 	"pingap/control/admin/api"
+	"pingap/control/admin/explain"
 	panel "pingap/control/admin/web"
 	"pingap/control/web"
 	"pingap/ipc"
@@ -21,7 +22,7 @@ type ways struct {
 
 // routes are all that the admin interface answers: a list for each part.
 func (p *process) routes() []api.Route {
-	return slices.Concat(p.objects().Routes(), p.shown.recent.Routes())
+	return slices.Concat(p.objects().Routes(), p.shown.recent.Routes(), (&explain.Part{Asker: explainer{p}}).Routes())
 }
 
 // takeAdmin takes the socket of the admin interface, if one came. Without it everything else works.

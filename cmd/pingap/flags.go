@@ -29,6 +29,8 @@ type options struct {
 	// Of verbs.
 	wait, json, metrics, fast, secrets, full bool
 	timeout                                  time.Duration
+	client, server                           string
+	headers                                  [][2]string
 
 	later    []string // flags given whose feature is not built yet
 	warnings []string
