@@ -23,7 +23,7 @@ type ways struct {
 func (p *process) routes() []api.Route {
 	return slices.Concat([]api.Route{
 		{Method: http.MethodGet, Path: "/status", Need: api.Reader, Serve: p.serveStatus},
-	}, p.shown.recent.Routes())
+	}, p.shown.recent.Routes(), p.shown.tail.Routes())
 }
 
 func (p *process) serveStatus(w http.ResponseWriter, r *http.Request) error {
@@ -50,6 +50,7 @@ func (p *process) takeAdmin(m *ipc.Message, given *ipc.ControlStart) {
 
 // runAdmin begins to answer.
 func (p *process) runAdmin(ctx context.Context) {
+	p.shown.tail.Open = func() { p.openWeb(ctx) }
 	p.wg.Go(func() { p.shown.recent.Run(ctx) }) // ends with ctx
 	p.ways.admin = admin.New(admin.Options{Log: p.log.Named("admin"), Routes: p.routes()})
 	if p.ways.local != nil {
