@@ -30,6 +30,10 @@ type options struct {
 	wait, json, metrics, fast, secrets, full bool
 	timeout                                  time.Duration
 
+	// Of top and tail.
+	once                                  bool
+	window, location, status, slow, limit string
+
 	later    []string // flags given whose feature is not built yet
 	warnings []string
 }
