@@ -40,6 +40,7 @@ func arrows() []arrow {
 		{from: "worker/cache", to: []string{"message", "config", "worker/cache/*", "worker/tally"}},                                   // 0017, 0022
 		{from: "worker/pictures", to: []string{"ipc"}},                                                                                // 0018
 		{from: "worker/explain", to: []string{"message", "plugins", "worker/proxy", "worker/upstream"}},                               // 0026
+		{from: "worker/tail", to: []string{"message", "ipc", "worker/accesslog"}},                                                     // 0029
 		{from: "worker/*", to: []string{"config", "config/*", "message", "arena", "arena/*", "telemetry"}},
 		{from: "worker", to: []string{"worker/*", "plugins", "ipc", "arena", "config", "config/*", "telemetry", "message"}},
 		{from: "plugins/cache", to: []string{"plugins", "message", "config", "arena", "worker/cache", "worker/cache/*", "worker/tally"}},
