@@ -1,0 +1,202 @@
+package fleet
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	mathrand "math/rand/v2"
+	"strings"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"pingap/control/acme"
+	"pingap/control/source/etcd"
+)
+
+const (
+	defaultTTL   = 15 * time.Second
+	longestWait  = 15 * time.Second // between two sessions
+	firstWait    = 200 * time.Millisecond
+	maxName      = 100 // bytes of a node's name that are shown
+	maxKeys      = 20_000
+	maxBytes     = 128 << 20
+	answersAgain = time.Second // before answers are told again that a worker did not take
+)
+
+// Options of New.
+type Options struct {
+	// Target is where the configuration is; its ACMESecret must be set.
+	Target etcd.Target
+	// Name is how other nodes call this one, such as its host name.
+	Name string
+	// Publisher brings answers to challenges, which another node has, to the workers of this one.
+	Publisher acme.Publisher
+	// Log is the component's logger; nil logs nothing.
+	Log *zap.Logger
+	// TTL is how long the lock outlives its holder; 0 is 15 seconds. etcd makes it whole seconds, 2 at least.
+	TTL time.Duration
+}
+
+// Node is one of those that have a state in common. Its methods are safe for concurrent use; Run is called by one at a time.
+type Node struct {
+	opt    Options
+	target etcd.Target // of the state
+	seal   sealer
+	id     string
+
+	mu     sync.Mutex // guards what follows
+	state  State
+	answer map[string]acme.Item // of other nodes, that the workers have, by key
+}
+
+// State is how it is with the lock.
+type State struct {
+	Holder  string    // name of the node; empty where none is known
+	Leading bool      // it is this one
+	Err     error     // why this node takes no part now
+	Since   time.Time // of Err; zero without
+}
+
+// New makes a node without reaching out.
+func New(opt Options) (*Node, error) {
+	if opt.Target.ACMESecret == "" || opt.Publisher == nil {
+		return nil, errors.New("fleet: no secret, or no publisher")
+	}
+	if opt.Log == nil {
+		opt.Log = zap.NewNop()
+	}
+	if opt.TTL == 0 {
+		opt.TTL = defaultTTL
+	}
+	seal, err := newSealer(string(opt.Target.ACMESecret), opt.Target.Path)
+	if err != nil {
+		return nil, err
+	}
+	id := make([]byte, 8)
+	rand.Read(id) // never fails
+	opt.Name = printable(opt.Name)
+	return &Node{opt: opt, target: opt.Target.ACMEState(), seal: seal, id: hex.EncodeToString(id), answer: map[string]acme.Item{}}, nil
+}
+
+// State is how it is now.
+func (n *Node) State() State {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.state
+}
+
+// Read returns all files that all nodes have.
+func (n *Node) Read(ctx context.Context) (map[string][]byte, error) {
+	client, err := etcd.Dial(ctx, n.target)
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	return n.readAll(ctx, client)
+}
+
+func (n *Node) readAll(ctx context.Context, client *etcd.Client) (map[string][]byte, error) {
+	entries, _, err := client.Read(ctx, etcd.Limits{Keys: maxKeys, Bytes: maxBytes})
+	if err != nil {
+		return nil, err
+	}
+	all := map[string][]byte{}
+	for _, e := range entries {
+		if key := n.short(e.Key); key == checkKey {
+			if _, err := n.seal.open(key, e.Value); err != nil {
+				return nil, fmt.Errorf("%s: %w", n.target, err) // rather than once for each
+			}
+		}
+	}
+	for _, e := range entries {
+		n.openFile(e, all)
+	}
+	return all, nil
+}
+
+// openFile adds what is in a key to files, if it is one. One that cannot be opened is left out: it is written anew, or its loss is no
+// worse than that of the disk of a node.
+func (n *Node) openFile(e etcd.Entry, all map[string][]byte) {
+	key := n.short(e.Key)
+	name, ok := strings.CutPrefix(key, filesKey)
+	if !ok {
+		return
+	}
+	plain, err := n.seal.open(key, e.Value)
+	if err != nil {
+		n.opt.Log.Error("what all nodes have in common cannot be read", zap.String("key", printable(key)), zap.Error(err))
+		return
+	}
+	all[name] = plain
+}
+
+// short is a key without the path.
+func (n *Node) short(key string) string { return strings.TrimPrefix(key, n.target.Prefix()) }
+
+// Run takes part until ctx ends.
+func (n *Node) Run(ctx context.Context, m acme.Member) {
+	wait := firstWait
+	for ctx.Err() == nil {
+		began := time.Now()
+		err := n.session(ctx, m)
+		if ctx.Err() != nil {
+			return
+		}
+		if time.Since(began) > longestWait {
+			wait = firstWait
+		}
+		n.failed(err)
+		sleep(ctx, wait/2+mathrand.N(wait/2))
+		wait = min(2*wait, longestWait)
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
+
+// failed notes why a session ended, and says it once.
+func (n *Node) failed(err error) {
+	n.mu.Lock()
+	known := n.state.Err != nil && err != nil && n.state.Err.Error() == err.Error()
+	since := n.state.Since
+	if n.state.Err == nil {
+		since = time.Now()
+	}
+	n.state = State{Err: err, Since: since}
+	n.mu.Unlock()
+	if !known {
+		n.opt.Log.Warn("this node takes no part in getting certificates until it can reach the others", zap.Error(err))
+	}
+}
+
+// joined notes that a session goes well, and who holds the lock.
+func (n *Node) joined(holder string, leading bool) {
+	n.mu.Lock()
+	before := n.state
+	n.state = State{Holder: holder, Leading: leading}
+	n.mu.Unlock()
+	if before != n.state || before.Err != nil {
+		n.opt.Log.Info("certificates are got by one node for all", zap.String("holder", holder), zap.Bool("leading", leading))
+	}
+}
+
+// printable makes a text of others fit for a terminal.
+func printable(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f {
+			return '?'
+		}
+		return r
+	}, text)
+	return text[:min(len(text), maxName)]
+}
