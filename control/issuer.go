@@ -90,7 +90,7 @@ func (i *issuer) openLocked() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), pullTime)
 	defer cancel()
-	if err := i.manager.Pull(ctx); err != nil {
+	if err := i.manager.Join(ctx); err != nil {
 		opt.Log.Warn("what all nodes have of certificates cannot be read, this node has its own copies", zap.Error(err))
 	}
 	i.manager.Update(i.wanted)

@@ -67,8 +67,9 @@ type Manager struct {
 	refused []Status // wishes that cannot be fulfilled
 	gone    []Item   // certificates to withdraw
 	leading *lead    // the last term of this node; nil before the first
-	// pulled are files of all nodes that are not in the folder yet.
-	pulled map[string][]byte
+	// pulled and answers are of all nodes, from Join until Run has a connection.
+	pulled  map[string][]byte
+	answers []Item
 }
 
 // New opens the folder. Nothing happens before Update and Run.
@@ -261,12 +262,12 @@ func (m *Manager) poke() {
 	}
 }
 
-// Items are the issued certificates of all names, as they are now: for workers that start before Run has published
-// anything. An expired one is left out.
+// Items are the issued certificates of all names, as they are now, and answers of other nodes: for workers that start before Run has
+// published anything. An expired one is left out.
 func (m *Manager) Items() []Item {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var items []Item
+	items := slices.Clone(m.answers)
 	for _, j := range m.jobs {
 		if j.bundle != nil && m.opt.Now().Before(j.bundle.leaf.NotAfter) {
 			items = append(items, j.itemsLocked()...)

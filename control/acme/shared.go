@@ -18,6 +18,8 @@ import (
 // Shared is what nodes have in common that get certificates together: files by the names of the folder, and answers to challenges. One
 // node at a time writes them, which alone speaks to CAs.
 type Shared interface {
+	// Join says that this node is about to serve, and returns all files, and the answers that workers must have before they accept.
+	Join(ctx context.Context) (map[string][]byte, []Item, error)
 	// Read returns all files.
 	Read(ctx context.Context) (map[string][]byte, error)
 	// Run takes part until ctx ends. It calls the methods of m, one at a time.
@@ -117,14 +119,14 @@ func (m *Manager) share(name string, data []byte) error {
 	return errFollowing
 }
 
-// Pull reads what all nodes have, so that Update finds it before Run. It waits for the network.
-func (m *Manager) Pull(ctx context.Context) error {
+// Join reads what all nodes have, so that Update finds it before Run. It waits for the network.
+func (m *Manager) Join(ctx context.Context) error {
 	if m.opt.Shared == nil {
 		return nil
 	}
-	all, err := m.opt.Shared.Read(ctx)
+	all, answers, err := m.opt.Shared.Join(ctx)
 	m.mu.Lock()
-	m.pulled = all
+	m.pulled, m.answers = all, answers
 	m.mu.Unlock()
 	return err
 }
@@ -132,7 +134,7 @@ func (m *Manager) Pull(ctx context.Context) error {
 // Adopt takes files of all nodes: certificates that are newer than ours are kept and published. It is for Shared.
 func (m *Manager) Adopt(all map[string][]byte) {
 	m.mu.Lock()
-	m.pulled = nil // from here on the folder has it
+	m.pulled, m.answers = nil, nil // from here on the folder has it, and Shared tells answers
 	m.mu.Unlock()
 	for name, data := range all {
 		switch {

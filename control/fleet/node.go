@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
@@ -89,6 +90,52 @@ func (n *Node) State() State {
 	return n.state
 }
 
+// joinTime is how long others wait for a node that has said that it comes.
+const joinTime = 30 * time.Second
+
+// Join has those that hold the lock wait for this node from now on, then reads what is there: no answer can be told that it does not get
+// one way or the other.
+func (n *Node) Join(ctx context.Context) (map[string][]byte, []acme.Item, error) {
+	client, err := etcd.Dial(ctx, n.target)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer client.Close()
+	lease, err := client.Grant(ctx, joinTime)
+	if err != nil {
+		return nil, nil, err
+	}
+	value, err := json.Marshal(member{Name: n.opt.Name})
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := client.PutLeased(ctx, n.target.Prefix()+nodesKey+n.id, value, lease); err != nil {
+		return nil, nil, err
+	}
+	entries, err := n.readAll(ctx, client)
+	if err != nil {
+		return nil, nil, err
+	}
+	var items []acme.Item
+	for _, e := range entries {
+		if !strings.HasPrefix(n.short(e.Key), challengesKey) {
+			continue
+		}
+		if item, err := n.openAnswer(e); err == nil { // the session says what is wrong with it
+			items = append(items, item)
+			n.keep(e.Key, item)
+		}
+	}
+	return n.filesOf(entries), items, nil
+}
+
+// keep remembers an answer that the workers have, to be withdrawn.
+func (n *Node) keep(key string, item acme.Item) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.answer[key] = item
+}
+
 // Read returns all files that all nodes have.
 func (n *Node) Read(ctx context.Context) (map[string][]byte, error) {
 	client, err := etcd.Dial(ctx, n.target)
@@ -96,15 +143,16 @@ func (n *Node) Read(ctx context.Context) (map[string][]byte, error) {
 		return nil, err
 	}
 	defer client.Close()
-	return n.readAll(ctx, client)
+	entries, err := n.readAll(ctx, client)
+	return n.filesOf(entries), err
 }
 
-func (n *Node) readAll(ctx context.Context, client *etcd.Client) (map[string][]byte, error) {
+// readAll reads everything, if it was sealed with this secret.
+func (n *Node) readAll(ctx context.Context, client *etcd.Client) ([]etcd.Entry, error) {
 	entries, _, err := client.Read(ctx, etcd.Limits{Keys: maxKeys, Bytes: maxBytes})
 	if err != nil {
 		return nil, err
 	}
-	all := map[string][]byte{}
 	for _, e := range entries {
 		if key := n.short(e.Key); key == checkKey {
 			if _, err := n.seal.open(key, e.Value); err != nil {
@@ -112,10 +160,15 @@ func (n *Node) readAll(ctx context.Context, client *etcd.Client) (map[string][]b
 			}
 		}
 	}
+	return entries, nil
+}
+
+func (n *Node) filesOf(entries []etcd.Entry) map[string][]byte {
+	all := map[string][]byte{}
 	for _, e := range entries {
 		n.openFile(e, all)
 	}
-	return all, nil
+	return all
 }
 
 // openFile adds what is in a key to files, if it is one. One that cannot be opened is left out: it is written anew, or its loss is no

@@ -52,7 +52,8 @@ type session struct {
 
 	mu      sync.Mutex // guards what follows
 	members map[string]member
-	changed chan struct{} // closed when members has changed
+	looked  int64         // revision that members is of, at least
+	changed chan struct{} // closed when one of these has changed
 }
 
 // member is a node, as its key says.
@@ -222,14 +223,24 @@ func (s *session) look(ctx context.Context) (etcd.Mark, error) {
 		delete(s.known, key)
 		s.note(s.node.short(key), nil)
 	}
-	if len(files) > 0 {
+	if len(files) > 0 || s.told < 0 { // at the beginning in any case
 		s.member.Adopt(files)
 	}
 	s.answers(ctx, answers)
 	if err := s.acknowledge(ctx); err != nil {
 		return mark, err
 	}
+	s.mu.Lock()
+	s.looked = mark.Revision
+	s.signalLocked()
+	s.mu.Unlock()
 	return mark, s.lock(ctx, entries)
+}
+
+// signalLocked wakes who waits for other nodes.
+func (s *session) signalLocked() {
+	close(s.changed)
+	s.changed = make(chan struct{})
 }
 
 // differences are the keys that were not read as they are now, and those that are gone.
@@ -283,8 +294,6 @@ func (s *session) note(key string, value []byte) {
 		m.Name = printable(m.Name)
 		s.members[id] = m
 	}
-	close(s.changed)
-	s.changed = make(chan struct{})
 }
 
 // acknowledge says up to where the workers of this node have all answers.
@@ -339,10 +348,11 @@ func (s *session) lost() error { return fmt.Errorf("%s: %w", s.node.target, etcd
 // lead begins a term. Everything is read again: the node that led before may have written until a moment ago.
 func (s *session) lead(ctx context.Context, fence etcd.Fence) error {
 	s.known[fence.Key], s.fence = fence.Created, &fence
-	files, err := s.node.readAll(ctx, s.client)
+	entries, err := s.node.readAll(ctx, s.client)
 	if err != nil {
 		return err
 	}
+	files := s.node.filesOf(entries)
 	s.node.joined(s.node.opt.Name, true)
 	return s.member.Lead(ctx, &term{session: s, fence: fence}, files)
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -84,8 +85,8 @@ func (s *session) acknowledged(ctx context.Context, revision int64) error {
 	late := time.NewTimer(ackTime)
 	defer late.Stop()
 	for {
-		waiting, changed := s.behind(revision)
-		if len(waiting) == 0 {
+		waiting, known, changed := s.behind(revision)
+		if known && len(waiting) == 0 {
 			return nil
 		}
 		select {
@@ -99,8 +100,8 @@ func (s *session) acknowledged(ctx context.Context, revision int64) error {
 	}
 }
 
-// behind are the other nodes that have not come to a revision.
-func (s *session) behind(revision int64) (names []string, changed <-chan struct{}) {
+// behind are the other nodes that have not come to a revision; known says whether all are known that were there then.
+func (s *session) behind(revision int64) (names []string, known bool, changed <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for id, m := range s.members {
@@ -108,18 +109,14 @@ func (s *session) behind(revision int64) (names []string, changed <-chan struct{
 			names = append(names, m.Name)
 		}
 	}
-	return names, s.changed
+	return names, s.looked >= revision, s.changed
 }
 
 // answers brings changed answers to the workers, and withdraws those that are gone. What the workers do not take is tried again, and not
 // acknowledged before.
 func (s *session) answers(ctx context.Context, changed []etcd.Entry) {
 	n := s.node
-	for key, item := range n.answer {
-		if _, there := s.known[key]; !there && n.opt.Publisher.Withdraw(ctx, item) == nil {
-			delete(n.answer, key)
-		}
-	}
+	s.withdraw(ctx)
 	if s.fence != nil {
 		return // they are ours, and were told
 	}
@@ -138,8 +135,24 @@ func (s *session) answers(ctx context.Context, changed []etcd.Entry) {
 			time.AfterFunc(answersAgain, s.wake)
 			return
 		}
-		n.answer[e.Key] = item
+		n.keep(e.Key, item)
 		s.seen = max(s.seen, e.Modified)
+	}
+}
+
+// withdraw takes back what other nodes have withdrawn.
+func (s *session) withdraw(ctx context.Context) {
+	n := s.node
+	n.mu.Lock()
+	all := maps.Clone(n.answer)
+	n.mu.Unlock()
+	for key, item := range all {
+		if _, there := s.known[key]; there || n.opt.Publisher.Withdraw(ctx, item) != nil {
+			continue // tried again with the next look
+		}
+		n.mu.Lock()
+		delete(n.answer, key)
+		n.mu.Unlock()
 	}
 }
 
