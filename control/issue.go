@@ -111,10 +111,11 @@ func (p *process) want(ctx context.Context, r *result) {
 	})
 }
 
-// issue has the work begin, once this process is who it is going to be: what it writes must be its own.
+// issue has the work begin, once this process is who it is going to be: what it writes must be its own. Where nothing was read as root yet,
+// as after a start from the last good copy, nobody knows when that will be: the work begins, and is stopped and begun again then.
 func (p *process) issue(ctx context.Context) {
 	r := &p.root
-	if p.loading || p.opt.ACME.Disabled || p.opt.Become != nil && r.as != nil && !r.dropped && r.reason == "" {
+	if p.loading || p.opt.ACME.Disabled || p.opt.Become != nil && r.as != nil && r.sha != "" && !r.dropped && r.reason == "" {
 		return
 	}
 	p.wg.Go(func() { // ends when the disk has answered

@@ -19,8 +19,11 @@ import (
 )
 
 const (
-	defaultTTL   = 15 * time.Second
-	longestWait  = 15 * time.Second // between two sessions
+	defaultTTL  = 15 * time.Second
+	longestWait = 5 * time.Second // between two sessions
+	// settleTime is how long a node that could not reach the others asks no CA when it can again: they may come a little later, and
+	// would not have the answer.
+	settleTime   = longestWait + 5*time.Second
 	firstWait    = 200 * time.Millisecond
 	maxName      = 100 // bytes of a node's name that are shown
 	maxKeys      = 20_000
@@ -52,6 +55,7 @@ type Node struct {
 	mu     sync.Mutex // guards what follows
 	state  State
 	answer map[string]acme.Item // of other nodes, that the workers have, by key
+	lost   time.Time            // when a session failed last; zero for never
 }
 
 // State is how it is with the lock.
@@ -96,6 +100,16 @@ const joinTime = 30 * time.Second
 // Join has those that hold the lock wait for this node from now on, then reads what is there: no answer can be told that it does not get
 // one way or the other.
 func (n *Node) Join(ctx context.Context) (map[string][]byte, []acme.Item, error) {
+	files, items, err := n.join(ctx)
+	if err != nil {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		n.lost = time.Now()
+	}
+	return files, items, err
+}
+
+func (n *Node) join(ctx context.Context) (map[string][]byte, []acme.Item, error) {
 	client, err := etcd.Dial(ctx, n.target)
 	if err != nil {
 		return nil, nil, err
@@ -217,9 +231,20 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
+// unsettled is how long nothing is to be asked of a CA.
+func (n *Node) unsettled() time.Duration {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.lost.IsZero() {
+		return 0
+	}
+	return settleTime - time.Since(n.lost)
+}
+
 // failed notes why a session ended, and says it once.
 func (n *Node) failed(err error) {
 	n.mu.Lock()
+	n.lost = time.Now()
 	known := n.state.Err != nil && err != nil && n.state.Err.Error() == err.Error()
 	since := n.state.Since
 	if n.state.Err == nil {

@@ -48,7 +48,8 @@ type session struct {
 	known map[string]int64 // revisions of what was read, by key
 	seen  int64            // of the newest answer to a challenge that the workers have
 	told  int64            // what nodes/ID says of that; -1 where the key is not there yet
-	fence *etcd.Fence      // nil while this node does not lead
+	fence *etcd.Fence      // nil while this node does not hold the lock
+	leads bool             // and has begun to lead
 
 	mu      sync.Mutex // guards what follows
 	members map[string]member
@@ -319,7 +320,7 @@ func (s *session) lock(ctx context.Context, entries []etcd.Entry) error {
 	case s.fence != nil && (!there || modified != s.fence.Created):
 		return s.lost()
 	case s.fence != nil:
-		return nil
+		return s.lead(ctx)
 	case there:
 		for _, e := range entries {
 			var h holder
@@ -340,19 +341,27 @@ func (s *session) lock(ctx context.Context, entries []etcd.Entry) error {
 		s.wake() // whose it is comes with the next look
 		return err
 	}
-	return s.lead(ctx, fence)
+	s.known[fence.Key], s.fence = fence.Created, &fence
+	s.node.joined(s.node.opt.Name, true)
+	return s.lead(ctx)
 }
 
 func (s *session) lost() error { return fmt.Errorf("%s: %w", s.node.target, etcd.ErrFenced) }
 
-// lead begins a term. Everything is read again: the node that led before may have written until a moment ago.
-func (s *session) lead(ctx context.Context, fence etcd.Fence) error {
-	s.known[fence.Key], s.fence = fence.Created, &fence
+// lead begins a term, if it is time and has not begun. Everything is read again: the node that led before may have written until a moment
+// ago.
+func (s *session) lead(ctx context.Context) error {
+	if s.leads {
+		return nil
+	}
+	if wait := s.node.unsettled(); wait > 0 {
+		time.AfterFunc(wait, s.wake)
+		return nil
+	}
+	s.leads = true
 	entries, err := s.node.readAll(ctx, s.client)
 	if err != nil {
 		return err
 	}
-	files := s.node.filesOf(entries)
-	s.node.joined(s.node.opt.Name, true)
-	return s.member.Lead(ctx, &term{session: s, fence: fence}, files)
+	return s.member.Lead(ctx, &term{session: s, fence: *s.fence}, s.node.filesOf(entries))
 }
