@@ -59,6 +59,7 @@ func arrows() []arrow {
 		{from: "control/tail", to: []string{"config", "ipc", "control/admin/api"}},                                            // 0026
 		{from: "control/web", to: []string{"ipc"}},                                                                            // 0022
 		{from: "control/metrics", to: []string{"ipc", "config", "arena", "arena/*", "control/endpoints"}},                     // 0022
+		{from: "control/fleet", to: []string{"control/acme", "control/source/etcd"}},                                          // 0030
 		{from: "control/source", to: []string{"config", "config/*", "control/source/etcd"}},                                   // 0023
 		{from: "control/*", to: []string{"config", "config/*", "telemetry", "arena", "arena/*"}},
 		{from: "control", to: []string{"control/*", "ipc", "arena", "arena/*", "config", "config/*", "telemetry"}},
