@@ -139,7 +139,7 @@ export function Segments<T extends string>({ value, options, onChange, label }: 
   return (
     <div class="seg" role="group" aria-label={label}>
       {options.map((o) => (
-        <button type="button" aria-pressed={o.value === value} onClick={() => onChange(o.value)}>
+        <button type="button" data-value={o.value} aria-pressed={o.value === value} onClick={() => onChange(o.value)}>
           {o.label}
         </button>
       ))}
