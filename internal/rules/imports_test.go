@@ -20,6 +20,7 @@ type arrow struct {
 func arrows() []arrow {
 	return []arrow{
 		{from: "config", to: []string{"config/*"}},
+		{from: "config/text", to: []string{"config/internal/places"}}, // 0026
 		{from: "config/*"},
 		{from: "ipc"},
 		{from: "message"},
@@ -48,13 +49,15 @@ func arrows() []arrow {
 		{from: "control/images", to: []string{"ipc", "control/rlimits"}},                                                                   // 0018
 		{from: "control/transfer", to: []string{"config", "control/source"}},                                                               // 0023
 		{from: "control/admin/api"}, // 0026
-		{from: "control/admin", to: []string{"config", "config/*", "ipc", "control/*"}},                                                                    // 0026
-		{from: "control/admin/*", to: []string{"config", "config/*", "ipc", "control/admin/api", "control/source", "control/transfer", "control/history"}}, // 0026
-		{from: "control/recent", to: []string{"config", "ipc", "arena", "arena/*", "control/endpoints", "control/admin/api"}},                              // 0026
-		{from: "control/tail", to: []string{"config", "ipc", "control/admin/api"}},                                                                         // 0026
-		{from: "control/web", to: []string{"ipc"}},                                                                                                         // 0022
-		{from: "control/metrics", to: []string{"ipc", "config", "arena", "arena/*", "control/endpoints"}},                                                  // 0022
-		{from: "control/source", to: []string{"config", "config/*", "control/source/etcd"}},                                                                // 0023
+		{from: "control/admin", to: []string{"config", "config/*", "ipc", "control/*"}}, // 0026
+		{from: "control/admin/*", to: []string{"config", "config/*", "ipc", "control/admin/api", "control/source", "control/transfer", "control/history",
+			"control/summary"}}, // 0026
+		{from: "control/summary", to: []string{"config", "ipc"}},                                                              // 0026
+		{from: "control/recent", to: []string{"config", "ipc", "arena", "arena/*", "control/endpoints", "control/admin/api"}}, // 0026
+		{from: "control/tail", to: []string{"config", "ipc", "control/admin/api"}},                                            // 0026
+		{from: "control/web", to: []string{"ipc"}},                                                                            // 0022
+		{from: "control/metrics", to: []string{"ipc", "config", "arena", "arena/*", "control/endpoints"}},                     // 0022
+		{from: "control/source", to: []string{"config", "config/*", "control/source/etcd"}},                                   // 0023
 		{from: "control/*", to: []string{"config", "config/*", "telemetry", "arena", "arena/*"}},
 		{from: "control", to: []string{"control/*", "ipc", "arena", "arena/*", "config", "config/*", "telemetry"}},
 		{from: "supervisor", to: []string{"supervisor/*", "ipc", "arena", "telemetry", "config"}},
