@@ -81,7 +81,7 @@ function Compare({ version, live, all }: { version: Version; live: number; all: 
     <>
       {options.length > 0 && (
         <label class="row small">
-          <span class="muted only-wide">{t('history.to')}</span>
+          <span class="muted nowrap only-wide">{t('history.to')}</span>
           <Select small options={options} value={String(to)} onChange={(e) => setTo(parseInt(e.currentTarget.value, 10))} aria-label={t('history.to')} />
         </label>
       )}

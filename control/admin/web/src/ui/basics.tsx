@@ -57,7 +57,7 @@ export function Empty({ icon = 'box', title, children, action }: { icon?: IconNa
   return (
     <div class="empty">
       <Icon name={icon} />
-      <h3>{title}</h3>
+      <strong>{title}</strong>
       {children && <p>{children}</p>}
       {action}
     </div>
