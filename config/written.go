@@ -77,8 +77,13 @@ func (w *Written) Text() string {
 // KeyText writes a key as TOML does, in quotes where it must be.
 func KeyText(name string) string { return keyText(name) }
 
-// ValueText writes a value as TOML does: a string, a bool, an int64, a float64, a time, or lists and maps of these. Secrets are written.
+// ValueText writes a value as TOML does: a string, a bool, an int64, a float64, a time, or lists and maps of these. Secrets are written. A text
+// of several lines gets as many.
 func ValueText(v any) string {
+	if text, ok := v.(string); ok && strings.Contains(text, "\n") && !strings.Contains(text, "'''") && !containsControl(strings.NewReplacer("\n", "", "\t", "").Replace(text)) &&
+		!strings.HasSuffix(text, "'") {
+		return "'''\n" + text + "'''"
+	}
 	w := writer{secrets: true}
 	return w.param("", arrays(v), false)
 }
