@@ -73,7 +73,11 @@ func testSchema() *schema.Schema {
 }
 
 func single(text string) *Objects {
-	return Read(testSchema(), []source.Item{{Key: "p.toml", Data: []byte(text), Rev: "1"}}, []source.Document{{Path: "/c/p.toml", Data: []byte(text)}})
+	return reading(NewReader(testSchema()), text)
+}
+
+func reading(r *Reader, text string) *Objects {
+	return r.Read([]source.Item{{Key: "p.toml", Data: []byte(text), Rev: "1"}}, []source.Document{{Path: "/c/p.toml", Data: []byte(text)}})
 }
 
 func TestObjectsKnowWhomTheyNameAndWhoNamesThem(t *testing.T) {
@@ -262,7 +266,7 @@ func TestObjectsGoWhereTheLayoutWants(t *testing.T) {
 		{source.ByItem, Wish{Kind: config.KindUpstream, Name: "v"}, "upstreams/v.toml", "v", true},
 		{source.ByItem, Wish{Kind: config.KindUpstream, Name: "u"}, "mixed.toml", "m", false},
 	} {
-		out, err := Read(testSchema(), items, docs).Change(c.layout, "p.toml", []Wish{c.wish})
+		out, err := NewReader(testSchema()).Read(items, docs).Change(c.layout, "p.toml", []Wish{c.wish})
 		if err != nil || len(out.Ops) != 1 {
 			t.Fatalf("%+v: %+v, %v", c.wish, out, err)
 		}
@@ -313,13 +317,14 @@ func TestNumbersOfJSON(t *testing.T) {
 
 // Whatever comes, what is written means what was wanted, and nothing of another object is changed.
 func FuzzChange(f *testing.F) {
-	f.Add(conf, "a", `{"path":"/z"}`, "")
-	f.Add(conf, "new", `{"path":"/z","weight":3,"x":[{"y":1.5}]}`, "")
-	f.Add(conf, "a", ``, "# c\n[locations.a]\npath = \"/q\"\n")
+	f.Add("# c\n[locations.a] # d\npath = '/'\nweight = 1\n\n[locations.b]\npath = '/b'\n", "a", `{"path":"/z"}`, "")
+	f.Add("[locations.b]\npath = '/b'\n[basic]\n", "new", `{"path":"/z","weight":3,"x":[{"y":1.5}]}`, "")
+	f.Add("[locations.a]\nproxy_set_headers = ['Cookie: a']\n", "a", ``, "# c\n[locations.a]\nproxy_set_headers = ['Cookie:[redacted]']\n")
 	f.Add("locations.a.path = 'x'\nlocations.b = {}", "b", `{"path":"***"}`, "")
 	f.Add("[locations]\na = {}", "a", "null", "")
+	r := NewReader(testSchema())
 	f.Fuzz(func(t *testing.T, doc, name, value, text string) {
-		o := single(doc)
+		o := reading(r, doc)
 		if len(o.Problems) > 0 || name == "" {
 			return
 		}
@@ -342,7 +347,7 @@ func FuzzChange(f *testing.F) {
 		if err != nil || len(out.Mistakes) > 0 || len(out.Ops) == 0 {
 			return
 		}
-		after := single(string(out.Ops[0].Data))
+		after := reading(r, string(out.Ops[0].Data))
 		if len(after.Problems) > 0 {
 			t.Fatalf("%q is no TOML: %v", out.Ops[0].Data, after.Problems)
 		}
