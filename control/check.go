@@ -284,12 +284,12 @@ func (c *checker) settings(cfg *config.Config) {
 	c.verdict.ErrorLog = b.ErrorLog
 }
 
-// countMetrics counts what servers with metrics name in the arena: for each a total of its own, one for all of its locations and one for each, and one for
+// countMetrics counts what servers whose requests are counted name in the arena: for each a total of its own, one for all of its locations and one for each, and one for
 // each upstream, as locations may choose by variable. What is in process is a counter. Connections to upstreams and files of caches are counted in any
 // case: that costs no request anything, and whoever gets metrics later finds them right.
 func (c *checker) countMetrics(cfg *config.Config, s *ipc.Settings) {
 	for _, server := range cfg.Servers {
-		if server.PrometheusMetrics != "" {
+		if cfg.Basic.Counts(server, len(cfg.Servers), len(cfg.Locations), len(cfg.Upstreams)) {
 			s.Totals += 2 + len(server.Locations) + len(cfg.Upstreams)
 			s.Counters += 1 + len(server.Locations)
 		}

@@ -2,11 +2,13 @@ package control
 
 import (
 	"context"
+	"slices"
 
 	"go.uber.org/zap"
 
 	"pingap/control/admin"
 	"pingap/control/admin/api"
+	panel "pingap/control/admin/web"
 	"pingap/control/web"
 	"pingap/ipc"
 )
@@ -19,7 +21,7 @@ type ways struct {
 
 // routes are all that the admin interface answers: a list for each part.
 func (p *process) routes() []api.Route {
-	return p.objects().Routes()
+	return slices.Concat(p.objects().Routes(), p.shown.recent.Routes())
 }
 
 // takeAdmin takes the socket of the admin interface, if one came. Without it everything else works.
@@ -41,7 +43,13 @@ func (p *process) takeAdmin(m *ipc.Message, given *ipc.ControlStart) {
 
 // runAdmin begins to answer.
 func (p *process) runAdmin(ctx context.Context) {
-	p.ways.admin = admin.New(admin.Options{Log: p.log.Named("admin"), Routes: p.routes()})
+	options := admin.Options{Log: p.log.Named("admin"), Routes: p.routes()}
+	if files, err := panel.New(); err == nil {
+		options.Panel = files
+	} else {
+		p.log.Error("the admin interface has no panel", zap.Error(err))
+	}
+	p.ways.admin = admin.New(options)
 	if p.ways.local != nil {
 		p.ways.local.Handler = p.ways.admin.Local(web.UserOf)
 		p.wg.Go(func() { p.ways.local.Run(ctx) }) // ends with ctx

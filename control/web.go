@@ -15,6 +15,7 @@ import (
 	"pingap/control/endpoints"
 	"pingap/control/inventory"
 	"pingap/control/metrics"
+	"pingap/control/recent"
 	"pingap/control/web"
 	"pingap/ipc"
 )
@@ -31,6 +32,7 @@ type shown struct {
 	open     bool
 	exporter metrics.Exporter
 	pusher   metrics.Pusher
+	recent   recent.Sampler
 
 	turn         atomic.Uint64           // of the configuration that was made live last
 	certificates []inventory.Certificate // of the live configuration; guarded by mu
@@ -46,15 +48,24 @@ func (p *process) makeShown() {
 		},
 	}
 	p.shown.exporter.Init()
+	p.shown.recent = recent.Sampler{Arena: p.arena, Status: p.statusForMetrics, Upstreams: p.shown.exporter.Upstreams}
+	p.shown.recent.Init()
 	p.shown.pusher = metrics.Pusher{Exporter: &p.shown.exporter, Log: p.log.Named("metrics")}
 }
 
 // offerWeb opens the HTTP server once a configuration wants it, and tells all workers, before they get the configuration. It stays as long as
 // control lives: a socket that nobody comes to costs nothing.
 func (p *process) offerWeb(ctx context.Context, s *config.Snapshot) {
+	if wantsWeb(s) {
+		p.openWeb(ctx)
+	}
+}
+
+// openWeb opens it unless it is open, and returns when workers know.
+func (p *process) openWeb(ctx context.Context) {
 	p.shown.mu.Lock()
 	defer p.shown.mu.Unlock()
-	if p.shown.open || !wantsWeb(s) {
+	if p.shown.open {
 		return
 	}
 	server := &web.Server{Log: p.log.Named("web"), Peer: p.mayCome}
@@ -130,6 +141,9 @@ func (v *shown) take(ctx context.Context, p *process, s *config.Snapshot, turn u
 	if err != nil {
 		p.log.Error("metrics stay those of the configuration before", zap.Error(err))
 		return
+	}
+	if err := v.recent.SetConfig(s); err != nil {
+		p.log.Error("live figures stay those of the configuration before", zap.Error(err))
 	}
 	v.certificates = list
 	v.pusher.Set(ctx, p.wg, pushes)
