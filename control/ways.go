@@ -15,6 +15,8 @@ import (
 	"pingap/control/admin"
 	"pingap/control/admin/api"
 	"pingap/control/admin/auth"
+	"pingap/control/admin/explain"
+	panel "pingap/control/admin/web"
 	"pingap/control/web"
 	"pingap/ipc"
 )
@@ -34,14 +36,7 @@ type ways struct {
 
 // routes are all that the admin interface answers beside logging in: a list for each part.
 func (p *process) routes() []api.Route {
-	return slices.Concat(
-		[]api.Route{{Method: http.MethodGet, Path: "/status", Need: api.Reader, Serve: p.serveStatus}},
-	)
-}
-
-func (p *process) serveStatus(w http.ResponseWriter, r *http.Request) error {
-	c := client{p: p}
-	return api.WriteJSON(w, c.status(r.Context()))
+	return slices.Concat(p.objects().Routes(), p.shown.recent.Routes(), p.shown.tail.Routes(), (&explain.Part{Asker: explainer{p}}).Routes())
 }
 
 // makeWays prepares them with what the supervisor gave. Without its socket, and without a folder, everything else works.
@@ -52,7 +47,6 @@ func (p *process) makeWays(given *ipc.ControlStart, m *ipc.Message) {
 		w.getenv = func(string) string { return "" }
 	}
 	w.gate = auth.New(w.log, nil)
-	w.admin = admin.New(admin.Options{Log: w.log, Gate: w.gate, Routes: p.routes()})
 	if err := w.takeSocket(given, m); err != nil {
 		w.log.Error("no admin interface in the run directory", zap.Error(err))
 	}
@@ -69,7 +63,7 @@ func (w *ways) takeSocket(given *ipc.ControlStart, m *ipc.Message) error {
 	if err != nil {
 		return err
 	}
-	local := &web.Local{Log: w.log, Handler: w.admin.Local(web.UserOf)}
+	local := &web.Local{Log: w.log}
 	if err := local.Open(fd); err != nil {
 		return err
 	}
@@ -122,9 +116,20 @@ func (w *ways) give(uid, gid int) error {
 // AdminFolder opens the folder of a state directory that the admin interface keeps things in, for a process that may not; nil where there is none.
 func AdminFolder(state string) *os.File { return openFolder(state, adminFolder) }
 
-// run answers on the socket until ctx ends, and keeps what is to outlast this process.
-func (w *ways) run(ctx context.Context, p *process) {
+// runAdmin begins to answer, and keeps what is to outlast this process.
+func (p *process) runAdmin(ctx context.Context) {
+	p.shown.tail.Open = func() { p.openWeb(ctx) }
+	p.wg.Go(func() { p.shown.recent.Run(ctx) }) // ends with ctx
+	w := &p.ways
+	options := admin.Options{Log: w.log, Gate: w.gate, Routes: p.routes()}
+	if files, err := panel.New(); err == nil {
+		options.Panel = files
+	} else {
+		w.log.Error("the admin interface has no panel", zap.Error(err))
+	}
+	w.admin = admin.New(options)
 	if w.local != nil {
+		w.local.Handler = w.admin.Local(web.UserOf)
 		p.wg.Go(func() { w.local.Run(ctx) }) // ends with ctx
 	}
 	p.wg.Go(func() { w.gate.Run(ctx) }) // likewise
