@@ -195,7 +195,7 @@ func TestExternalPackagesStayInTheirFolders(t *testing.T) {
 		"github.com/oschwald":             {"plugins/geo_restriction"},        // 0017
 		"github.com/maxmind":              {"plugins/geo_restriction", "e2e"}, // 0017, in tests
 		"github.com/maypok86/otter/v2":    {"worker/cache"},
-		"golang.org/x/sys":                {"ipc", "arena", "arena/*", "supervisor", "supervisor/*", "control", "control/*", "worker", "worker/*", "cmd/pingap", "telemetry", "telemetry/*"},
+		"golang.org/x/sys":                {"ipc", "arena", "arena/*", "supervisor", "supervisor/*", "control", "control/*", "worker", "worker/*", "cmd/pingap", "cmd/pingap/*", "telemetry", "telemetry/*"},
 		"github.com/redis/go-redis/v9":    {"plugins/limit"},
 		"go.etcd.io/etcd":                 {"control/source/etcd"}, // 0023
 
