@@ -1,0 +1,59 @@
+// Shapes of the API, as openapi.json describes them. Times are RFC 3339 unless they end in _ms or are called "at" of a Live.
+
+export type ChangeClass = 'none' | 'hot' | 'listeners' | 'roll';
+export type Change = { object: string; op?: 'added' | 'changed' | 'removed'; class: ChangeClass | 'same'; keys?: KeyChange[] };
+export type KeyChange = { key: string; from?: unknown; to?: unknown; class: ChangeClass };
+export type Preview = { class: ChangeClass; changes: Change[]; text: string; warnings: string[]; base: string };
+export type Applied = { version: number; sha: string; class: ChangeClass; changes: Change[]; took_ms: number; workers: { pid: number; slot: number; generation: number; version: number }[]; warnings: string[] };
+
+export type SchemaKey = {
+  name: string; type: 'string' | 'int' | 'bool' | 'duration' | 'size' | 'list' | 'map' | 'enum' | 'table' | 'float';
+  unit?: string; default?: unknown; enum?: string[]; min?: number; max?: number; help?: string; class?: ChangeClass;
+  secret?: boolean; required?: boolean; group?: string; refers?: '' | 'upstream' | 'location' | 'plugin' | 'storage' | 'certificate';
+};
+export type SchemaCategory = { name: string; table: string; keys: SchemaKey[] };
+export type SchemaPlugin = { category: string; summary: string; steps: string[]; keys: SchemaKey[]; example: string };
+export type Schema = { categories: SchemaCategory[]; plugins: SchemaPlugin[] };
+
+export type ObjectLine = { category: string; name: string; remark?: string; used_by: string[]; uses: string[]; summary: string; file?: string; line?: number };
+export type ObjectList = { version: number; source: 'file' | 'etcd'; objects: ObjectLine[] };
+export type ObjectOne = { category: string; name: string; version: number; value: Record<string, unknown>; toml: string; used_by: string[]; uses: string[]; file?: string; line?: number };
+
+export type Version = { version: number; at: string; by: string; sha: string; size: number; changes: Change[] | null; rollback_of?: number };
+export type Versions = { live: number; versions: Version[] };
+
+export type Process = {
+  kind: string; pid: number; slot: number; generation: number; state: string; uptime: number; connections: number; requests: number; memory: number;
+  restarts: number; last_exit?: string; build?: string; sha?: string; log_dropped: number;
+};
+export type Status = {
+  state: string; degraded: string[]; notes: string[]; build: string; settled: boolean; epoch: number; hurried: number;
+  config: {
+    version: number; sha: string; source: { name?: string; path?: string; differs?: boolean; error?: string } | null;
+    last_apply: { at: string; sha: string; requested_by: string; error?: string } | null;
+    versions: { version: number; sha: string; at: string; by: string; changes: Change[] }[];
+  };
+  processes: Process[]; listeners: { id: string; network: string; address: string; server: string }[]; logs: string[];
+};
+
+export type LiveTotals = {
+  rps: number; errors_per_s: number; bytes_in_per_s: number; bytes_out_per_s: number; connections: number; processing: number;
+  p50_ms: number | null; p90_ms: number | null; p99_ms: number | null; accepted: number; status: Record<'2xx' | '3xx' | '4xx' | '5xx', number>;
+};
+export type LiveLocation = { name: string; rps: number; errors_per_s: number; p50_ms: number | null; p90_ms: number | null; p99_ms: number | null; processing: number };
+export type LiveBackend = { addr: string; healthy: boolean; state: string; since?: string; last_error?: string };
+export type LiveUpstream = { name: string; rps: number; errors_per_s: number; p50_ms: number | null; p99_ms: number | null; connections: number; healthy: number; total: number; backends: LiveBackend[] };
+export type LiveProcess = { pid: number; kind: string; slot: number; generation: number; state: string; cpu_percent: number | null; memory: number; connections: number; requests: number; uptime_ms: number };
+export type Live = { at: number; interval_ms: number; totals: LiveTotals; locations: LiveLocation[]; upstreams: LiveUpstream[]; processes: LiveProcess[] };
+export type Series = { from: number; step_ms: number; series: Record<string, (number | null)[]> };
+
+export type Explanation = {
+  server: string; listener: string; request: { method: string; host: string; path: string; normalized: string };
+  locations: { name: string; weight: number; matched: boolean; why: string }[]; more?: number; location: string; rewrite: { from: string; to: string } | null;
+  headers: { op: string; name: string; value: string }[] | null;
+  plugins: { name: string; category: string; step: string; verdict: 'passes' | 'answers' | 'changes' | 'unknown' | 'off'; status?: number; why: string }[] | null;
+  upstream: { name: string; algorithm: string; backends: { addr: string; weight: number; healthy: boolean; state: string; chosen: boolean; why: string }[] | null; chosen: string } | null;
+  answer: { status: number; why: string } | null; notes: string[] | null;
+};
+export type RouteMap = { server: string; locations: { name: string; order: number; host: string[] | null; path: string; kind: 'exact' | 'prefix' | 'regex' | 'any'; weight: number; plugins: { name: string; category: string; step: string }[] | null; upstream: string; healthy: number; total: number }[] };
+export type AuditEntry = { at: string; user: string; addr: string; how: string; method: string; path: string; what: string; result: string; version?: number };

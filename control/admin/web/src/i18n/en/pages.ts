@@ -1,0 +1,3 @@
+// Texts of the live pages: dashboard, backends, workers, logs, explain, history.
+export default {
+};
