@@ -19,9 +19,9 @@ RACE_SKIP := ^pingap/(bench$$|internal/|e2e)
 
 all: build
 
-# Static, with the commit stamped by the Go tool (pingap -V shows it).
+# Static, with the commit stamped by the Go tool (pingap -V shows it); pollorder's flag is for latencies (internal/pollorder).
 build:
-	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=auto -o $(BIN) ./cmd/pingap
+	CGO_ENABLED=0 $(GO) build $$($(GO) run ./internal/pollorder bin/pollorder) -trimpath -buildvcs=auto -o $(BIN) ./cmd/pingap
 
 # The sample configuration with an upstream of its own; RUN_FLAGS="-c my.toml" serves another.
 run: build

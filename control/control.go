@@ -117,6 +117,7 @@ func Run(ctx context.Context, opt Options) error {
 	wg.Go(func() { p.telling.bus.Run(ctx) })
 	wg.Go(func() { p.watchValidity(ctx) })
 	p.runBackends(ctx)
+	p.runAdmin(ctx)
 	if err := p.send(ctx, 0, ipc.Ready{SHA: p.live.sha}); err != nil {
 		return err
 	}
@@ -168,6 +169,7 @@ func newProcess(opt Options, m *ipc.Message, given *ipc.ControlStart) (*process,
 	if p.acceptor, err = ipc.AcceptorFromFD(fd); err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
+	p.takeAdmin(m, given)
 	if err := p.takeLogs(m, given.Logs); err != nil {
 		p.acceptor.Close()
 		return nil, err

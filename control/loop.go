@@ -34,6 +34,7 @@ type process struct {
 	checker  *health.Checker
 	pictures pictures
 	shown    shown
+	ways     ways
 	runAs    runAs
 	stale    bool        // the supervisor has items of a control process before this one
 	given    [2]*os.File // the folder in it and its key, opened by the supervisor; nil where this process may do so itself

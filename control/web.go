@@ -23,6 +23,8 @@ import (
 // their own, and the rest is worth a page.
 const pageStatusTime = 2 * time.Second
 
+const maxPages = 16 // of metrics, at once
+
 // shown is what others see of this instance: pages that workers pass requests on to, and metrics that are pushed.
 type shown struct {
 	mu       sync.Mutex // guards open
@@ -60,7 +62,7 @@ func (p *process) offerWeb(ctx context.Context, s *config.Snapshot) {
 		p.log.Error("metrics are not shown", zap.Error(err))
 		return
 	}
-	server.Mount(ipc.WebMetrics, http.StripPrefix(ipc.WebMetrics, &p.shown.exporter))
+	server.Mount(ipc.WebMetrics, maxPages, http.StripPrefix(ipc.WebMetrics, &p.shown.exporter))
 	p.shown.open = true
 	p.wg.Go(func() { server.Run(ctx) })
 	if err := (teller{p}).Publish(ctx, []ipc.StateItem{server.Item()}); err != nil {

@@ -7,6 +7,7 @@ type ControlStart struct {
 	RunDir   string      `json:"run_dir"`
 	StateDir string      `json:"state_dir"`
 	Listener Slot        `json:"listener"` // the control socket, bound and listening (SOCK_SEQPACKET): ipc.AcceptorFromFD
+	Admin    Slot        `json:"admin,omitempty"` // the socket of the admin interface, likewise (SOCK_STREAM); 0 where it could not be made
 	Logs     []LogTarget `json:"logs,omitempty"`
 	Build    string      `json:"build"`
 

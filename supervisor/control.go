@@ -76,6 +76,9 @@ func (s *supervisor) controlHello(c *child, b *ipc.Hello) error {
 	start := ipc.ControlStart{RunDir: s.o.RunDir, StateDir: s.o.StateDir, Build: s.o.Build}
 	var fds ipc.FDs
 	start.Listener = fds.Add(s.runDir.Control)
+	if s.runDir.Admin >= 0 {
+		start.Admin = fds.Add(s.runDir.Admin)
+	}
 	if f := s.logs[ipc.IDAppLog]; f != nil {
 		start.Logs = logTargets([]*logFile{f}, &fds)
 	}

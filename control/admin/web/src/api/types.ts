@@ -29,7 +29,7 @@ export type Process = {
 export type Status = {
   state: string; degraded: string[]; notes: string[]; build: string; settled: boolean; epoch: number; hurried: number;
   config: {
-    version: number; sha: string; source: { name?: string; path?: string; differs?: boolean; error?: string } | null;
+    version: number; sha: string; source: { location: string; watch: string; differs: boolean; error?: string; refused?: string; rollback_to?: number; loaded: string; by?: string } | null;
     last_apply: { at: string; sha: string; requested_by: string; error?: string } | null;
     versions: { version: number; sha: string; at: string; by: string; changes: Change[] }[];
   };
@@ -57,3 +57,21 @@ export type Explanation = {
 };
 export type RouteMap = { server: string; locations: { name: string; order: number; host: string[] | null; path: string; kind: 'exact' | 'prefix' | 'regex' | 'any'; weight: number; plugins: { name: string; category: string; step: string }[] | null; upstream: string; healthy: number; total: number }[] };
 export type AuditEntry = { at: string; user: string; addr: string; how: string; method: string; path: string; what: string; result: string; version?: number };
+
+export type Backend = {
+  address: string; weight: number; backup: boolean; from: string; health: 'healthy' | 'unhealthy' | 'unchecked' | 'absent'; reason: string; checked?: string; admin: 'up' | 'drain' | 'down'; by?: string; at?: string; absent?: string;
+  in_flight: number; breaker: '' | 'open' | 'half-open' | 'closed'; open_for: number; probes: number; successes: number; ejected_for: number; ejected_times: number; requests: number; failures: number;
+};
+export type UpstreamList = { upstreams: { name: string; problems: string[]; backends: Backend[] }[] };
+/** LedgerRecord is an operation, and what became of the connections. Durations are nanoseconds. */
+export type LedgerRecord = {
+  id: number; kind: string; by?: string; reason?: string; at: string; took: number; result: string; from?: number; to: number; workers: number; draining: number; requests: number; connections: number;
+  after_answer: number; idle: number; moved: number; cut: number; cut_why?: Record<string, number>; refused: number; longest_wait: number; ended?: string;
+};
+export type Ledger = { records: LedgerRecord[] | null };
+export type Certificate = {
+  name: string; domains: string[]; source: 'file' | 'inline' | 'acme' | 'none'; path?: string; ca?: boolean; issuer?: string; key_type?: string; not_after?: string; days_left: number;
+  last_error?: string; next_attempt?: string; busy?: boolean; needs?: { name: string; value: string }[];
+};
+export type Inventory = { problem?: string; certificates: Certificate[] };
+export type LogLine = Record<string, string | number | boolean | null>;

@@ -1,0 +1,1 @@
+import"./menu-CWKKjms1.js";

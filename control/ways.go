@@ -1,0 +1,57 @@
+package control
+
+import (
+	"context"
+	"net/http"
+
+	"go.uber.org/zap"
+
+	"pingap/control/admin"
+	"pingap/control/admin/api"
+	"pingap/control/web"
+	"pingap/ipc"
+)
+
+// ways are the ways into the admin interface.
+type ways struct {
+	local *web.Local // on the socket of the run directory; nil where there is none
+	admin *admin.Handler
+}
+
+// routes are all that the admin interface answers: a list for each part.
+func (p *process) routes() []api.Route {
+	return []api.Route{
+		{Method: http.MethodGet, Path: "/status", Need: api.Reader, Serve: p.serveStatus},
+	}
+}
+
+func (p *process) serveStatus(w http.ResponseWriter, r *http.Request) error {
+	c := client{p: p}
+	return api.WriteJSON(w, c.status(r.Context()))
+}
+
+// takeAdmin takes the socket of the admin interface, if one came. Without it everything else works.
+func (p *process) takeAdmin(m *ipc.Message, given *ipc.ControlStart) {
+	if given.Admin == 0 {
+		return
+	}
+	local := &web.Local{Log: p.log.Named("admin")}
+	fd, err := m.Take(given.Admin)
+	if err == nil {
+		err = local.Open(fd)
+	}
+	if err != nil {
+		p.log.Error("no admin interface in the run directory", zap.Error(err))
+		return
+	}
+	p.ways.local = local
+}
+
+// runAdmin begins to answer.
+func (p *process) runAdmin(ctx context.Context) {
+	p.ways.admin = admin.New(admin.Options{Log: p.log.Named("admin"), Routes: p.routes()})
+	if p.ways.local != nil {
+		p.ways.local.Handler = p.ways.admin.Local(web.UserOf)
+		p.wg.Go(func() { p.ways.local.Run(ctx) }) // ends with ctx
+	}
+}
