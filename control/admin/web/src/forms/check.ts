@@ -5,7 +5,7 @@ import type { Value } from './toml/scan';
 
 /** A mistake: a word of the dictionary (check.WORD) and what goes into it. */
 export interface Problem {
-  word: 'required' | 'number' | 'whole' | 'least' | 'most' | 'duration' | 'size' | 'share' | 'one_of' | 'name';
+  word: 'required' | 'taken' | 'number' | 'whole' | 'least' | 'most' | 'duration' | 'size' | 'share' | 'one_of' | 'name';
   with?: string;
 }
 
@@ -55,7 +55,7 @@ export function checkName(name: string): Problem | undefined {
 }
 
 /** What was typed into a field of numbers: a number if it is one, else the text, which checkValue then refuses. */
-export function parseNumber(key: Key, typed: string): Value | undefined {
+export function parseNumber(typed: string): Value | undefined {
   const text = typed.trim();
   if (text === '') return undefined;
   if (!/^[+-]?\d+(\.\d+)?$/.test(text)) return text;

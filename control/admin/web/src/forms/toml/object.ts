@@ -86,7 +86,7 @@ class Reader {
   }
 
   private table(path: string[], many: boolean): { [key: string]: Value } {
-    const twice = (): never => this.s.fail(`${path.join('.')} is there twice`);
+    const twice: () => never = () => this.s.fail(`${path.join('.')} is there twice`);
     if (!many) return tableAt(this.object!.values, path, twice);
     const holder = tableAt(this.object!.values, path.slice(0, -1), twice);
     const last = path[path.length - 1]!;
@@ -100,7 +100,7 @@ class Reader {
 
   entry(): void {
     const s = this.s;
-    if (!this.object) s.fail('expected the table first, such as [upstreams.NAME]');
+    const object = this.object ?? s.fail('expected the table first, such as [upstreams.NAME]');
     const from = s.text.lastIndexOf('\n', s.at - 1) + 1;
     const line = s.line();
     const path = s.key();
@@ -113,7 +113,7 @@ class Reader {
     s.endOfLine();
     if (this.open) return;
     const whole = path.length === 1;
-    this.object.places.push({ key: path[0]!, from, to: s.at, valueFrom: whole ? valueFrom : -1, valueTo: whole ? valueTo : -1, line });
+    object.places.push({ key: path[0]!, from, to: s.at, valueFrom: whole ? valueFrom : -1, valueTo: whole ? valueTo : -1, line });
   }
 
   private closeAt(end: number): void {
