@@ -4,7 +4,7 @@ import { t, type Key as Word } from '../i18n';
 import { Badge, Empty, Icon, IconButton, Search } from '../ui';
 import { checkValue, isEmpty, type Problem } from './check';
 import { groupKeys, type Group } from './groups';
-import { defaultText, type Key } from './schema';
+import { defaultText, widgetOf, type Key } from './schema';
 import type { Value } from './toml/scan';
 import { KeyWidget } from './widgets';
 import './forms.css';
@@ -103,7 +103,7 @@ export function KeyRow({ of, value, errors, disabled, onChange }: RowProps) {
         <Limits of={of} />
       </div>
       <div class="control">
-        <div class="row top">
+        <div class="value-row">
           <div class="grow">
             <KeyWidget of={of} value={value} id={id} describedby={described} invalid={problems.length > 0} disabled={disabled} onChange={change} />
           </div>
@@ -143,7 +143,7 @@ function ClassBadge({ of }: { of: Key }) {
 function Limits({ of }: { of: Key }) {
   const parts: string[] = [];
   const def = defaultText(of);
-  if (def) parts.push(t('forms.default_is', { value: def.length > 80 ? `${def.slice(0, 80)}…` : def }));
+  if (def && widgetOf(of) !== 'flag') parts.push(t('forms.default_is', { value: def.length > 80 ? `${def.slice(0, 80)}…` : def }));
   const [min, max] = [of.min ?? undefined, of.max ?? undefined];
   if (min !== undefined && max !== undefined) parts.push(t('forms.between', { min, max }));
   else if (min !== undefined) parts.push(t('forms.at_least', { min }));

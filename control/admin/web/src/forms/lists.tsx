@@ -1,7 +1,12 @@
 import { useRef } from 'preact/hooks';
 import { t } from '../i18n';
-import { Button, IconButton, Input } from '../ui';
+import { Badge, Button, IconButton, Input } from '../ui';
 import { asList, type WidgetProps } from './parts';
+
+/** isKept says whether an entry stands for a secret that stays as it is: *** and its number. */
+function isKept(text: string): boolean {
+  return /^\*\*\*\d*$/.test(text);
+}
 
 /** ListWidget edits a list of texts, an entry a line. Pasting several lines adds several entries. */
 export function ListWidget(p: WidgetProps) {
@@ -37,16 +42,22 @@ export function ListWidget(p: WidgetProps) {
     <div class="entries" ref={box} role="group" id={list.length === 0 ? undefined : p.id} aria-describedby={p.describedby} aria-label={p.of.name}>
       {list.map((text, i) => (
         <div class="entry">
-          <Input
-            class="mono"
-            aria-label={t('forms.entry', { key: p.of.name, n: i + 1 })}
-            aria-invalid={p.invalid || undefined}
-            disabled={p.disabled}
-            value={text}
-            onInput={(e) => set(list.map((old, at) => (at === i ? e.currentTarget.value : old)))}
-            onKeyDown={(e) => key(e, i)}
-            onPaste={(e) => paste(e, i)}
-          />
+          {p.of.secret && isKept(text) ? (
+            <span class="grow">
+              <Badge tone="info">{t('forms.kept_entry', { n: i + 1 })}</Badge>
+            </span>
+          ) : (
+            <Input
+              class="mono"
+              aria-label={t('forms.entry', { key: p.of.name, n: i + 1 })}
+              aria-invalid={p.invalid || undefined}
+              disabled={p.disabled}
+              value={text}
+              onInput={(e) => set(list.map((old, at) => (at === i ? e.currentTarget.value : old)))}
+              onKeyDown={(e) => key(e, i)}
+              onPaste={(e) => paste(e, i)}
+            />
+          )}
           <IconButton small icon="close" disabled={p.disabled} label={t('forms.remove_entry', { n: i + 1 })} onClick={() => drop(i)} />
         </div>
       ))}

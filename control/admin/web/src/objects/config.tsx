@@ -6,7 +6,7 @@ import { navigate, useRoute, link } from '../app/router';
 import { Cost, PreviewCard } from '../changes/preview';
 import { TomlEditor } from '../forms/editor';
 import { t } from '../i18n';
-import { bytes, Button, Card, CopyButton, Empty, Note, Page, Skeleton, Tabs, toast } from '../ui';
+import { bytes, Button, Card, confirm, CopyButton, Empty, Note, Page, Skeleton, Tabs, toast } from '../ui';
 import { Problems } from './editor';
 import '../changes/changes.css';
 import './objects.css';
@@ -100,20 +100,24 @@ function Import() {
       setEtag(answer.data.base || answer.etag);
       setPreview(answer.data);
     });
-  const apply = () =>
-    run('apply', async () => {
+  const gone = (preview?.changes ?? []).filter((c) => c.op === 'removed').length;
+  const apply = async () => {
+    if (gone > 0 && !(await confirm({ title: t('config.deletes', { n: gone }), text: t('config.import_text'), yes: t('config.apply'), danger: true }))) return;
+    await run('apply', async () => {
       const { data } = await post<Applied | undefined>('/configs/import', { text, ifMatch: etag || undefined });
       forget();
       const version = data?.version ?? (await get<Status>('/status')).data.config.version;
       toast('ok', t('config.imported', { version }), { label: t('nav.history'), run: () => navigate('#/history') });
       change('');
     });
+  };
   return (
     <div class="stack">
       <p class="muted">{t('config.import_text')}</p>
       <Drop onText={change} onFail={(m) => setError(new ApiError(0, m))} />
       <TomlEditor text={text} label={t('config.import')} minRows={14} onText={change} />
       {error && (error.errors.length > 0 ? <Problems places={error.errors} /> : <Note tone="bad">{error.status === 412 ? t('config.moved') : error.message}</Note>)}
+      {gone > 0 && <Note tone="warn">{t('config.deletes', { n: gone })}</Note>}
       {preview && <PreviewCard preview={preview} />}
       <div class="apply-row">
         <div class="grow">{preview && <Cost cls={preview.class} />}</div>

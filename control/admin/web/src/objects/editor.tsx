@@ -33,9 +33,9 @@ export function Editor({ category, name, copyOf }: Props) {
   const { items } = useDraft();
   const known = draft.find(category, name ?? '');
   const error = schema.error ?? objects.error ?? (one.error?.status === 404 ? undefined : one.error);
-  const title = name ?? t('objects.new', { what: categoryWord(category) });
+  const title = name ?? t('objects.new', { what: categoryWord(category).toLowerCase() });
   if (error && !schema.data) return <Frame category={category} title={title} children={<Note tone="bad">{error.message}</Note>} />;
-  if (!schema.data || !objects.data || one.loading) return <Frame category={category} title={title} children={<Skeleton lines={8} />} />;
+  if (!schema.data || !objects.data || ((name ?? copyOf ?? null) !== null && one.loading)) return <Frame category={category} title={title} children={<Skeleton lines={8} />} />;
   if (name !== null && !one.data && !known && category !== 'basic') return <Gone category={category} name={name} />;
   const table = tableOf(schema.data, category);
   const copied = copyOf ? (draft.find(category, copyOf)?.toml ?? one.data?.toml) : undefined;
@@ -97,7 +97,9 @@ function Frame({
 type LoadedProps = { category: string; schema: Schema; was: string | null; start: string; name: string; fresh: boolean; one?: ObjectOne; etag: string };
 
 function Loaded(p: LoadedProps) {
-  const objects = useObjects().data?.objects;
+  const list = useObjects().data;
+  const objects = list?.objects;
+  const unwritable = list?.writable ?? '';
   const names = useNames(objects);
   const edit = useEditing({ ...p, taken: (n) => names(p.category).includes(n) });
   const check = useCheck(edit.changes);
@@ -107,7 +109,7 @@ function Loaded(p: LoadedProps) {
   useDraft();
   const narrow = useNarrow('(max-width: 1180px)');
   const [tab, setTab] = useState<'form' | 'toml'>('form');
-  const readOnly = !mayWrite();
+  const readOnly = !mayWrite() || unwritable !== '';
   const keep = (then: 'review' | 'list') => {
     edit.keep();
     if (then === 'list') toast('info', t('draft.kept', { name: edit.name }), { label: t('draft.review'), run: () => navigate('#/changes') });
@@ -130,9 +132,15 @@ function Loaded(p: LoadedProps) {
   );
   return (
     <Names.Provider value={names}>
-      <Frame category={p.category} title={p.fresh ? t('objects.new', { what: categoryWord(p.category) }) : p.name} badges={<DraftBadge item={item} />} actions={<Actions p={p} />}>
+      <Frame
+        category={p.category}
+        title={p.fresh ? t('objects.new', { what: categoryWord(p.category).toLowerCase() }) : p.name}
+        badges={<DraftBadge item={item} />}
+        actions={<Actions p={p} />}
+      >
         {item?.toml === null && !edit.dirty && <RemovedNote category={p.category} name={p.name} was={item.was} />}
-        {readOnly && <Note>{t('common.readonly')}</Note>}
+        {!mayWrite() && <Note>{t('common.readonly')}</Note>}
+        {unwritable !== '' && <Note tone="warn">{t('objects.unwritable', { why: unwritable })}</Note>}
         {p.fresh && (
           <NameCard name={edit.name} problem={edit.name === '' ? undefined : edit.nameProblem && problemText(edit.nameProblem)} onName={edit.setName} category={p.category} />
         )}

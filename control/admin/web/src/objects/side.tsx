@@ -45,7 +45,7 @@ export function Where({ one }: { one: ObjectOne }) {
 function References({ list }: { list: string[] }) {
   return (
     <span class="refs wrap">
-      {list.slice(0, 30).map((r) => {
+      {list.slice(0, 12).map((r) => {
         const ref = refOf(r);
         return (
           <a class="chip cut" href={ref.href}>
@@ -53,7 +53,7 @@ function References({ list }: { list: string[] }) {
           </a>
         );
       })}
-      {list.length > 30 && <span class="muted small">+{list.length - 30}</span>}
+      {list.length > 12 && <span class="muted small">+{list.length - 12}</span>}
     </span>
   );
 }

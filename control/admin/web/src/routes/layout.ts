@@ -50,8 +50,6 @@ export interface Layout {
 }
 
 const top = 16;
-const nodeHeight = 44;
-const nodeGap = 10;
 const chipGap = 6;
 
 /** Lays the map out for a width. Many locations get lower rows. */
@@ -64,9 +62,9 @@ export function layOut(locations: RouteLocation[], wanted: number): Layout {
     y: top + rowHeight * i + rowHeight / 2,
     chips: chipsOf(location.plugins ?? [], columns.chips, columns.chipsWidth),
   }));
-  const nodes = placeNodes(rows);
+  const nodes = placeNodes(rows, rowHeight);
   const last = nodes[nodes.length - 1];
-  const height = Math.max(top * 2 + rowHeight * rows.length, last ? last.y + nodeHeight / 2 + top : 0);
+  const height = Math.max(top * 2 + rowHeight * rows.length, last ? last.y + rowHeight / 2 + top : 0);
   return { width, height, rowHeight, columns, rows, nodes };
 }
 
@@ -121,24 +119,30 @@ export function fit(text: string, width: number, letter: number): string {
   return out + '…';
 }
 
-/** Each upstream once, as near as can be to the middle of its locations, none over another. */
-function placeNodes(rows: Row[]): Node[] {
-  const nodes = new Map<string, Node>();
-  for (const [i, { location }] of rows.entries()) {
+/** How far apart locations may be that share one drawing of their upstream: about half a screen. */
+const reach = 360;
+
+/** Each upstream beside its locations. Where these are far apart it is drawn again, so that no line leads out of sight. None lies over another. */
+function placeNodes(rows: Row[], rowHeight: number): Node[] {
+  const open = new Map<string, Node>();
+  const list: Node[] = [];
+  for (const [i, { location, y }] of rows.entries()) {
     if (!location.upstream) continue;
-    const node = nodes.get(location.upstream) ?? { name: location.upstream, y: 0, healthy: location.healthy, total: location.total, locations: [] };
+    let node = open.get(location.upstream);
+    if (!node || y - rows[node.locations[0]!]!.y > reach) {
+      node = { name: location.upstream, y: 0, healthy: location.healthy, total: location.total, locations: [] };
+      open.set(location.upstream, node);
+      list.push(node);
+    }
     node.locations.push(i);
-    nodes.set(location.upstream, node);
   }
-  const list = [...nodes.values()];
   for (const n of list) n.y = n.locations.reduce((sum, i) => sum + rows[i]!.y, 0) / n.locations.length;
   list.sort((a, b) => a.y - b.y);
-  return spread(list);
+  return spread(list, rowHeight);
 }
 
 /** Pushes what is too near apart, by joining neighbours to blocks that keep their common middle. */
-function spread(nodes: Node[]): Node[] {
-  const step = nodeHeight + nodeGap;
+function spread(nodes: Node[], step: number): Node[] {
   const blocks: { nodes: Node[]; middle: number }[] = [];
   for (const node of nodes) {
     let block = { nodes: [node], middle: node.y };

@@ -79,7 +79,8 @@ export default function Routes() {
 function ServerRoutes({ server, form, narrow }: { server: string; form: 'map' | 'table'; narrow: boolean }) {
   const { data, error } = useResource<Answer>(`/routes/${encodeURIComponent(server)}`, 5000);
   const [search, setSearch] = useState('');
-  const all = data?.locations ?? [];
+  // The order counts from 1, whatever the search leaves.
+  const all = useMemo(() => (data?.locations ?? []).map((l, i) => ({ ...l, order: i + 1 })), [data]);
   const words = search.trim().toLowerCase();
   const shown = useMemo(
     () =>

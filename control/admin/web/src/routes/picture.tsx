@@ -56,7 +56,13 @@ export function RoutePicture({ locations, server }: { locations: RouteLocation[]
             <RowDrawing key={r.location.name} map={map} row={r} lit={lit === `l:${r.location.name}` || lit === `u:${r.location.upstream}`} onLit={setLit} />
           ))}
           {map.nodes.map((n) => (
-            <NodeDrawing key={n.name} map={map} node={n} lit={lit === `u:${n.name}` || n.locations.some((i) => lit === `l:${map.rows[i].location.name}`)} onLit={setLit} />
+            <NodeDrawing
+              key={`${n.name} ${n.locations[0]}`}
+              map={map}
+              node={n}
+              lit={lit === `u:${n.name}` || n.locations.some((i) => lit === `l:${map.rows[i].location.name}`)}
+              onLit={setLit}
+            />
           ))}
         </svg>
       </div>
@@ -89,7 +95,7 @@ function RowDrawing({ map, row, lit, onLit }: RowProps) {
   const spine = c.server + 14;
   const on = () => onLit(`l:${l.name}`);
   const off = () => onLit(null);
-  const half = Math.min(map.rowHeight / 2 - 3, 24);
+  const half = Math.min(map.rowHeight / 2 - 2, 24);
   const kind = t(`routes.kind.${l.kind}` as Key);
   const kindWidth = textWidth(kind, 6.2) + 12;
   const host = (l.host ?? []).join(', ') || t('objects.any_host');
@@ -98,17 +104,15 @@ function RowDrawing({ map, row, lit, onLit }: RowProps) {
   const pathX = c.match + 12 + textWidth(hostText, mono) + 8;
   return (
     <g class={lit ? 'loc lit' : 'loc'} onMouseEnter={on} onMouseLeave={off} onFocusIn={on} onFocusOut={off}>
+      <title>{`${l.name}\n${host} ${l.path}`}</title>
       <circle class="stop" cx={spine} cy={y} r={11} />
       <text class="order" x={spine} y={y + 4} text-anchor="middle">
         {l.order}
       </text>
       <line class="branch" x1={spine + 11} x2={c.match} y1={y} y2={y} />
-      <a
-        href={pathOf('location', l.name)}
-        aria-label={t('routes.location', { order: l.order, name: l.name, match: `${host} ${l.path || t('objects.any_path')}`, upstream: l.upstream || t('routes.answers_itself') })}
-      >
+      <a href={pathOf('location', l.name)}>
         <rect class="box" x={c.match} y={y - half} width={c.matchWidth} height={half * 2} rx={8} />
-        <text class="name" x={c.match + 12} y={y - 4}>
+        <text class="name" x={c.match + 12} y={y - 3}>
           {fit(l.name, room - kindWidth - 46, letter)}
         </text>
         <text class="host" x={c.match + 12} y={y + 13}>
@@ -117,20 +121,21 @@ function RowDrawing({ map, row, lit, onLit }: RowProps) {
         <text class="path" x={pathX} y={y + 13}>
           {fit(l.path || t('objects.any_path'), c.match + c.matchWidth - 12 - pathX, mono)}
         </text>
-        <text class="kind" x={c.match + c.matchWidth - 12} y={y - 4} text-anchor="end">
+        <text class="kind" x={c.match + c.matchWidth - 12} y={y - 3} text-anchor="end">
           {kind} · {l.weight}
         </text>
-        <title>{`${l.name}\n${host} ${l.path}`}</title>
       </a>
       {row.chips.map((chip) =>
         chip.plugin ? (
-          <a href={pathOf('plugin', chip.plugin.name)} aria-label={`${chip.plugin.name}: ${chip.plugin.category}, ${chip.plugin.step}`}>
-            <rect class={`plug ${chip.plugin.step}`} x={chip.x} y={y - 11} width={chip.width} height={22} rx={11} />
-            <text class="plug-text" x={chip.x + chip.width / 2} y={y + 4} text-anchor="middle">
-              {chip.label}
-            </text>
+          <g>
             <title>{`${chip.plugin.name} · ${chip.plugin.category} · ${chip.plugin.step}`}</title>
-          </a>
+            <a href={pathOf('plugin', chip.plugin.name)}>
+              <rect class={`plug ${chip.plugin.step}`} x={chip.x} y={y - 11} width={chip.width} height={22} rx={11} />
+              <text class="plug-text" x={chip.x + chip.width / 2} y={y + 4} text-anchor="middle">
+                {chip.label}
+              </text>
+            </a>
+          </g>
         ) : (
           <text class="more" x={chip.x + 4} y={y + 4}>
             {chip.label}
@@ -149,13 +154,15 @@ function RowDrawing({ map, row, lit, onLit }: RowProps) {
 function NodeDrawing({ map, node, lit, onLit }: { map: Layout; node: Node; lit: boolean; onLit: (what: string | null) => void }) {
   const c = map.columns;
   const state = healthOf(node.healthy, node.total);
+  const half = Math.min(map.rowHeight / 2 - 2, 20);
   const on = () => onLit(`u:${node.name}`);
   const off = () => onLit(null);
   const counted = node.total > 0 ? t('objects.healthy_of', { healthy: node.healthy, total: node.total }) : t('objects.health_unknown');
   return (
     <g class={lit ? 'node lit' : 'node'} onMouseEnter={on} onMouseLeave={off} onFocusIn={on} onFocusOut={off}>
-      <a href={pathOf('upstream', node.name)} aria-label={`${node.name}: ${counted}`}>
-        <rect class="box" x={c.upstream} y={node.y - 20} width={c.upstreamWidth} height={40} rx={8} />
+      <title>{`${node.name} · ${counted}`}</title>
+      <a href={pathOf('upstream', node.name)}>
+        <rect class="box" x={c.upstream} y={node.y - half} width={c.upstreamWidth} height={half * 2} rx={8} />
         <Ring x={c.upstream + 22} y={node.y} healthy={node.healthy} total={node.total} state={state} />
         <text class="name" x={c.upstream + 42} y={node.y - 2}>
           {fit(node.name, c.upstreamWidth - 52, letter)}
@@ -163,7 +170,6 @@ function NodeDrawing({ map, node, lit, onLit }: { map: Layout; node: Node; lit: 
         <text class="host" x={c.upstream + 42} y={node.y + 13}>
           {fit(counted, c.upstreamWidth - 52, 6.2)}
         </text>
-        <title>{`${node.name} · ${counted}`}</title>
       </a>
     </g>
   );

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { checkName, checkValue, parseNumber } from '../../src/forms/check';
-import { groupKeys } from '../../src/forms/groups';
-import { defaultFlag, keysOf, widgetOf, type Key, type Schema } from '../../src/forms/schema';
+import { checkName, checkValue, parseNumber } from './check';
+import { groupKeys } from './groups';
+import { defaultFlag, keysOf, widgetOf, type Key, type Schema } from './schema';
 
 const schema: Schema = {
   categories: [

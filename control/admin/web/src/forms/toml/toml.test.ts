@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readObject, tryObject } from '../../src/forms/toml/object';
-import { TomlError } from '../../src/forms/toml/scan';
-import { objectText, rename, setKey, valueText } from '../../src/forms/toml/write';
+import { readObject, tryObject } from './object';
+import { TomlError } from './scan';
+import { objectText, rename, setKey, valueText } from './write';
 
 const sample = `# backends of the shop
 [upstreams.api] # a comment

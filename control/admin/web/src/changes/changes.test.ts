@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { diffLines, readDiff } from '../../src/changes/diff';
-import { changesOf, DraftStore, versionOf, type Store } from '../../src/changes/draft';
-import { sortErrors } from '../../src/changes/errors';
-import { allLive, workerStates, type Process } from '../../src/changes/live';
+import { diffLines, readDiff } from './diff';
+import { changesOf, DraftStore, versionOf, type Store } from './draft';
+import { sortErrors } from './errors';
+import { allLive, workerStates, type Process } from './live';
 
 function memory(content: Record<string, string> = {}): Store & { content: Record<string, string> } {
   return { content, getItem: (k) => content[k] ?? null, setItem: (k, v) => void (content[k] = v), removeItem: (k) => void delete content[k] };
