@@ -15,7 +15,10 @@ func (s surroundings) job(o *options) (control.Job, error) {
 	if err != nil {
 		return control.Job{}, fmt.Errorf("working directory: %w", err)
 	}
-	job := control.Job{Strict: o.strict, Threads: o.threads, Workers: o.workers, Home: s.home(), Dir: dir}
+	job := control.Job{Strict: o.strict, Threads: o.threads, Workers: o.workers, Home: s.home(), Dir: dir, Admin: o.admin}
+	if o.cp && job.Workers < 0 {
+		job.Workers = 1
+	}
 	switch {
 	case o.sample:
 		job.Location = source.Memory("sample.toml", sampleConfig)
