@@ -52,12 +52,14 @@ type worker struct {
 	addresses addresses
 	beside    beside
 	announcer announcer
-	drain     *draining
-	heart     *heart
-	lifeline  lifeline
-	column    int // of the arena
-	ended     bool
-	err       error
+	// explaining are the questions that are being answered.
+	explaining int
+	drain      *draining
+	heart      *heart
+	lifeline   lifeline
+	column     int // of the arena
+	ended      bool
+	err        error
 
 	events chan func()   // what the loop is to do
 	jobs   chan func()   // what the log goroutine is to do

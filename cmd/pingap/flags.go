@@ -29,6 +29,8 @@ type options struct {
 	// Of verbs.
 	wait, json, metrics, fast, secrets, full bool
 	timeout                                  time.Duration
+	client, server                           string
+	headers                                  [][2]string
 
 	// Of top and tail.
 	once                                  bool
