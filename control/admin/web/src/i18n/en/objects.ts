@@ -1,0 +1,4 @@
+// Texts of objects, forms, changes and routes.
+export default {
+  'objects.soon': 'Loading',
+};
