@@ -12,11 +12,11 @@ export default function Validity() {
   const columns: Column<Certificate>[] = [
     { id: 'name', head: t('common.name'), main: true, sort: (c) => c.name, cell: (c) => <a href={link('/certificates', { name: c.name })}>{c.name}</a> },
     { id: 'days', head: t('certs.left'), sort: (c) => c.days_left, cell: (c) => <Days certificate={c} /> },
-    { id: 'until', head: t('certs.until'), sort: (c) => c.not_after ?? '', cell: (c) => <Time at={c.not_after} exact /> },
-    { id: 'domains', head: t('certs.domains'), cell: (c) => <span class="small">{c.domains?.join(', ')}</span> },
-    { id: 'source', head: t('certs.source'), sort: (c) => c.source, cell: (c) => <Source c={c} /> },
-    { id: 'issuer', head: t('certs.issuer'), cell: (c) => <span class="small">{[c.issuer, c.key_type].filter(Boolean).join(' · ')}</span> },
-    { id: 'problem', head: t('certs.problem'), cell: (c) => <Problem c={c} /> },
+    { id: 'until', full: true, head: t('certs.until'), sort: (c) => c.not_after ?? '', cell: (c) => <Time at={c.not_after} exact /> },
+    { id: 'domains', full: true, head: t('certs.domains'), cell: (c) => <span class="small">{c.domains?.join(', ')}</span> },
+    { id: 'source', full: true, head: t('certs.source'), sort: (c) => c.source, cell: (c) => <Source c={c} /> },
+    { id: 'issuer', full: true, head: t('certs.issuer'), cell: (c) => <span class="small">{[c.issuer, c.key_type].filter(Boolean).join(' · ')}</span> },
+    { id: 'problem', full: true, head: t('certs.problem'), cell: (c) => <Problem c={c} /> },
   ];
   return (
     <Page title={t('nav.validity')} lead={t('certs.lead')}>

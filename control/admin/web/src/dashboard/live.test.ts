@@ -10,18 +10,18 @@ const sample = (at: number, rps: number): Live => ({
 });
 
 test('a point is added once a step is over, as the mean of its samples', () => {
-  let past = pastOf({ from: 0, step_ms: 2000, series: { rps: [1, 2, null] } });
-  assert.deepEqual(past.times, [0, 2, 4]);
-  past = extend(past, sample(7000, 10), 'total');
+  let past = pastOf({ from: 2000, step_ms: 2000, series: { rps: [1, 2, null] } });
+  assert.deepEqual(past.times, [2, 4, 6]);
+  past = extend(past, sample(9000, 10), 'total');
   assert.deepEqual(past.values.rps, [1, 2, null]);
-  past = extend(past, sample(8000, 20), 'total');
+  past = extend(past, sample(10_000, 20), 'total');
   assert.deepEqual(past.values.rps, [2, null, 15]);
-  assert.deepEqual(past.times, [2, 4, 8]);
+  assert.deepEqual(past.times, [4, 6, 10]);
   assert.equal(past.values.cpu[2], 7);
 });
 
 test('a location is found by its name, colons included', () => {
-  const past = extend(pastOf({ from: 0, step_ms: 1000, series: { rps: [0] } }), sample(9000, 8), 'location:a:b');
+  const past = extend(pastOf({ from: 1000, step_ms: 1000, series: { rps: [0] } }), sample(9000, 8), 'location:a:b');
   assert.deepEqual(past.values.rps, [4]);
 });
 

@@ -25,9 +25,11 @@ export type Past = { step: number; times: number[]; values: Record<Name, Figure[
 /** pastOf makes graphs of what the API knows. */
 export function pastOf(s: Series): Past {
   const length = Math.max(0, ...Object.values(s.series).map((v) => v.length));
-  const times = Array.from({ length }, (_, i) => (s.from + i * s.step_ms) / 1000);
+  // Before the first sample it is not known when that was.
+  const from = s.from > 0 ? s.from : Date.now() - length * s.step_ms;
+  const times = Array.from({ length }, (_, i) => (from + i * s.step_ms) / 1000);
   const values = Object.fromEntries(names.map((n) => [n, s.series[n] ?? times.map(() => null)])) as Past['values'];
-  return { step: s.step_ms, times, values, pending: { until: s.from + (length + 1) * s.step_ms, sums: {} } };
+  return { step: s.step_ms, times, values, pending: { until: from + (length + 1) * s.step_ms, sums: {} } };
 }
 
 function figures(live: Live, of: string): Record<Name, Figure> {

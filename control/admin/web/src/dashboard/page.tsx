@@ -30,8 +30,8 @@ export default function Dashboard() {
   return (
     <Page title={t('nav.dashboard')} actions={<StreamBadge state={state} />}>
       <Tiles live={live} certificates={certificates.data} />
-      <div class="row wrap">
-        <h2 class="grow">{t('dash.graphs')}</h2>
+      <div class="row wrap graph-head">
+        <h2>{t('dash.graphs')}</h2>
         <label class="row small">
           <span class="muted">{t('dash.of')}</span>
           <Select small options={choices} value={of} onChange={(e) => setOf(e.currentTarget.value)} />

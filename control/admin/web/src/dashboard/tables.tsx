@@ -35,7 +35,7 @@ export function LocationTable({ live }: { live?: Live }) {
   if (!live) return <Waiting title={t('nav.locations')} />;
   const columns: Column<LiveLocation>[] = [
     { id: 'name', head: t('common.name'), main: true, sort: (l) => l.name, cell: (l) => <a href={link('/locations', { name: l.name })}>{l.name}</a> },
-    { id: 'trend', head: '', label: t('dash.trend'), cell: (l) => <Trend name={`location:${l.name}`} /> },
+    { id: 'trend', head: '', label: t('dash.trend'), wide: true, cell: (l) => <Trend name={`location:${l.name}`} /> },
     { id: 'rps', head: t('dash.rps'), right: true, sort: (l) => l.rps ?? 0, cell: (l) => count(l.rps) },
     { id: 'err', head: t('dash.errors'), right: true, sort: (l) => l.errors_per_s ?? 0, cell: (l) => <Errors n={l.errors_per_s} /> },
     { id: 'p50', head: 'p50', right: true, sort: (l) => l.p50_ms ?? 0, cell: (l) => millis(l.p50_ms) },
@@ -56,7 +56,7 @@ export function UpstreamTable({ live }: { live?: Live }) {
   if (!live) return <Waiting title={t('nav.upstreams')} />;
   const columns: Column<LiveUpstream>[] = [
     { id: 'name', head: t('common.name'), main: true, sort: (u) => u.name, cell: (u) => <a href={link('/upstreams', { name: u.name })}>{u.name}</a> },
-    { id: 'trend', head: '', label: t('dash.trend'), cell: (u) => <Trend name={`upstream:${u.name}`} /> },
+    { id: 'trend', head: '', label: t('dash.trend'), wide: true, cell: (u) => <Trend name={`upstream:${u.name}`} /> },
     { id: 'rps', head: t('dash.rps'), right: true, sort: (u) => u.rps ?? 0, cell: (u) => count(u.rps) },
     { id: 'err', head: t('dash.errors'), right: true, sort: (u) => u.errors_per_s ?? 0, cell: (u) => <Errors n={u.errors_per_s} /> },
     { id: 'p50', head: 'p50', right: true, sort: (u) => u.p50_ms ?? 0, cell: (u) => millis(u.p50_ms) },
@@ -94,7 +94,7 @@ export function BackendTable({ live }: { live?: Live }) {
     { id: 'upstream', head: t('dash.upstream'), sort: (b) => b.upstream, cell: (b) => <a href={link('/backends', { upstream: b.upstream })}>{b.upstream}</a> },
     { id: 'state', head: t('common.state'), cell: (b) => <BackendState healthy={b.healthy} state={b.state} /> },
     { id: 'since', head: t('backend.since'), cell: (b) => <Time at={b.since} /> },
-    { id: 'error', head: t('backend.error'), cell: (b) => (b.last_error ? <span class="small" style={{ color: b.healthy ? undefined : 'var(--bad)' }}>{b.last_error}</span> : '') },
+    { id: 'error', full: true, head: t('backend.error'), cell: (b) => (b.last_error ? <span class="small" style={{ color: b.healthy ? undefined : 'var(--bad)' }}>{b.last_error}</span> : '') },
   ];
   return (
     <Card title={t('nav.backends')} pad={false} actions={<LinkButton small kind="quiet" href="#/backends">{t('dash.manage')}</LinkButton>}>
@@ -129,7 +129,7 @@ export function CertificateTable({ data }: { data?: Inventory }) {
   if (!data) return <Waiting title={t('nav.certificates')} />;
   const columns: Column<Inventory['certificates'][number]>[] = [
     { id: 'name', head: t('common.name'), main: true, cell: (c) => c.name },
-    { id: 'domains', head: t('certs.domains'), cell: (c) => <span class="small">{c.domains?.slice(0, 2).join(', ')}{c.domains?.length > 2 && ` +${c.domains.length - 2}`}</span> },
+    { id: 'domains', full: true, head: t('certs.domains'), cell: (c) => <span class="small">{c.domains?.slice(0, 2).join(', ')}{c.domains?.length > 2 && ` +${c.domains.length - 2}`}</span> },
     { id: 'days', head: t('certs.left'), right: true, cell: (c) => <Days certificate={c} /> },
   ];
   const rows = [...data.certificates].sort((a, b) => a.days_left - b.days_left).slice(0, 8);

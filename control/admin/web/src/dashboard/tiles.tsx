@@ -13,7 +13,7 @@ export function Tiles({ live, certificates }: { live?: Live; certificates?: Inve
     <div class="tiles">
       <Tile label={t('dash.rps')} value={count(all?.rps)} more={all && t('dash.processing', { n: all.processing })} />
       <Tile label={t('dash.errors')} value={count(all?.errors_per_s, 2)} more={all && t('dash.share', { share: (share * 100).toFixed(share < 0.1 ? 2 : 0) })} tone={share > 0.05 ? 'bad' : share > 0.01 ? 'warn' : undefined} />
-      <Tile label={t('dash.p50')} value={millis(all?.p50_ms)} more={all && `p90 ${millis(all.p90_ms)} · p99 ${millis(all.p99_ms)}`} />
+      <Tile label={t('dash.p50')} value={millis(all?.p50_ms)} more={all && `p99 ${millis(all.p99_ms)}`} />
       <Tile label={t('dash.connections')} value={count(all?.connections)} more={all && t('dash.accepted', { n: count(all.accepted) })} />
       <Tile label={t('dash.out')} value={all ? `${bytes(all.bytes_out_per_s)}/s` : '–'} more={all && t('dash.in', { n: `${bytes(all.bytes_in_per_s)}/s` })} />
       <Tile href="#/backends" label={t('dash.backends')} value={backends ? `${backends.healthy}/${backends.total}` : '–'} more={backends && (backends.healthy === backends.total ? t('dash.allwell') : t('dash.down', { n: backends.total - backends.healthy }))} tone={backends && backends.healthy < backends.total ? 'bad' : undefined} />

@@ -14,10 +14,10 @@ export default function Audit() {
     { id: 'at', head: t('ledger.at'), main: true, cell: (e) => <Time at={e.at} exact /> },
     { id: 'user', head: t('login.user'), cell: (e) => e.user },
     { id: 'how', head: t('audit.how'), cell: (e) => <Badge>{e.how}</Badge> },
-    { id: 'addr', head: t('backend.address'), cell: (e) => <span class="mono">{e.addr}</span> },
-    { id: 'path', head: t('audit.request'), cell: (e) => <code class="small">{e.method} {e.path}</code> },
-    { id: 'what', head: t('audit.what'), cell: (e) => <span class="small">{e.what}</span> },
-    { id: 'result', head: t('ledger.result'), cell: (e) => (e.version ? <a href={link('/history', { version: e.version })}>{e.result}</a> : <span class="small">{e.result}</span>) },
+    { id: 'addr', head: t('backend.address'), cell: (e) => (e.addr ? <span class="mono">{e.addr}</span> : '') },
+    { id: 'path', full: true, head: t('audit.request'), cell: (e) => <code class="small">{e.method} {e.path}</code> },
+    { id: 'what', full: true, head: t('audit.what'), cell: (e) => (e.what ? <span class="small">{e.what}</span> : '') },
+    { id: 'result', full: true, head: t('ledger.result'), cell: (e) => (e.version ? <a href={link('/history', { version: e.version })}>{e.result}</a> : <span class="small">{e.result}</span>) },
   ];
   return (
     <Page title={t('nav.audit')} lead={t('audit.lead')}>

@@ -37,7 +37,7 @@ export default function LedgerPage() {
     { id: 'cut', head: t('ledger.cutonly'), right: true, cell: (r) => <span title={why(r)} style={r.cut ? { color: 'var(--bad)' } : undefined}>{r.cut}</span> },
     { id: 'refused', head: t('ledger.refused'), right: true, cell: (r) => <span style={r.refused ? { color: 'var(--bad)' } : undefined}>{r.refused}</span> },
     { id: 'wait', head: t('ledger.wait'), right: true, cell: (r) => took(r.longest_wait) },
-    { id: 'by', head: t('ledger.by'), cell: (r) => <span class="small">{[r.by, r.reason].filter(Boolean).join(': ')}</span> },
+    { id: 'by', full: true, head: t('ledger.by'), cell: (r) => <span class="small">{[r.by, r.reason].filter(Boolean).join(': ')}</span> },
   ];
   return (
     <Page title={t('nav.ledger')} lead={t('ledger.lead')}>

@@ -20,9 +20,9 @@ export default function History() {
     { id: 'version', head: t('health.version'), main: true, cell: (v) => <Number v={v} live={live} /> },
     { id: 'at', head: t('ledger.at'), cell: (v) => <Time at={v.at} /> },
     { id: 'by', head: t('ledger.by'), cell: (v) => <span class="small">{v.by}</span> },
-    { id: 'changes', head: t('history.changes'), cell: (v) => <Changes v={v} /> },
+    { id: 'changes', full: true, head: t('history.changes'), cell: (v) => (v.changes?.length ? <Changes v={v} /> : '') },
     { id: 'size', head: t('history.size'), right: true, wide: true, cell: (v) => bytes(v.size) },
-    { id: 'do', head: '', label: t('history.actions'), right: true, cell: (v) => <Actions v={v} live={live} back={setBack} /> },
+    { id: 'do', full: true, head: '', label: t('history.actions'), right: true, cell: (v) => (v.version === live ? '' : <Actions v={v} back={setBack} />) },
   ];
   return (
     <Page title={t('nav.history')} lead={t('history.lead')}>
@@ -58,8 +58,7 @@ function Changes({ v }: { v: Version }) {
   );
 }
 
-function Actions({ v, live, back }: { v: Version; live: number; back: (v: Version) => void }) {
-  if (v.version === live) return null;
+function Actions({ v, back }: { v: Version; back: (v: Version) => void }) {
   return (
     <span class="row" style={{ justifyContent: 'flex-end' }}>
       <Button small kind="quiet" onClick={() => navigate(link('/history', { version: v.version }))}>{t('history.compare')}</Button>
@@ -82,7 +81,7 @@ function Compare({ version, live, all }: { version: Version; live: number; all: 
     <>
       {options.length > 0 && (
         <label class="row small">
-          <span class="muted only-wide">{t('history.to')}</span>
+          <span class="muted nowrap only-wide">{t('history.to')}</span>
           <Select small options={options} value={String(to)} onChange={(e) => setTo(parseInt(e.currentTarget.value, 10))} aria-label={t('history.to')} />
         </label>
       )}

@@ -30,7 +30,7 @@ function thin(colour: string, alpha: number): string {
 }
 
 /** Chart is a graph over time with the values under the pointer in its head; all charts of a page point at the same time. */
-export function Chart({ title, data, lines, format, height = 132 }: ChartProps) {
+export function Chart({ title, data, lines, format, height = 150 }: ChartProps) {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | undefined>(undefined);
   const [at, point] = useState<number | null>(null);

@@ -1,8 +1,9 @@
 /** Spark is a small line of the last values; nulls are gaps. It says nothing that the number beside it does not say, so it is decoration. */
-export function Spark({ values, width = 96, height = 22, tone = 'var(--chart-1)' }: { values: (number | null)[]; width?: number; height?: number; tone?: string }) {
+export function Spark({ values, width = 72, height = 22, tone = 'var(--chart-1)' }: { values: (number | null)[]; width?: number; height?: number; tone?: string }) {
   const known = values.filter((v): v is number => v !== null);
   if (known.length < 2) return <svg class="spark" width={width} height={height} aria-hidden="true" />;
   const top = Math.max(...known) || 1;
+  const floor = Math.min(...known) * 0.6; // not from 0: a trend is looked for, not an amount
   const step = width / Math.max(1, values.length - 1);
   let pen = 'M';
   let path = '';
@@ -11,7 +12,7 @@ export function Spark({ values, width = 96, height = 22, tone = 'var(--chart-1)'
       pen = 'M';
       return;
     }
-    path += `${pen}${(i * step).toFixed(1)} ${(height - 2 - (v / top) * (height - 4)).toFixed(1)}`;
+    path += `${pen}${(i * step).toFixed(1)} ${(height - 2 - ((v - floor) / (top - floor || 1)) * (height - 4)).toFixed(1)}`;
     pen = 'L';
   });
   return (

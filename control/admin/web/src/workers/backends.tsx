@@ -54,14 +54,14 @@ function Upstream({ u, reload }: { u: One; reload: () => Promise<void> }) {
     </span>
   );
   const columns: Column<Backend>[] = [
-    { id: 'address', head: t('backend.address'), main: true, sort: (b) => b.address, cell: (b) => <Address b={b} /> },
-    { id: 'health', head: t('backend.health'), sort: (b) => b.health, cell: (b) => <Health b={b} /> },
-    { id: 'since', head: t('backend.since'), cell: (b) => <Time at={b.checked} /> },
-    { id: 'error', head: t('backend.error'), cell: (b) => <span class="small">{b.reason}</span> },
-    { id: 'weight', head: t('backend.weight'), right: true, sort: (b) => b.weight, cell: (b) => (b.backup ? `${b.weight} · ${t('backend.backup')}` : b.weight) },
-    { id: 'flight', head: t('backend.inflight'), right: true, sort: (b) => b.in_flight, cell: (b) => (b.in_flight < 0 ? '–' : count(b.in_flight)) },
-    { id: 'requests', head: t('backend.requests'), right: true, wide: true, sort: (b) => b.requests, cell: (b) => <span title={t('backend.failures', { n: b.failures })}>{count(b.requests)}</span> },
-    { id: 'wish', head: t('backend.service'), cell: (b) => <Service u={u} b={b} reload={reload} /> },
+    { id: 'address', width: '22%', head: t('backend.address'), main: true, sort: (b) => b.address, cell: (b) => <Address b={b} /> },
+    { id: 'health', width: '13%', head: t('backend.health'), sort: (b) => b.health, cell: (b) => <Health b={b} /> },
+    { id: 'since', width: '9%', head: t('backend.since'), cell: (b) => <Time at={b.checked} /> },
+    { id: 'error', full: true, head: t('backend.error'), cell: (b) => (b.reason ? <span class="small">{b.reason}</span> : '') },
+    { id: 'weight', width: '8%', head: t('backend.weight'), right: true, sort: (b) => b.weight, cell: (b) => (b.backup ? `${b.weight} · ${t('backend.backup')}` : b.weight) },
+    { id: 'flight', width: '8%', head: t('backend.inflight'), right: true, sort: (b) => b.in_flight, cell: (b) => (b.in_flight < 0 ? '–' : count(b.in_flight)) },
+    { id: 'requests', width: '9%', head: t('backend.requests'), right: true, wide: true, sort: (b) => b.requests, cell: (b) => <span title={t('backend.failures', { n: b.failures })}>{count(b.requests)}</span> },
+    { id: 'wish', full: true, width: '190px', head: t('backend.service'), cell: (b) => <Service u={u} b={b} reload={reload} /> },
   ];
   return (
     <Card title={title} pad={false}>

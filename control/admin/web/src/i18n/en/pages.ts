@@ -77,7 +77,7 @@ export default {
   'dash.days': '{n} day || {n} days',
   'dash.down': '{n} is not || {n} are not',
   'dash.errors': 'Errors/s',
-  'dash.graphs': 'The last hour',
+  'dash.graphs': 'Over time',
   'dash.healthy': 'Healthy',
   'dash.in': '{n} in',
   'dash.latency': 'Latency',

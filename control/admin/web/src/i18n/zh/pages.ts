@@ -77,7 +77,7 @@ export default {
   'dash.days': '{n} 天',
   'dash.down': '{n} 个不健康',
   'dash.errors': '错误/秒',
-  'dash.graphs': '最近一小时',
+  'dash.graphs': '趋势图',
   'dash.healthy': '健康',
   'dash.in': '流入 {n}',
   'dash.latency': '延迟',
