@@ -329,3 +329,31 @@ func TestWhatAWorkerCountsByItselfIsAddedOnce(t *testing.T) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
+
+// Requests that are traced cost a little more; those that are not, nothing.
+func TestASampledRequestIsAnExemplarOfItsLocation(t *testing.T) {
+	a := worker(t)
+	_, l := handles(t, a)
+	k := tally.Key{Kind: tally.LocationBlock, Server: "web", Name: "api"}
+	r := plain()
+	l.Begin()
+	l.End(r, r.Start+1e6)
+	r.Trace = message.Trace{ID: message.TraceID{7, 8}, Server: 9} // traced, not sampled
+	l.Begin()
+	l.End(r, r.Start+1e6)
+	if e, ok := tally.ReadExemplar(a, k, tally.ResponseTime); ok {
+		t.Errorf("%+v", e)
+	}
+	r.Trace.Sampled = true
+	l.Begin()
+	l.End(r, r.Start+3e6)
+	for _, name := range []string{"api", ""} {
+		k.Name = name
+		if e, ok := tally.ReadExemplar(a, k, tally.ResponseTime); !ok || e.Trace != [2]uint64{7, 8} || e.Value != 3e6 || time.Since(e.At).Abs() > time.Minute {
+			t.Errorf("location %q: %+v, %v", name, e, ok)
+		}
+	}
+	if n := testing.AllocsPerRun(100, func() { l.Begin(); l.End(r, r.Start+3e6) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}

@@ -178,8 +178,3 @@ func (t *Tracer) End(rec *message.Record, ended int64) {
 		t.exporter.add(t, rec, ended)
 	}
 }
-
-// Exemplar gives the ids of a request that is exported, for figures that refer to one; false for any other.
-func Exemplar(rec *message.Record) (trace message.TraceID, span uint64, ok bool) {
-	return rec.Trace.ID, rec.Trace.Server, rec.Trace.Sampled
-}
