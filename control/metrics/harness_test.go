@@ -118,6 +118,7 @@ func status() *ipc.StatusAll {
 			Status: &ipc.Status{RSS: 10 << 20, FDs: 5, Goroutines: 9, LogDropped: 1}}
 	}
 	return &ipc.StatusAll{Version: 4, Degraded: []string{"why"}, LastApply: &ipc.ApplyResult{At: time.Unix(5, 0), Error: "no"},
+		Ledger:     &ipc.Totals{Workers: 1, Finished: 2, Drained: 3, Moved: 4, Cut: 5, Refused: 6},
 		LastRecord: &ipc.Record{ID: 6, Kind: ipc.RecordRoll, Cut: 3}, Source: &ipc.Source{Refused: "x"},
 		Processes: []ipc.Process{worker(3, ipc.StateDraining), worker(4, ipc.StateActive), worker(2, ipc.StateDraining)}}
 }

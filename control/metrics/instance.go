@@ -104,8 +104,16 @@ func configuration(p *page, all *ipc.StatusAll) {
 	}
 }
 
-// operations adds what the ledger says of the last one.
+// operations adds what the ledger says of all operations, and of the last one.
 func operations(p *page, all *ipc.StatusAll) {
+	if t := all.Ledger; t != nil {
+		p.counter("pingap_drained_workers_total", "Workers that have drained, or died, since the instance began.", float64(t.Workers))
+		p.counter("pingap_drained_requests_total", "Requests that ended while their worker drained.", float64(t.Finished))
+		p.counter("pingap_drained_connections_total", "Connections that ended while their worker drained.", float64(t.Drained))
+		p.counter("pingap_moved_connections_total", "Connections that the successors had accepted when a roll was over.", float64(t.Moved))
+		p.counter("pingap_cut_requests_total", "Requests that an operation, or the death of a worker, ended in the middle.", float64(t.Cut))
+		p.counter("pingap_refused_connections_total", "Connections that found nobody to take them, as the kernel counts for all listeners of the machine.", float64(t.Refused))
+	}
 	r := all.LastRecord
 	if r == nil {
 		return
