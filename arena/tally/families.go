@@ -93,6 +93,7 @@ const (
 	StorageWriteTime
 	LogDropped
 	Traced
+	Mirrored
 	families = int(iota)
 )
 
@@ -173,6 +174,8 @@ var table = placed([families]Family{
 		Help: "Lines of access logs that were lost because what they went to was too slow, or failed."},
 	Traced: {Name: "pingap_traced_requests_total", Kind: HostBlock, Type: Codes, Label: "result", Values: []string{"exported", "dropped"},
 		Help: "Requests whose spans a collector took, or that were dropped because it did not."},
+	Mirrored: {Name: "pingap_mirrored_requests_total", Kind: HostBlock, Type: Codes, Label: "result", Values: []string{"sent", "failed", "dropped"},
+		Help: "Copies of requests for a second upstream: it answered, it did not, or the copy was not sent because there were too many."},
 })
 
 // Families are all totals, in the order of their IDs. Nobody may change them.

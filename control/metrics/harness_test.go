@@ -52,6 +52,7 @@ func newRig(t testing.TB, to string, locations ...string) *rig {
 		Status:       func(context.Context) *ipc.StatusAll { return status() },
 		Upstreams:    func() []endpoints.Upstream { return upstreams() },
 		Certificates: func() []Certificate { return []Certificate{{"c", time.Unix(1e9, 0)}} },
+		Events:       func() Events { return Events{Waiting: 1, Sent: 2, Retried: 3, Failed: 4, Dropped: 5} },
 	}}
 	r.Init()
 	r.configure(to, locations...)

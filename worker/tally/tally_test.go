@@ -320,11 +320,12 @@ func TestWhatAWorkerCountsByItselfIsAddedOnce(t *testing.T) {
 	a := worker(t)
 	var first, second Beat
 	for _, n := range []uint64{0, 3, 3, 5} {
-		first.Count(a, Figures{LogDropped: n, Traced: 2 * n, Untraced: n})
+		first.Count(a, Figures{LogDropped: n, Traced: 2 * n, Untraced: n, Mirrored: n, Unanswered: 2 * n, Unsent: 3 * n})
 	}
 	second.Count(a, Figures{LogDropped: 10}) // another process, or the next one
 	second.Count(nil, Figures{LogDropped: 11})
-	want := map[string]int64{"pingap_access_log_dropped_total": 15, "pingap_traced_requests_total exported": 10, "pingap_traced_requests_total dropped": 5}
+	want := map[string]int64{"pingap_access_log_dropped_total": 15, "pingap_traced_requests_total exported": 10, "pingap_traced_requests_total dropped": 5,
+		"pingap_mirrored_requests_total sent": 5, "pingap_mirrored_requests_total failed": 10, "pingap_mirrored_requests_total dropped": 15}
 	if got := says(t, a, tally.Key{Kind: tally.HostBlock}); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
