@@ -14,6 +14,7 @@ type Tracer struct {
 	below uint64
 	// of the exporter, beside what is used most
 	errors, jaeger, baggage bool
+	hidden                  []string // parameters of queries
 }
 
 // Names of fields, with their lengths for a first look.

@@ -36,7 +36,7 @@ func tracerOf(t testing.TB, query string) *Tracer {
 		_ = e.Close()
 		x.Wait(0)
 	})
-	return e.Tracer("web")
+	return e.Tracer("web", nil)
 }
 
 // sent are the fields that go up, as name: value.
