@@ -30,8 +30,15 @@ export function Graphs({ past, whole }: { past?: Past; whole: boolean }) {
   );
 }
 
+// known is the graphs without the time in which nothing is known of anything: an instance that has just begun has wide ones too.
+function known(past: Past, series: Name[]): (number | null)[][] {
+  const first = past.times.findIndex((_, i) => past.values.memory[i] !== null || past.values.rps[i] !== null);
+  const from = first < 0 ? 0 : Math.max(0, Math.min(first, past.times.length - 60));
+  return [past.times.slice(from), ...series.map((s) => past.values[s].slice(from))];
+}
+
 function One({ graph, past }: { graph: Graph; past?: Past }) {
-  const data = useMemo(() => past && [past.times, ...graph.series.map((s) => past.values[s])], [past?.times, graph]);
+  const data = useMemo(() => past && known(past, graph.series), [past?.times, graph]);
   if (!data) {
     return (
       <div class="card chart" style={{ minHeight: '176px' }}>
