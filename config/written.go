@@ -17,7 +17,7 @@ type Written struct {
 // ReadTables reads the tables of documents, ordered by kind and name. Nothing is checked but what it takes to tell tables apart: what of
 // documents can be read is returned even with errors in the report.
 func ReadTables(docs []Document) ([]Written, Report) {
-	l := &loader{schema: newSchema(), order: map[string]int{}, warned: map[string]bool{}}
+	l := &loader{schema: &schema{}, order: map[string]int{}, warned: map[string]bool{}}
 	for kind := range l.entries {
 		l.entries[kind] = map[string]*entry{}
 	}
@@ -51,17 +51,16 @@ func (w *Written) Path() []string {
 // Object is the name in messages, such as location:api.
 func (w *Written) Object() string { return Change{Kind: w.Kind, Name: w.Name}.Object() }
 
-// Text gives the table as TOML: its keys in the order of the tree, then others by name.
-func (w *Written) Text() string {
+// Text gives the table as TOML: its keys in the order of t, which may be nil, then others by name.
+func (w *Written) Text(t *Table) string {
 	var out bytes.Buffer
 	out.WriteString("[" + w.Kind.Table())
 	if w.Kind != KindBasic {
 		out.WriteString("." + KeyText(w.Name))
 	}
 	out.WriteString("]\n")
-	t := newSchema()[w.Kind]
 	line := func(key string) { out.WriteString(KeyText(key) + " = " + ValueText(w.Table[key]) + "\n") }
-	for i := range t.Keys {
+	for i := 0; t != nil && i < len(t.Keys); i++ {
 		if key := t.Keys[i].Name; w.Table[key] != nil {
 			line(key)
 		}
@@ -77,8 +76,13 @@ func (w *Written) Text() string {
 // KeyText writes a key as TOML does, in quotes where it must be.
 func KeyText(name string) string { return keyText(name) }
 
-// ValueText writes a value as TOML does: a string, a bool, an int64, a float64, a time, or lists and maps of these. Secrets are written.
+// ValueText writes a value as TOML does: a string, a bool, an int64, a float64, a time, or lists and maps of these. Secrets are written. A text
+// of several lines gets as many.
 func ValueText(v any) string {
+	if text, ok := v.(string); ok && strings.Contains(text, "\n") && !strings.Contains(text, "'''") && !containsControl(strings.NewReplacer("\n", "", "\t", "").Replace(text)) &&
+		!strings.HasSuffix(text, "'") {
+		return "'''\n" + text + "'''"
+	}
 	w := writer{secrets: true}
 	return w.param("", arrays(v), false)
 }

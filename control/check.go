@@ -44,9 +44,10 @@ func Check(ctx context.Context, job Job, opt config.Options, live *config.Snapsh
 	for _, certificate := range cfg.Certificates {
 		v.ACME = v.ACME || certificate.ACME != ""
 	}
-	if v.ACME && job.Location.Remote() && !opt.NoACME {
+	if v.ACME && job.Location.Remote() && job.Location.Etcd.ACMESecret == "" && !opt.NoACME {
 		v.Warnings = append(v.Warnings, "each node requests its own certificates from the CA, and only that node answers the challenge: "+
-			"let one node do so (PINGAP_DISABLE_ACME on the others), or use challenges by DNS")
+			"give all nodes the same acme_secret in the URL of etcd (docs/acme.md), so that one requests them for all; or let one node do so "+
+			"(PINGAP_DISABLE_ACME on the others), or use challenges by DNS")
 	}
 	if len(v.Errors) > 0 {
 		return v, nil

@@ -8,6 +8,7 @@ import (
 
 	"pingap/control/admin"
 	"pingap/control/admin/api"
+	"pingap/control/admin/explain"
 	panel "pingap/control/admin/web"
 	"pingap/control/web"
 	"pingap/ipc"
@@ -21,7 +22,7 @@ type ways struct {
 
 // routes are all that the admin interface answers: a list for each part.
 func (p *process) routes() []api.Route {
-	return slices.Concat(p.objects().Routes(), p.shown.recent.Routes())
+	return slices.Concat(p.objects().Routes(), p.shown.recent.Routes(), p.shown.tail.Routes(), (&explain.Part{Asker: explainer{p}}).Routes())
 }
 
 // takeAdmin takes the socket of the admin interface, if one came. Without it everything else works.
@@ -43,6 +44,8 @@ func (p *process) takeAdmin(m *ipc.Message, given *ipc.ControlStart) {
 
 // runAdmin begins to answer.
 func (p *process) runAdmin(ctx context.Context) {
+	p.shown.tail.Open = func() { p.openWeb(ctx) }
+	p.wg.Go(func() { p.shown.recent.Run(ctx) }) // ends with ctx
 	options := admin.Options{Log: p.log.Named("admin"), Routes: p.routes()}
 	if files, err := panel.New(); err == nil {
 		options.Panel = files

@@ -16,6 +16,7 @@ import (
 	"pingap/control/inventory"
 	"pingap/control/metrics"
 	"pingap/control/recent"
+	"pingap/control/tail"
 	"pingap/control/web"
 	"pingap/ipc"
 )
@@ -24,7 +25,11 @@ import (
 // their own, and the rest is worth a page.
 const pageStatusTime = 2 * time.Second
 
-const maxPages = 16 // of metrics, at once
+// Requests of workers at once.
+const (
+	maxPages   = 16 // of metrics
+	maxSenders = 32 // of lines that somebody watches; a worker sends one after the other
+)
 
 // shown is what others see of this instance: pages that workers pass requests on to, and metrics that are pushed.
 type shown struct {
@@ -33,6 +38,7 @@ type shown struct {
 	exporter metrics.Exporter
 	pusher   metrics.Pusher
 	recent   recent.Sampler
+	tail     tail.Hub
 
 	turn         atomic.Uint64           // of the configuration that was made live last
 	certificates []inventory.Certificate // of the live configuration; guarded by mu
@@ -50,6 +56,7 @@ func (p *process) makeShown() {
 	p.shown.exporter.Init()
 	p.shown.recent = recent.Sampler{Arena: p.arena, Status: p.statusForMetrics, Upstreams: p.shown.exporter.Upstreams}
 	p.shown.recent.Init()
+	p.shown.tail = tail.Hub{Log: p.log.Named("tail"), Tell: teller{p}.Publish}
 	p.shown.pusher = metrics.Pusher{Exporter: &p.shown.exporter, Log: p.log.Named("metrics")}
 }
 
@@ -74,6 +81,7 @@ func (p *process) openWeb(ctx context.Context) {
 		return
 	}
 	server.Mount(ipc.WebMetrics, maxPages, http.StripPrefix(ipc.WebMetrics, &p.shown.exporter))
+	server.Mount(ipc.WebTail, maxSenders, &p.shown.tail)
 	p.shown.open = true
 	p.wg.Go(func() { server.Run(ctx) })
 	if err := (teller{p}).Publish(ctx, []ipc.StateItem{server.Item()}); err != nil {

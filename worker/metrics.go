@@ -14,7 +14,7 @@ import (
 // count has a server count for its metrics, and for those who look at what is going on, who must not stand in the way of a change.
 func (w *work) count(s *server) error {
 	s.Locations = s.plain
-	if !w.basic.Counts(s.cfg, w.tables[config.KindServer], w.tables[config.KindLocation], w.tables[config.KindUpstream]) {
+	if w.still || !w.basic.Counts(s.cfg, w.tables[config.KindServer], w.tables[config.KindLocation], w.tables[config.KindUpstream]) {
 		return nil
 	}
 	err := w.countAll(s)
@@ -64,6 +64,9 @@ func (w *worker) tell() {
 // openConnections is the count of open connections to an upstream. A new upstream of the name goes on with it while the connections of the old one end. Where
 // there is no room for it there is no figure, and nothing else is amiss.
 func (w *work) openConnections(name string) *arena.Counter {
+	if w.still {
+		return nil
+	}
 	c, err := tally.OpenConnections(w.arena, name)
 	if err != nil {
 		w.log.Debug("connections are not counted", zap.String("upstream", name), zap.Error(err))

@@ -84,6 +84,8 @@ type builder struct {
 	owners    *owners
 	beat      *proxy.Server
 	security  security
+	// still makes sites that are only looked at: they open no log, send nothing, and count nothing.
+	still bool
 }
 
 // recipe is what a site is made of.

@@ -95,15 +95,16 @@ func (d *Document) Remove(table ...string) { d.Replace("", table...) }
 
 // Replace puts a text in place of a table: where its first statement stands, or behind the last table of its kind, or at the end.
 func (d *Document) Replace(block string, table ...string) {
-	runs := d.runs(d.of(table))
-	for i, r := range runs {
+	of := d.of(table)
+	own := len(of) > 0 && d.statements[of[0]].Header // else it has no place that a table with a header could take
+	for i, r := range d.runs(of) {
 		e := edit{from: r[0], to: r[1], block: true}
-		if i == 0 {
+		if i == 0 && own {
 			e.text = block
 		}
 		d.edits = append(d.edits, e)
 	}
-	if len(runs) == 0 && block != "" {
+	if !own && block != "" {
 		at := d.behind(table[0])
 		d.edits = append(d.edits, edit{from: at, to: at, text: block, block: true})
 	}

@@ -6,7 +6,6 @@ import (
 	"pingap/config"
 	"pingap/control/admin/api"
 	"pingap/control/admin/objects/internal/textdiff"
-	"pingap/control/admin/objects/internal/written"
 	"pingap/control/history"
 )
 
@@ -94,7 +93,7 @@ func (o *Objects) difference(before, after *Source) string {
 	for _, d := range before.Docs {
 		old[d.Path] = d.Data
 	}
-	shower := written.Read(o.schema, nil, nil)
+	shower := o.reader.Read(nil, nil)
 	var b strings.Builder
 	add := func(name string, from, to []byte) {
 		if string(from) != string(to) && b.Len() < maxText {

@@ -148,7 +148,7 @@ func printable(r rune) rune {
 
 // fulfil says what is to be written for wishes.
 func (o *Objects) fulfil(now *Source, wishes []written.Wish) (Draft, error) {
-	all := written.Read(o.schema, now.Items, now.Docs)
+	all := o.reader.Read(now.Items, now.Docs)
 	for _, w := range wishes {
 		if w.Table == nil && w.Text == "" && all.Find(w.Kind, w.Name) == nil {
 			return Draft{}, api.Errorf(http.StatusNotFound, "there is no %s %q", w.Kind, w.Name)

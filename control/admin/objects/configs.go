@@ -146,7 +146,7 @@ func (o *Objects) postImport(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	upload := written.Read(o.schema, nil, []source.Document{{Path: "import", Data: data}})
+	upload := o.reader.Read(nil, []source.Document{{Path: "import", Data: data}})
 	if len(upload.Problems) > 0 {
 		e := api.Errorf(http.StatusUnprocessableEntity, "what was sent is not a configuration")
 		e.Errors = places(upload.Problems)
@@ -165,7 +165,7 @@ func (o *Objects) postImport(w http.ResponseWriter, r *http.Request) error {
 	}
 	e := newEdit(r, "import")
 	e.Change = func(_ context.Context, now *Source) (Draft, error) {
-		all := written.Read(o.schema, now.Items, now.Docs)
+		all := o.reader.Read(now.Items, now.Docs)
 		return o.fulfil(now, imported(all, upload, now.Layout))
 	}
 	return o.quietly(w, r, e)
@@ -215,7 +215,7 @@ func (o *Objects) getHistory(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		for _, f := range kept {
-			before := written.Read(o.schema, nil, []source.Document{{Path: key, Data: f.Data}})
+			before := o.reader.Read(nil, []source.Document{{Path: key, Data: f.Data}})
 			if object := before.Find(kind, name); object != nil {
 				list = append(list, formerObject{f.At.Unix(), o.padded(kind, before.Value(object))})
 			}

@@ -8,6 +8,7 @@ import (
 
 	"pingap/config"
 	"pingap/control/admin/objects/internal/schema"
+	"pingap/control/admin/objects/internal/written"
 	"pingap/control/history"
 	"pingap/control/source"
 	"pingap/ipc"
@@ -138,12 +139,14 @@ type Options struct {
 type Objects struct {
 	control Control
 	schema  *schema.Schema
+	reader  *written.Reader
 	opt     Options
 }
 
 // New makes one.
 func New(o Options) *Objects {
-	return &Objects{control: o.Control, schema: schema.Of(o.Plugins), opt: o}
+	s := schema.Of(o.Plugins)
+	return &Objects{control: o.Control, schema: s, reader: written.NewReader(s), opt: o}
 }
 
 // tag adds what the answer is about.

@@ -48,7 +48,7 @@ func (o *Objects) read(ctx context.Context) (*Source, *written.Objects, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return s, written.Read(o.schema, s.Items, s.Docs), nil
+	return s, o.reader.Read(s.Items, s.Docs), nil
 }
 
 func (o *Objects) getSchema(w http.ResponseWriter, _ *http.Request) error {

@@ -99,7 +99,7 @@ func (o *Objects) text(ctx context.Context, number uint64) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return written.Read(o.schema, nil, nil).Document("", config.Write(kept, true)), nil
+	return o.reader.Read(nil, nil).Document("", config.Write(kept, true)), nil
 }
 
 func (o *Objects) getDiff(w http.ResponseWriter, r *http.Request) error {
@@ -166,7 +166,7 @@ func (o *Objects) postRollback(w http.ResponseWriter, r *http.Request) error {
 // back says what is to be written so that the source means a kept version. Keys that mean the same stay as they are written, and so do remarks,
 // comments and storages.
 func (o *Objects) back(ctx context.Context, now *Source, kept *config.Config) (Draft, error) {
-	all := written.Read(o.schema, now.Items, now.Docs)
+	all := o.reader.Read(now.Items, now.Docs)
 	tables, report := config.ReadTables([]config.Document{{Name: "version", Data: config.Write(kept, true)}})
 	if err := report.Err(); err != nil {
 		return Draft{}, err

@@ -80,13 +80,13 @@ func (o *Objects) edit(item source.Item, wishes []wanted) (after []byte, note st
 	if err != nil {
 		return nil, "", err
 	}
-	for _, way := range []func(*text.Document, *wanted){byKey, byTable} {
+	for _, way := range []func(*text.Document, *wanted, *config.Table){byKey, byTable} {
 		d, err := text.Parse(string(item.Data))
 		if err != nil {
 			return nil, "", err
 		}
 		for i := range wishes {
-			way(d, &wishes[i])
+			way(d, &wishes[i], o.hider.tables[wishes[i].Kind])
 		}
 		if after := []byte(d.String()); holds(after, want) {
 			return after, "", nil
@@ -94,7 +94,7 @@ func (o *Objects) edit(item source.Item, wishes []wanted) (after []byte, note st
 	}
 	var all []string
 	for i := range want {
-		all = append(all, want[i].Text())
+		all = append(all, want[i].Text(o.hider.tables[want[i].Kind]))
 	}
 	after = []byte(strings.Join(all, "\n"))
 	if !holds(after, want) {
@@ -151,10 +151,10 @@ func holds(data []byte, want []config.Written) bool {
 }
 
 // byKey changes the keys of a table that differ.
-func byKey(d *text.Document, w *wanted) {
+func byKey(d *text.Document, w *wanted, table *config.Table) {
 	own := config.Written{Kind: w.Kind, Name: w.Name, Table: w.Table}
 	if w.Table == nil || w.Text != "" || w.old == nil {
-		byTable(d, w)
+		byTable(d, w, table)
 		return
 	}
 	for _, key := range sortedKeys(w.old.Table) {
@@ -171,7 +171,7 @@ func byKey(d *text.Document, w *wanted) {
 }
 
 // byTable puts a table in place of what stood there.
-func byTable(d *text.Document, w *wanted) {
+func byTable(d *text.Document, w *wanted, table *config.Table) {
 	own := config.Written{Kind: w.Kind, Name: w.Name, Table: w.Table}
 	switch {
 	case w.Table == nil:
@@ -179,6 +179,6 @@ func byTable(d *text.Document, w *wanted) {
 	case w.Text != "":
 		d.Replace(w.Text, own.Path()...)
 	default:
-		d.Replace(own.Text(), own.Path()...)
+		d.Replace(own.Text(table), own.Path()...)
 	}
 }

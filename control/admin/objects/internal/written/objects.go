@@ -44,9 +44,15 @@ type Mistake struct {
 	Message string
 }
 
+// Reader reads configurations. It does not change.
+type Reader struct{ hider *hider }
+
+// NewReader makes one.
+func NewReader(s *schema.Schema) *Reader { return &Reader{newHider(s)} }
+
 // Read reads documents and the items that they are of.
-func Read(s *schema.Schema, items []source.Item, docs []source.Document) *Objects {
-	o := &Objects{hider: newHider(s), items: items, docs: docs, found: map[id]*Object{}, texts: map[string]*text.Document{}}
+func (r *Reader) Read(items []source.Item, docs []source.Document) *Objects {
+	o := &Objects{hider: r.hider, items: items, docs: docs, found: map[id]*Object{}, texts: map[string]*text.Document{}}
 	tables, report := config.ReadTables(documents(docs))
 	o.Problems = report.Errors
 	for i := range tables {
@@ -145,7 +151,7 @@ func (o *Objects) Text(object *Object) string {
 	if !ok {
 		w := object.Written
 		w.Table = o.Value(object)
-		return w.Text()
+		return w.Text(o.hider.tables[w.Kind])
 	}
 	return shown
 }
@@ -157,7 +163,7 @@ func (o *Objects) Raw(object *Object) string {
 			return own
 		}
 	}
-	return object.Written.Text()
+	return object.Written.Text(o.hider.tables[object.Kind])
 }
 
 // alone says whether a text by itself is the object.

@@ -143,7 +143,7 @@ func (o *Objects) revealText(w *Wish, m *marks, old *Object) []Mistake {
 	case len(wrong) > 0:
 		return wrong
 	case len(tables) != 1 || tables[0].Kind != w.Kind || tables[0].Name != w.Name:
-		header := strings.SplitN(own.Text(), "\n", 2)[0]
+		header := strings.SplitN(own.Text(nil), "\n", 2)[0]
 		return []Mistake{{Kind: w.Kind, Name: w.Name, Message: "expected the text of one object, " + header}}
 	}
 	before := ""
