@@ -1,1 +1,0 @@
-import"./ui-DL3tyoIM.js";import{D as e,S as t,w as n}from"./menu-CpYt85ni.js";function r(){return e(t,{title:`…`,children:e(n,{})})}export{r as default};
