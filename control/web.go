@@ -54,6 +54,10 @@ func (p *process) makeShown() {
 			list, _ := p.backends.List("") // all of them are no mistake
 			return list.Upstreams
 		},
+		Events: func() metrics.Events {
+			s := p.telling.bus.Stats()
+			return metrics.Events{Waiting: s.Waiting, Sent: s.Sent, Retried: s.Retried, Failed: s.Failed, Dropped: s.Dropped}
+		},
 	}
 	p.shown.exporter.Init()
 	p.shown.recent = recent.Sampler{Arena: p.arena, Status: p.statusForMetrics, Upstreams: p.shown.exporter.Upstreams}

@@ -40,6 +40,15 @@ func check(o *options, s surroundings) int {
 		return s.fail(err)
 	}
 	v, _ := control.Check(context.Background(), job, configOptions(), nil)
+	if s.printFindings(job, v) > 0 {
+		return exitFailed
+	}
+	fmt.Fprintln(s.stdout, "Validate config success")
+	return exitDone
+}
+
+// printFindings prints what was found, and returns how many errors there are.
+func (s surroundings) printFindings(job control.Job, v control.Verdict) int {
 	for _, w := range v.Warnings {
 		fmt.Fprintf(s.stderr, "warning: %s\n", w)
 	}
@@ -48,10 +57,8 @@ func check(o *options, s surroundings) int {
 	}
 	if len(v.Errors) > 0 {
 		fmt.Fprintf(s.stderr, "%s: %s\n", job.Location, errorCount(len(v.Errors)))
-		return exitFailed
 	}
-	fmt.Fprintln(s.stdout, "Validate config success")
-	return exitDone
+	return len(v.Errors)
 }
 
 func errorCount(n int) string {

@@ -198,14 +198,14 @@ func TestExternalPackagesStayInTheirFolders(t *testing.T) {
 		"github.com/oschwald":             {"plugins/geo_restriction"},        // 0017
 		"github.com/maxmind":              {"plugins/geo_restriction", "e2e"}, // 0017, in tests
 		"github.com/maypok86/otter/v2":    {"worker/cache"},
-		"golang.org/x/sys":                {"ipc", "arena", "arena/*", "supervisor", "supervisor/*", "control", "control/*", "worker", "worker/*", "cmd/pingap", "telemetry", "telemetry/*"},
+		"golang.org/x/sys":                {"ipc", "arena", "arena/*", "supervisor", "supervisor/*", "control", "control/*", "worker", "worker/*", "cmd/pingap", "cmd/pingap/*", "telemetry", "telemetry/*"},
 		"github.com/redis/go-redis/v9":    {"plugins/limit"},
 		"go.etcd.io/etcd":                 {"control/source/etcd"}, // 0023
 
 		"go.opentelemetry.io/otel":       {"worker/trace", "control/metrics"},                                          // 0022
 		"go.opentelemetry.io/proto/otlp": {"telemetry/otlp", "worker/trace", "control/metrics", "e2e", "e2e/backends"}, // 0024; there and in tests a sink
 		"google.golang.org/grpc":         {"telemetry/otlp", "worker/trace", "control/source/etcd", "e2e"},
-		"google.golang.org/protobuf":     {"telemetry/otlp", "worker/trace", "e2e", "e2e/backends"},
+		"google.golang.org/protobuf":     {"telemetry/otlp", "worker/trace", "control/metrics", "e2e", "e2e/backends"},
 
 		"github.com/HugoSmits86/nativewebp": {"control/images"},
 		"github.com/andybalholm/brotli":     {"plugins/compression"},
