@@ -117,10 +117,9 @@ func (s *Sampler) Run(ctx context.Context) {
 	}
 }
 
-// listen asks the supervisor, more often while somebody looks.
+// listen asks the supervisor, more often while somebody looks. It does not begin with it: at the start both have more to do.
 func (s *Sampler) listen(ctx context.Context) {
-	for ctx.Err() == nil {
-		s.ask(ctx)
+	for {
 		rest := statusRest
 		if s.watched() {
 			rest = period
@@ -128,10 +127,13 @@ func (s *Sampler) listen(ctx context.Context) {
 		timer := time.NewTimer(rest)
 		select {
 		case <-ctx.Done():
+			timer.Stop()
+			return
 		case <-timer.C:
 		case <-s.kick:
 		}
 		timer.Stop()
+		s.ask(ctx)
 	}
 }
 
