@@ -133,6 +133,9 @@ func (p *process) judged(ctx context.Context, batch []*request, version uint64, 
 	switch {
 	case len(r.Errors) > 0:
 		refuse(invalid(r.Verdict))
+	case p.opt.PanelOnly && version != emptyVersion: // it was written, and is for others to serve
+		r.close()
+		p.finish(ctx, batch, lead, &ipc.Applied{Version: p.live.version, SHA: p.live.sha, Unchanged: true, Warnings: r.Warnings})
 	case r.SHA == p.live.sha:
 		r.close()
 		if version == 0 {

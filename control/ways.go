@@ -113,8 +113,14 @@ func (w *ways) give(uid, gid int) error {
 	return nil
 }
 
-// AdminFolder opens the folder of a state directory that the admin interface keeps things in, for a process that may not; nil where there is none.
-func AdminFolder(state string) *os.File { return openFolder(state, adminFolder) }
+// AdminFolder opens the folder of a state directory that the admin interface keeps things in, for a process that may not; nil where that cannot be done. One
+// that is missing is made for it.
+func AdminFolder(state string, as ipc.Credential) *os.File {
+	if path := filepath.Join(state, adminFolder); state != "" && os.Mkdir(path, 0o700) == nil {
+		_ = os.Lchown(path, int(as.UID), int(as.GID)) // control says what it cannot do there
+	}
+	return openFolder(state, adminFolder)
+}
 
 // runAdmin begins to answer, and keeps what is to outlast this process.
 func (p *process) runAdmin(ctx context.Context) {

@@ -327,6 +327,12 @@ func TestControlPanelOnlyServesNothingElse(t *testing.T) {
 	if _, err := net.Dial("tcp", addr); !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("it serves: %v", err)
 	}
+	if status, text, _ := p.do("POST", "/api/configs/upstream/made", `{"addrs":["127.0.0.1:1"]}`); status != 204 || !strings.Contains(read(t, i.conf), "[upstreams.made]") {
+		t.Errorf("a write: %d %s", status, text)
+	}
+	if status, text, _ := p.do("POST", "/api/configs/location/made", `{"upstream":"missing"}`); status != 422 {
+		t.Errorf("a write that makes no sense: %d %s", status, text)
+	}
 	i.reload()
 	if _, err := net.Dial("tcp", addr); !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("it serves after a reload: %v", err)

@@ -78,6 +78,7 @@ func (s *supervisor) controlHello(c *child, b *ipc.Hello) error {
 	c.state, c.hasLogs = ipc.StateStarting, true
 	start := ipc.ControlStart{RunDir: s.o.RunDir, StateDir: s.o.StateDir, Build: s.o.Build}
 	var fds ipc.FDs
+	var opened []*os.File
 	start.Listener = fds.Add(s.runDir.Control)
 	if s.runDir.Admin >= 0 {
 		start.Admin = fds.Add(s.runDir.Admin)
@@ -94,20 +95,27 @@ func (s *supervisor) controlHello(c *child, b *ipc.Hello) error {
 	}
 	if s.control.runAs != nil && s.o.OpenVersions != nil {
 		for _, f := range s.o.OpenVersions() {
-			defer f.Close()
+			opened = append(opened, f)
 			start.Versions = append(start.Versions, fds.Add(int(f.Fd())))
 		}
 	}
-	for slot, open := range map[*ipc.Slot]func() *os.File{&start.ACME: s.o.OpenACME, &start.AdminDir: s.o.OpenAdmin} {
-		if s.control.runAs == nil || open == nil {
-			continue
+	give := func(f *os.File) ipc.Slot {
+		if f == nil {
+			return 0
 		}
-		if f := open(); f != nil {
-			defer f.Close()
-			*slot = fds.Add(int(f.Fd()))
-		}
+		opened = append(opened, f)
+		return fds.Add(int(f.Fd()))
+	}
+	if s.control.runAs != nil && s.o.OpenACME != nil {
+		start.ACME = give(s.o.OpenACME())
+	}
+	if s.control.runAs != nil && s.o.OpenAdmin != nil {
+		start.AdminDir = give(s.o.OpenAdmin(*s.control.runAs))
 	}
 	s.send(c, 0, start, fds...)
+	for _, f := range opened {
+		f.Close() // control has its own
+	}
 	return nil
 }
 

@@ -22,11 +22,13 @@ type Options struct {
 	StateDir     string            // told to control
 	OpenVersions func() []*os.File // opens what a control process without root may not, for ControlStart.Versions; nil = nothing
 	OpenACME     func() *os.File   // likewise the folder of issued certificates, for ControlStart.ACME; nil = nothing
-	OpenAdmin    func() *os.File   // likewise that of the admin interface, for ControlStart.AdminDir; nil = nothing
-	Workers      int               // number of workers, 0 = as the configuration says, or 1 up to 2 cores, else 2
-	ControlArgs  []string          // arguments of control after its role
-	ControlEnv   []string          // environment of control, nil = this process's
-	WorkerEnv    []string          // environment of workers: just this, and no secrets in it
+
+	OpenAdmin func(ipc.Credential) *os.File // likewise that of the admin interface, for ControlStart.AdminDir; made for that user where missing; nil = nothing
+
+	Workers     int      // number of workers, 0 = as the configuration says, or 1 up to 2 cores, else 2
+	ControlArgs []string // arguments of control after its role
+	ControlEnv  []string // environment of control, nil = this process's
+	WorkerEnv   []string // environment of workers: just this, and no secrets in it
 	// Env looks up the variables that a configuration names, which workers are told. Their values must not change. nil finds none.
 	Env func(name string) (string, bool)
 	// LookUpUser finds the user and group of the configuration, or those for empty names; called only when root. Required then.

@@ -70,7 +70,7 @@ func serve(o *options, s surroundings, ready func()) int {
 	opt := supervisor.Options{
 		RunDir: run, StateDir: state, ControlArgs: o.controlArgs(job), ControlEnv: controlEnv(job), OpenVersions: func() []*os.File { return history.Files(state) },
 		OpenACME:  func() *os.File { return control.ACMEFolder(state) },
-		OpenAdmin: func() *os.File { return control.AdminFolder(state) },
+		OpenAdmin: func(as ipc.Credential) *os.File { return control.AdminFolder(state, as) },
 		WorkerEnv: workerEnv(s.getenv, o.log), Env: os.LookupEnv, LookUpUser: lookUpUser,
 		AppLog: target, OnAppLog: log.follow(target), OnLogSettings: log.obey, LogDropped: log.log.Lost,
 		Signals: signals, OnReady: ready, Log: log.logger(), Build: buildID(),
