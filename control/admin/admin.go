@@ -209,6 +209,9 @@ func (h *Handler) recovered(a *answer, r *http.Request) {
 	id := h.ids.Add(1)
 	h.log.Error("panic", zap.Uint64("id", id), zap.String("method", r.Method), zap.String("path", r.URL.Path),
 		zap.String("cause", fmt.Sprint(cause)), zap.ByteString("stack", debug.Stack()))
+	if api.WhoOf(r.Context()).Role > api.Anyone && api.Unsafe(r.Method) {
+		h.note(r, api.TrailOf(r.Context()), fmt.Errorf("panic %d", id), 0)
+	}
 	if a.status != 0 {
 		panic(http.ErrAbortHandler) // what was begun cannot be ended well
 	}
