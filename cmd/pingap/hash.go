@@ -20,9 +20,12 @@ const maxTyped = 1024
 func hashVerb() verb {
 	return verb{
 		name: "hash", summary: "Read a password and print its hash for the configuration.",
-		help: `Reads a line from standard input, without showing it on a terminal, and prints its
+		help: `Usage: pingap hash [flags]
+
+Reads a line from standard input, without showing it on a terminal, and prints its
 argon2id hash. In authorizations of an admin plugin it stands in place of the
-password: "alice:$argon2id$...". No instance needs to run.`,
+password: "alice:$argon2id$...". No instance needs to run.
+`,
 		run: func(_ context.Context, c *call) int {
 			password, err := typed(os.Stdin, c.stderr)
 			if err != nil {

@@ -113,6 +113,15 @@ func (a *admin) Decide(e *plugins.Exchange) plugins.Decision {
 	return plugins.Respond(&plugins.Answer{Inside: &plugins.Inside{Target: target, Prefix: a.path}}, "admin")
 }
 
+// Foresee says what is known here: who gets what is control's business.
+func (a *admin) Foresee(e *plugins.Exchange) plugins.Foresight {
+	d := a.Decide(e)
+	if d.Answer != nil && d.Answer.Inside != nil {
+		return plugins.Unknown("control answers below this path, by who has logged in")
+	}
+	return plugins.Foresight{Decision: d}
+}
+
 // toFolder leads from the path to what is below it. It says where relative to the request: whoever stands in front may have other paths.
 func (a *admin) toFolder() *plugins.Answer {
 	last := a.path[strings.LastIndexByte(a.path, '/')+1:]

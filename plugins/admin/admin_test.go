@@ -27,6 +27,9 @@ func TestPassesOnWhatIsBelowItsPath(t *testing.T) {
 	} {
 		x := plugintest.Build(t, Factory(), who+"path = \""+c.path+"\"")
 		d := x.Decider.Decide(plugintest.New(t, c.request))
+		if x.Foresee(plugintest.New(t, c.request)).Unknown != (c.target != "") {
+			t.Errorf("%s: explain says otherwise", c.request)
+		}
 		target, location := "", ""
 		if d.Answer != nil && d.Answer.Inside != nil {
 			target = strings.Replace(string(d.Answer.Inside.Target), "/admin/"+x.Name, "/admin/test", 1)
