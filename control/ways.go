@@ -22,7 +22,8 @@ type ways struct {
 
 // routes are all that the admin interface answers: a list for each part.
 func (p *process) routes() []api.Route {
-	return slices.Concat(p.objects().Routes(), p.shown.recent.Routes(), p.shown.tail.Routes(), (&explain.Part{Asker: explainer{p}}).Routes())
+	return slices.Concat(p.objects().Routes(), p.shown.recent.Routes(), p.shown.tail.Routes(), (&explain.Part{Asker: explainer{p}}).Routes(),
+		[]api.Route{admin.Description()})
 }
 
 // takeAdmin takes the socket of the admin interface, if one came. Without it everything else works.
