@@ -98,7 +98,7 @@ function options(box: HTMLElement, lines: Line[], format: ChartProps['format'], 
     legend: { show: false },
     cursor: { sync: { key: 'panel' }, drag: { x: false, y: false }, points: { size: 6 }, y: false },
     hooks: { setCursor: [(u) => point(u.cursor.idx ?? null)] },
-    scales: { y: { range: (_u, _min, max) => [0, Math.max(max * 1.12, 0.001)] } },
+    scales: { y: { range: (_u, _min, max) => [0, max > 0 ? max * 1.12 : 1] } },
     axes: [
       { stroke: muted, grid: { show: false }, ticks: { show: false }, font, size: 22, gap: 2, space: 70, values: (_u, ticks) => ticks.map((s) => new Date(s * 1000).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', hour12: false })) },
       { stroke: muted, grid, ticks: { show: false }, font, size: 58, gap: 4, space: 32, values: (_u, ticks) => ticks.map((v) => format(v)) },
