@@ -75,9 +75,18 @@ export function Chart({ title, data, lines, format, height = 150 }: ChartProps) 
 function useNear(box: { current: HTMLElement | null }): boolean {
   const [near, set] = useState(false);
   useEffect(() => {
-    const look = new IntersectionObserver((seen) => set(seen.some((s) => s.isIntersecting)), { rootMargin: '200px' });
+    let later = 0;
+    const look = new IntersectionObserver((seen) => {
+      clearTimeout(later);
+      // In a task of its own: six graphs at once would keep the page from answering.
+      if (seen.at(-1)!.isIntersecting) later = window.setTimeout(() => set(true), 30);
+      else set(false);
+    }, { rootMargin: '100px' });
     look.observe(box.current!);
-    return () => look.disconnect();
+    return () => {
+      clearTimeout(later);
+      look.disconnect();
+    };
   }, []);
   return near;
 }
