@@ -28,7 +28,7 @@ func Check(ctx context.Context, job Job, opt config.Options, live *config.Snapsh
 		return Verdict{Errors: []string{err.Error()}}, nil
 	}
 	v := Verdict{Digest: source.Digest(docs)}
-	opt.Strict = job.Strict
+	opt.Strict, opt.Admin = job.Strict, job.Admin
 	opt.ReadFile = source.Base{Home: job.Home, Dir: job.Dir}.Named
 	cfg, report := config.Load(documents(docs), opt)
 	v.Warnings = lines(report.Warnings)
