@@ -12,7 +12,7 @@ import { listOf, pathOf } from '../forms/paths';
 import { tableOf, type Schema } from '../forms/schema';
 import { rename } from '../forms/toml/write';
 import { t } from '../i18n';
-import { Badge, Button, Card, Field, Icon, Input, LinkButton, Note, Page, Skeleton, Tabs, toast } from '../ui';
+import { Badge, Button, Card, Field, Icon, Input, LinkButton, Note, Page, Skeleton, Tabs } from '../ui';
 import { useNames, useObject, useObjects, useSchema } from './data';
 import { freshText, useEditing } from './editing';
 import { KindChooser, KindNote } from './kinds';
@@ -112,7 +112,6 @@ function Loaded(p: LoadedProps) {
   const readOnly = !mayWrite() || unwritable !== '';
   const keep = (then: 'review' | 'list') => {
     edit.keep();
-    if (then === 'list') toast('info', t('draft.kept', { name: edit.name }), { label: t('draft.review'), run: () => navigate('#/changes') });
     navigate(then === 'review' ? '#/changes' : p.category === 'basic' ? '#/basic' : listOf(p.category));
   };
   const needsKind = p.category === 'plugin' && !edit.object.values.category && !edit.mistake;

@@ -181,7 +181,6 @@ export default {
   'draft.count': '{n} change || {n} changes',
   'draft.items': '{n} object in the draft || {n} objects in the draft',
   'draft.review': 'Review',
-  'draft.kept': '{name} is in the draft',
   'draft.added': 'new in draft',
   'draft.changed': 'in draft',
   'draft.removed': 'deleted in draft',

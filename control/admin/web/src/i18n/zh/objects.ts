@@ -181,7 +181,6 @@ export default {
   'draft.count': '{n} 项修改',
   'draft.items': '草稿中有 {n} 个对象',
   'draft.review': '检查',
-  'draft.kept': '{name} 已加入草稿',
   'draft.added': '草稿新增',
   'draft.changed': '草稿中',
   'draft.removed': '草稿中已删除',
