@@ -38,6 +38,13 @@ func (c *client) certificates(ctx context.Context) (inventory.List, error) {
 	if problem != nil {
 		list.Problem = problem.Error()
 	}
+	if node := c.p.issuing.node; node != nil {
+		s := node.State()
+		list.Holder, list.Leading = s.Holder, s.Leading
+		if s.Err != nil && list.Problem == "" {
+			list.Problem = s.Err.Error()
+		}
+	}
 	if c.p.opt.ACME.Disabled {
 		list.Problem = "requests are switched off (PINGAP_DISABLE_ACME)"
 	}

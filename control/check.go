@@ -33,7 +33,7 @@ func Check(ctx context.Context, job Job, opt config.Options, live *config.Snapsh
 	cfg, report := config.Load(documents(docs), opt)
 	v.Warnings = lines(report.Warnings)
 	if len(report.Errors) > 0 {
-		v.Errors = lines(report.Errors)
+		v.Errors, v.Problems = lines(report.Errors), report.Errors
 		return v, nil
 	}
 	c := checker{ctx: ctx, job: job, verdict: &v}
@@ -44,9 +44,10 @@ func Check(ctx context.Context, job Job, opt config.Options, live *config.Snapsh
 	for _, certificate := range cfg.Certificates {
 		v.ACME = v.ACME || certificate.ACME != ""
 	}
-	if v.ACME && job.Location.Remote() && !opt.NoACME {
+	if v.ACME && job.Location.Remote() && job.Location.Etcd.ACMESecret == "" && !opt.NoACME {
 		v.Warnings = append(v.Warnings, "each node requests its own certificates from the CA, and only that node answers the challenge: "+
-			"let one node do so (PINGAP_DISABLE_ACME on the others), or use challenges by DNS")
+			"give all nodes the same acme_secret in the URL of etcd (docs/acme.md), so that one requests them for all; or let one node do so "+
+			"(PINGAP_DISABLE_ACME on the others), or use challenges by DNS")
 	}
 	if len(v.Errors) > 0 {
 		return v, nil
@@ -98,7 +99,9 @@ type checker struct {
 }
 
 func (c *checker) fail(key string, err error) {
-	c.verdict.Errors = append(c.verdict.Errors, config.Problem{Key: key, Message: err.Error()}.String())
+	problem := config.Problem{Key: key, Message: err.Error()}
+	c.verdict.Errors = append(c.verdict.Errors, problem.String())
+	c.verdict.Problems = append(c.verdict.Problems, problem)
 }
 
 // listeners resolves the addresses of all servers, in the order of their names.
@@ -282,12 +285,12 @@ func (c *checker) settings(cfg *config.Config) {
 	c.verdict.ErrorLog = b.ErrorLog
 }
 
-// countMetrics counts what servers with metrics name in the arena: for each a total of its own, one for all of its locations and one for each, and one for
+// countMetrics counts what servers whose requests are counted name in the arena: for each a total of its own, one for all of its locations and one for each, and one for
 // each upstream, as locations may choose by variable. What is in process is a counter. Connections to upstreams and files of caches are counted in any
 // case: that costs no request anything, and whoever gets metrics later finds them right.
 func (c *checker) countMetrics(cfg *config.Config, s *ipc.Settings) {
 	for _, server := range cfg.Servers {
-		if server.PrometheusMetrics != "" {
+		if cfg.Basic.Counts(server, len(cfg.Servers), len(cfg.Locations), len(cfg.Upstreams)) {
 			s.Totals += 2 + len(server.Locations) + len(cfg.Upstreams)
 			s.Counters += 1 + len(server.Locations)
 		}

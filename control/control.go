@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"pingap/control/admin/objects"
 	"pingap/control/source"
 	"pingap/ipc"
 )
@@ -42,6 +43,8 @@ type Options struct {
 	LogDropped  func() uint64
 	// ACME says how certificates are got from CAs.
 	ACME ACME
+	// Plugins are what configurations may name, for forms and for what of their parameters is secret.
+	Plugins []objects.Plugin
 	// Docker is the socket of the Docker engine; empty is /var/run/docker.sock. Version is told to backends that are checked.
 	Docker, Version string
 	// Become makes this process, root until now, run as a user for good. nil
@@ -160,8 +163,9 @@ func start(ctx context.Context, opt Options) (*process, error) {
 
 func newProcess(opt Options, m *ipc.Message, given *ipc.ControlStart) (*process, error) {
 	p := &process{opt: opt, log: opt.Log, events: make(chan func(context.Context)), answers: map[uint32]*pending{}, recalled: make(chan struct{}),
-		remote: newRemote(opt.Job.Location),
-		check:  validator{exe: opt.Executable, limits: opt.Limits}}
+		remote:  newRemote(opt.Job.Location),
+		writing: newWriting(),
+		check:   validator{exe: opt.Executable, limits: opt.Limits}}
 	fd, err := m.Take(given.Listener)
 	if err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)

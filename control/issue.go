@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"pingap/control/acme"
+	"pingap/control/fleet"
 	"pingap/ipc"
 )
 
@@ -23,6 +24,9 @@ type issuing struct {
 func (p *process) takeIssuer(m *ipc.Message, given *ipc.ControlStart) error {
 	p.issuing.issuer = &issuer{dir: given.StateDir, opt: acme.Options{Publisher: publisher{p}, Log: p.log.Named("acme"), Getenv: p.opt.ACME.Getenv,
 		Issued: p.tellIssued, Failed: p.tellNotIssued}}
+	if err := p.share(p.issuing.issuer); err != nil {
+		return err
+	}
 	if given.ACME == 0 {
 		return nil
 	}
@@ -32,6 +36,21 @@ func (p *process) takeIssuer(m *ipc.Message, given *ipc.ControlStart) error {
 	}
 	p.issuing.given = os.NewFile(uintptr(fd), acmeFolder)
 	return secretive()
+}
+
+// share has certificates got together with other nodes, where these have a secret for that.
+func (p *process) share(i *issuer) error {
+	target := p.opt.Job.Location.Etcd
+	if target.ACMESecret == "" {
+		return nil
+	}
+	name, err := os.Hostname()
+	if err != nil {
+		name = "unknown" // it is for people only
+	}
+	i.node, err = fleet.New(fleet.Options{Target: target, Name: name, Publisher: publisher{p}, Log: p.log.Named("acme")})
+	i.opt.Shared = i.node
+	return err
 }
 
 // tellStored has the supervisor know the certificates that are stored for a configuration, so that workers have them before the first
@@ -92,10 +111,11 @@ func (p *process) want(ctx context.Context, r *result) {
 	})
 }
 
-// issue has the work begin, once this process is who it is going to be: what it writes must be its own.
+// issue has the work begin, once this process is who it is going to be: what it writes must be its own. Where nothing was read as root yet,
+// as after a start from the last good copy, nobody knows when that will be: the work begins, and is stopped and begun again then.
 func (p *process) issue(ctx context.Context) {
 	r := &p.root
-	if p.loading || p.opt.ACME.Disabled || p.opt.Become != nil && r.as != nil && !r.dropped && r.reason == "" {
+	if p.loading || p.opt.ACME.Disabled || p.opt.Become != nil && r.as != nil && r.sha != "" && !r.dropped && r.reason == "" {
 		return
 	}
 	p.wg.Go(func() { // ends when the disk has answered

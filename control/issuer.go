@@ -15,6 +15,7 @@ import (
 
 	"pingap/config"
 	"pingap/control/acme"
+	"pingap/control/fleet"
 )
 
 // acmeFolder is where certificates of CAs are kept, in the state directory.
@@ -22,6 +23,9 @@ const acmeFolder = "acme"
 
 // failingTime is how long before its end a certificate that cannot be renewed is worth a note.
 const failingTime = 7 * 24 * time.Hour
+
+// pullTime bounds how long a start waits for what other nodes have; less than storedTime.
+const pullTime = 3 * time.Second
 
 // ACME says how certificates are got from CAs.
 type ACME struct {
@@ -31,7 +35,8 @@ type ACME struct {
 
 // issuer keeps certificates of CAs for the configuration that is live. It does not belong to the loop: it reads and writes the disk.
 type issuer struct {
-	opt acme.Options // but for Root
+	opt  acme.Options // but for Root
+	node *fleet.Node  // of those that get certificates together; nil where each does so for itself
 
 	mu      sync.Mutex // guards what follows, and is held while the disk is read
 	dir     string     // "" for none
@@ -82,6 +87,11 @@ func (i *issuer) openLocked() error {
 	opt.Root = root
 	if i.manager, err = acme.New(opt); err != nil {
 		return err // the folder has been closed
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), pullTime)
+	defer cancel()
+	if err := i.manager.Join(ctx); err != nil {
+		opt.Log.Warn("what all nodes have of certificates cannot be read, this node has its own copies", zap.Error(err))
 	}
 	i.manager.Update(i.wanted)
 	return nil
@@ -197,6 +207,9 @@ func (i *issuer) notes(now time.Time) []string {
 	var notes []string
 	if problem != nil {
 		notes = append(notes, "certificates cannot be requested: "+problem.Error())
+	}
+	if i.node != nil && i.node.State().Err != nil {
+		notes = append(notes, "no part is taken in getting certificates: "+i.node.State().Err.Error())
 	}
 	for _, s := range states {
 		if s.LastError == "" || s.NotAfter.After(now.Add(failingTime)) {

@@ -25,7 +25,8 @@ type request struct {
 	look  bool      // learn whether the source differs, apply nothing
 	// version is a kept one to be loaded, 0 for the source, liveVersion for what is live with its files read again.
 	version uint64
-	fallen  bool // at boot: the version that was to be held cannot be, so it is the source
+	write   *write // an edit of the source, that is applied; nil for none
+	fallen  bool   // at boot: the version that was to be held cannot be, so it is the source
 	// done gets *ipc.Applied or *ipc.Refused, in the loop; nil where nobody waits.
 	done func(ipc.Body)
 }
@@ -59,11 +60,15 @@ func (p *process) next(ctx context.Context) {
 		return
 	}
 	n := 1
-	for n < len(p.queue) && p.queue[n].version == p.queue[0].version {
+	for n < len(p.queue) && p.queue[n].version == p.queue[0].version && p.queue[n].write == nil && p.queue[0].write == nil {
 		n++
 	}
 	batch := p.queue[:n:n]
 	p.queue = p.queue[n:]
+	if batch[0].write != nil {
+		p.writeFor(ctx, batch[0])
+		return
+	}
 	p.loadFor(ctx, batch, batch[0].version)
 }
 
@@ -172,6 +177,9 @@ func (p *process) propose(ctx context.Context, batch []*request, lead *request, 
 	if r.kept != nil {
 		body.Who, body.Fallback = "history", lead.boot
 	}
+	if lead.write != nil {
+		body.Who = "admin"
+	}
 	var fds ipc.FDs
 	fd, err := number(r.snapshot)
 	if err != nil {
@@ -257,6 +265,10 @@ func refused(answer ipc.Body, heavy []string) *ipc.Refused {
 
 // finish ends a load: log, answers, and the next one.
 func (p *process) finish(ctx context.Context, batch []*request, lead *request, body ipc.Body) {
+	if _, refused := body.(*ipc.Refused); refused && lead.write != nil && lead.write.undo != nil {
+		p.takeBack(ctx, lead, body)
+		return
+	}
 	p.loading = false
 	p.lastLoad = loadResult{at: time.Now(), by: lead.by}
 	fields := []zap.Field{zap.String("by", lead.by)}

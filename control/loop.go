@@ -31,6 +31,7 @@ type process struct {
 	stateDir string        // empty: nothing is kept
 	arena    *arena.Arena  // shared with all workers; nil where the supervisor gave none
 	backends *endpoints.Directory
+	writing  writing
 	checker  *health.Checker
 	pictures pictures
 	shown    shown

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"pingap/config"
 	"pingap/control/source"
 	"pingap/ipc"
 )
@@ -24,8 +25,10 @@ type Job struct {
 
 // Verdict is what came out. With Errors there is no snapshot.
 type Verdict struct {
-	Errors   []string `json:"errors,omitempty"` // file:line: key: what was expected
-	Warnings []string `json:"warnings,omitempty"`
+	Errors []string `json:"errors,omitempty"` // file:line: key: what was expected
+	// Problems are the errors that have a place, in their parts.
+	Problems []config.Problem `json:"problems,omitempty"`
+	Warnings []string         `json:"warnings,omitempty"`
 
 	Digest string `json:"digest"` // of the documents as they were read
 	SHA    string `json:"sha"`    // of the snapshot

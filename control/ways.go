@@ -2,12 +2,14 @@ package control
 
 import (
 	"context"
-	"net/http"
+	"slices"
 
 	"go.uber.org/zap"
 
 	"pingap/control/admin"
 	"pingap/control/admin/api"
+	"pingap/control/admin/explain"
+	panel "pingap/control/admin/web"
 	"pingap/control/web"
 	"pingap/ipc"
 )
@@ -20,14 +22,7 @@ type ways struct {
 
 // routes are all that the admin interface answers: a list for each part.
 func (p *process) routes() []api.Route {
-	return []api.Route{
-		{Method: http.MethodGet, Path: "/status", Need: api.Reader, Serve: p.serveStatus},
-	}
-}
-
-func (p *process) serveStatus(w http.ResponseWriter, r *http.Request) error {
-	c := client{p: p}
-	return api.WriteJSON(w, c.status(r.Context()))
+	return slices.Concat(p.objects().Routes(), p.shown.recent.Routes(), p.shown.tail.Routes(), (&explain.Part{Asker: explainer{p}}).Routes())
 }
 
 // takeAdmin takes the socket of the admin interface, if one came. Without it everything else works.
@@ -49,7 +44,15 @@ func (p *process) takeAdmin(m *ipc.Message, given *ipc.ControlStart) {
 
 // runAdmin begins to answer.
 func (p *process) runAdmin(ctx context.Context) {
-	p.ways.admin = admin.New(admin.Options{Log: p.log.Named("admin"), Routes: p.routes()})
+	p.shown.tail.Open = func() { p.openWeb(ctx) }
+	p.wg.Go(func() { p.shown.recent.Run(ctx) }) // ends with ctx
+	options := admin.Options{Log: p.log.Named("admin"), Routes: p.routes()}
+	if files, err := panel.New(); err == nil {
+		options.Panel = files
+	} else {
+		p.log.Error("the admin interface has no panel", zap.Error(err))
+	}
+	p.ways.admin = admin.New(options)
 	if p.ways.local != nil {
 		p.ways.local.Handler = p.ways.admin.Local(web.UserOf)
 		p.wg.Go(func() { p.ways.local.Run(ctx) }) // ends with ctx

@@ -115,7 +115,7 @@ type Decision struct {
 	// Refresh has the request sent to the upstream besides, in the background and for the Storer alone: nobody waits for it. It is the
 	// request as it is now, and the Storer hears of the answer by Store or Rescue, whose answers are thrown away. Deciders do not run again.
 	Refresh bool
-	// Reason says why in a few constant words, for logs and explain; it never holds client data.
+	// Reason says why in a few constant words, for logs and explain (see Foresight); it never holds client data.
 	Reason string
 }
 

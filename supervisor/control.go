@@ -54,6 +54,8 @@ func (s *supervisor) controlMessage(c *child, m *ipc.Message) error {
 		s.tell(asks, b)
 	case *ipc.Announce:
 		s.announce(asks, b)
+	case *ipc.Explain:
+		s.explain(asks, m, b)
 	case *ipc.Recorded:
 		s.recordsTold()
 	case *ipc.StateRequest:

@@ -66,7 +66,7 @@ func (w *work) newLocation(name string) (*location, error) {
 	if l.Plugins, err = w.chain(cfg); err != nil {
 		return nil, err
 	}
-	if l.MaxProcessing > 0 {
+	if l.MaxProcessing > 0 && !w.still {
 		counter, err := w.arena.Counter("location/" + name + "/processing")
 		if err != nil {
 			return nil, fmt.Errorf("max_processing: %w", err)

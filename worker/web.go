@@ -29,6 +29,16 @@ const controlName = "pingap:control"
 // web is the way to control.
 type web struct{ upstream *upstream.Upstream }
 
+// takeWeb tells all who speak to control where it is.
+func (b *beside) takeWeb(p *proxy.Proxy, item *ipc.StateItem) error {
+	if err := b.web.take(p, item); err != nil || item.Gone {
+		b.tap.SetPlace("", nil)
+		return err
+	}
+	b.tap.SetPlace(string(item.Body[ipc.WebToken:]), item.Body[:ipc.WebToken])
+	return nil
+}
+
 // take says where control answers from now on: an item of kind ipc.StateWeb.
 func (b *web) take(p *proxy.Proxy, item *ipc.StateItem) error {
 	if item.Gone {

@@ -29,6 +29,12 @@ type options struct {
 	// Of verbs.
 	wait, json, metrics, fast, secrets, full bool
 	timeout                                  time.Duration
+	client, server                           string
+	headers                                  [][2]string
+
+	// Of top and tail.
+	once                                  bool
+	window, location, status, slow, limit string
 
 	later    []string // flags given whose feature is not built yet
 	warnings []string

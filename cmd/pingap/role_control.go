@@ -56,7 +56,7 @@ func controlRole(args []string, s surroundings) int {
 		Conn: conn, Job: job, Watch: o.watch(), Build: buildID(),
 		Log: log.logger(), LogFile: log.take, LogSettings: log.settings, LogDropped: log.log.Lost,
 		ACME:   control.ACME{Disabled: s.getenv(noACME) != "", Getenv: s.getenv},
-		Docker: docker, Version: version,
+		Docker: docker, Version: version, Plugins: pluginSchema(pluginList()),
 	}
 	if s.uid == 0 {
 		opt.Become = become

@@ -183,6 +183,11 @@ func (a *attempt) publish(ctx context.Context, items ...Item) error {
 	if err := a.manager.opt.Publisher.Publish(ctx, items...); err != nil {
 		return fmt.Errorf("not all workers have the answer to the challenge: %w", err)
 	}
+	if t := a.manager.term(); t != nil {
+		if err := t.Publish(ctx, items...); err != nil {
+			return fmt.Errorf("other nodes cannot have the answer to the challenge: %w", err)
+		}
+	}
 	return nil
 }
 
@@ -209,6 +214,9 @@ func (a *attempt) withdraw(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), withdrawTime)
 	defer cancel()
 	_ = a.manager.opt.Publisher.Withdraw(ctx, items...)
+	if t := a.manager.term(); t != nil {
+		_ = t.Withdraw(ctx, items...) // else it ends with the term
+	}
 }
 
 // transport is for the directory of a wish, with the CA certificates that it names.

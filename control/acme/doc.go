@@ -28,4 +28,10 @@
 //	certificates/ID.json  chain and key in one file; ID is of the directory and the names, so that a renamed table in the
 //	                      configuration, or names that were changed and changed back, cost no new certificate
 //	state.json            the budget's events and the back-off of each certificate
+//
+// # Many nodes
+//
+// With Options.Shared the same files are those of all nodes. One of them at a time leads (Lead): it alone makes attempts, and writes what
+// it writes to its folder for all nodes as well, before it counts. The others take certificates as they come (Adopt), and have their workers
+// answer challenges. docs/decisions/0030-certificates-of-many-nodes.md has the reasons.
 package acme

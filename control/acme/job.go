@@ -112,12 +112,20 @@ func (m *Manager) mind(ctx context.Context, j *job) {
 		if !settled {
 			wait = min(wait, publishAgain)
 		}
+		if wait <= 0 && !m.mayAsk() {
+			wait = longestSleep // or until this node leads, or another has renewed it
+			if !settled {
+				wait = publishAgain
+			}
+		}
 		if wait > 0 {
 			m.rest(ctx, j, wait)
 			continue
 		}
 		if m.takeSlot(ctx, j) {
-			m.try(ctx, j)
+			term, end := m.during(ctx)
+			m.try(term, j)
+			end()
 			m.giveSlot(j)
 		}
 	}
@@ -253,6 +261,9 @@ func (m *Manager) try(ctx context.Context, j *job) {
 	limit := attemptTime
 	if isManual(w) {
 		limit = manualTime
+	}
+	if ctx.Err() != nil {
+		return // the term has ended before
 	}
 	timed, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()

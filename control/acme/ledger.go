@@ -1,6 +1,7 @@
 package acme
 
 import (
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"net/url"
@@ -27,7 +28,7 @@ type record struct {
 // ledger is the memory of attempts: the budget and the back-off of each certificate. Each change is on disk before it
 // counts.
 type ledger struct {
-	store *store.Store
+	store *files
 	now   func() time.Time
 
 	mu      sync.Mutex // guards what follows
@@ -43,7 +44,7 @@ type state struct {
 
 // openLedger reads the ledger. One that is damaged is set aside: counting anew can make a CA refuse us for a while, not to
 // work at all would be worse. damaged says so.
-func openLedger(s *store.Store, now func() time.Time) (l *ledger, damaged, err error) {
+func openLedger(s *files, now func() time.Time) (l *ledger, damaged, err error) {
 	l = &ledger{store: s, now: now}
 	damaged, err = l.read()
 	return l, damaged, err
@@ -69,6 +70,20 @@ func (l *ledger) read() (damaged, err error) {
 	}
 	l.budget, l.records = budget.New(st.Events), st.Records
 	return damaged, nil
+}
+
+// show takes what another node has written, to be seen: nothing is spent here meanwhile.
+func (l *ledger) show(data []byte) {
+	var st state
+	if json.Unmarshal(data, &st) != nil {
+		return // whoever leads next says so
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.budget, l.records = budget.New(st.Events), st.Records
+	if l.records == nil {
+		l.records = map[string]record{}
+	}
 }
 
 func (l *ledger) saveLocked() error {

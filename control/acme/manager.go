@@ -40,6 +40,8 @@ type Options struct {
 	LookupTXT func(ctx context.Context, name string) ([]string, error)
 	// Getenv reads the environment, for credentials named there; nil has none.
 	Getenv func(name string) string
+	// Shared is what this node has in common with others that get the same certificates; nil for a node on its own.
+	Shared Shared
 	// Transport is what clients of CAs and DNS providers are made of; nil is one of the usual kind.
 	Transport *http.Transport
 }
@@ -48,7 +50,7 @@ type Options struct {
 // for the network.
 type Manager struct {
 	opt    Options
-	store  *store.Store
+	store  *files
 	ledger *ledger
 	// What tests replace: an attempt, what stands before the CA's transport, and the time between two looks for a record.
 	obtain    func(context.Context, *job, Wanted, bool) (*bundle, error)
@@ -64,6 +66,10 @@ type Manager struct {
 	jobs    map[string]*job
 	refused []Status // wishes that cannot be fulfilled
 	gone    []Item   // certificates to withdraw
+	leading *lead    // the last term of this node; nil before the first
+	// pulled and answers are of all nodes, from Join until Run has a connection.
+	pulled  map[string][]byte
+	answers []Item
 }
 
 // New opens the folder. Nothing happens before Update and Run.
@@ -72,11 +78,11 @@ func New(opt Options) (*Manager, error) {
 		return nil, errors.New("acme: no publisher")
 	}
 	opt.fill()
-	var s *store.Store
+	s := new(files)
 	var err error
 	if opt.Root != nil {
-		s = store.Open(opt.Root)
-	} else if s, err = store.Make(opt.Dir); err != nil {
+		s.Store = store.Open(opt.Root)
+	} else if s.Store, err = store.Make(opt.Dir); err != nil {
 		return nil, fmt.Errorf("acme: %w", err)
 	}
 	l, damaged, err := openLedger(s, opt.Now)
@@ -93,6 +99,9 @@ func New(opt Options) (*Manager, error) {
 		before: func(t http.RoundTripper) http.RoundTripper { return t }, lookEvery: lookEvery,
 	}
 	m.obtain = m.get
+	if opt.Shared != nil {
+		s.mirror = m.share
+	}
 	return m, nil
 }
 
@@ -216,8 +225,11 @@ func certificateFile(id string) string { return "certificates/" + id + ".json" }
 // load reads a stored certificate. One that is damaged is set aside, and issued anew.
 func (m *Manager) load(id string, j *job) {
 	m.mu.Lock()
-	domains := j.wanted.Domains
+	domains, pulled := j.wanted.Domains, m.pulled[certificateFile(id)]
 	m.mu.Unlock()
+	if b, err := parseBundle(certificateFile(id), pulled); err == nil {
+		m.take(j, b)
+	}
 	b := new(bundle)
 	err := m.store.Read(certificateFile(id), b)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -231,6 +243,11 @@ func (m *Manager) load(id string, j *job) {
 		_ = m.store.SetAside(certificateFile(id)) // else the next one replaces it
 		return
 	}
+	m.take(j, b)
+}
+
+// take gives a job a certificate that is stored, unless it has one that lasts longer.
+func (m *Manager) take(j *job, b *bundle) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if j.bundle == nil || b.leaf.NotAfter.After(j.bundle.leaf.NotAfter) {
@@ -245,12 +262,12 @@ func (m *Manager) poke() {
 	}
 }
 
-// Items are the issued certificates of all names, as they are now: for workers that start before Run has published
-// anything. An expired one is left out.
+// Items are the issued certificates of all names, as they are now, and answers of other nodes: for workers that start before Run has
+// published anything. An expired one is left out.
 func (m *Manager) Items() []Item {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var items []Item
+	items := slices.Clone(m.answers)
 	for _, j := range m.jobs {
 		if j.bundle != nil && m.opt.Now().Before(j.bundle.leaf.NotAfter) {
 			items = append(items, j.itemsLocked()...)

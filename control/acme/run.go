@@ -7,6 +7,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -26,6 +27,11 @@ func (m *Manager) Run(ctx context.Context) error {
 	if !first {
 		m.reread()
 	}
+	if m.opt.Shared != nil {
+		var sharing sync.WaitGroup
+		defer sharing.Wait()
+		sharing.Go(func() { m.opt.Shared.Run(ctx, m) }) // until ctx ends
+	}
 	minders := map[string]*minder{}
 	daily := time.NewTicker(day)
 	defer daily.Stop()
@@ -33,6 +39,7 @@ func (m *Manager) Run(ctx context.Context) error {
 		select {
 		case <-daily.C:
 			m.sweep()
+			m.sweepShared(ctx)
 		case <-ctx.Done():
 			for _, r := range minders {
 				<-r.done // each ends with ctx

@@ -49,12 +49,15 @@ func New(o Options) *Handler {
 		h.api.HandleFunc(r.Method+" /api"+r.Path, h.route(r))
 		methods[r.Path] = append(methods[r.Path], r.Method)
 	}
+	// A path without a method could contradict one with a method and a wildcard: these are looked up by themselves.
+	var paths http.ServeMux
 	for path, known := range methods {
-		h.api.HandleFunc("/api"+path, wrongMethod(known))
+		paths.HandleFunc("/api"+path, wrongMethod(known))
 	}
-	h.api.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) {
+	paths.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) {
 		api.WriteError(w, api.Errorf(http.StatusNotFound, "there is no %s", r.URL.Path))
 	})
+	h.api.Handle("/api/", &paths)
 	return h
 }
 

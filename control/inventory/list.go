@@ -48,7 +48,11 @@ type Certificate struct {
 
 // List is all of them, by name.
 type List struct {
-	Problem      string        `json:"problem,omitempty"` // why none can be requested
+	Problem string `json:"problem,omitempty"` // why none can be requested
+	// Holder is the node that gets certificates for all nodes, where they do so together; empty where none is known. Leading says that it
+	// is this one.
+	Holder       string        `json:"holder,omitempty"`
+	Leading      bool          `json:"leading,omitempty"`
 	Certificates []Certificate `json:"certificates"`
 }
 
@@ -140,6 +144,12 @@ func (l List) Print(w io.Writer) error {
 			if _, err := fmt.Fprintf(w, "%s waits for the DNS record %s TXT %q\n", line(c.Name), line(r.Name), r.Value); err != nil {
 				return err
 			}
+		}
+	}
+	if l.Holder != "" {
+		what := map[bool]string{true: ", which is this node", false: ""}[l.Leading]
+		if _, err := fmt.Fprintf(w, "certificates are requested by %s for all nodes%s\n", line(l.Holder), what); err != nil {
+			return err
 		}
 	}
 	if l.Problem != "" {

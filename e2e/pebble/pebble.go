@@ -20,6 +20,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -54,6 +55,7 @@ type CA struct {
 
 	control string // URL of the DNS server's control
 	manage  string // URL of pebble's
+	said    *output
 	client  *http.Client
 }
 
@@ -93,18 +95,22 @@ func start(t testing.TB, dir string, opt Options) *CA {
 
 	config := filepath.Join(work, "config.json")
 	writeJSON(t, config, configuration(opt, work, ports))
-	dns := run(t, nil, filepath.Join(dir, "pebble-challtestsrv"), "-http01", "", "-https01", "", "-doh", "", "-tlsalpn01", "",
+	dns, _ := run(t, nil, filepath.Join(dir, "pebble-challtestsrv"), "-http01", "", "-https01", "", "-doh", "", "-tlsalpn01", "",
 		"-dnsserver", ca.DNS, "-management", strings.TrimPrefix(ca.control, "http://"), "-defaultIPv6", "")
 	env := []string{
 		"PEBBLE_VA_NOSLEEP=1", "PEBBLE_VA_ALWAYS_VALID=0",
 		fmt.Sprint("PEBBLE_WFE_NONCEREJECT=", opt.NonceReject), fmt.Sprint("PEBBLE_AUTHZREUSE=", opt.AuthzReuse),
 	}
-	pebble := run(t, env, filepath.Join(dir, "pebble"), "-strict", "-config", config, "-dnsserver", ca.DNS)
+	pebble, said := run(t, env, filepath.Join(dir, "pebble"), "-strict", "-config", config, "-dnsserver", ca.DNS)
 	if !ca.ready(ca.Directory, pebble) || !ca.ready(ca.control, dns) {
 		return nil
 	}
+	ca.said = said
 	return ca
 }
+
+// Orders is how many orders it got.
+func (ca *CA) Orders() int { return strings.Count(ca.said.String(), "Added order ") }
 
 // ready waits until a process answers. It says no when the process has ended.
 func (ca *CA) ready(url string, ended <-chan struct{}) bool {
@@ -146,13 +152,32 @@ func configuration(opt Options, work string, ports []int) any {
 	}}
 }
 
+// output is what a process prints.
+type output struct {
+	mu   sync.Mutex // guards text
+	text bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(p)
+}
+
+// String is all of it so far.
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
 // run starts a process that ends with the test. The channel is closed when it has ended.
-func run(t testing.TB, env []string, name string, args ...string) <-chan struct{} {
+func run(t testing.TB, env []string, name string, args ...string) (<-chan struct{}, *output) {
 	t.Helper()
-	var out bytes.Buffer
+	out := new(output)
 	cmd := exec.Command(name, args...)
 	cmd.Env = append(os.Environ(), env...)
-	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.Stdout, cmd.Stderr = out, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -169,7 +194,7 @@ func run(t testing.TB, env []string, name string, args ...string) <-chan struct{
 			t.Logf("%s said:\n%s", filepath.Base(name), lastLines(out.String(), 60))
 		}
 	})
-	return ended
+	return ended, out
 }
 
 func lastLines(text string, n int) string {

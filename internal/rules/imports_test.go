@@ -20,6 +20,7 @@ type arrow struct {
 func arrows() []arrow {
 	return []arrow{
 		{from: "config", to: []string{"config/*"}},
+		{from: "config/text", to: []string{"config/internal/places"}}, // 0026
 		{from: "config/*"},
 		{from: "ipc"},
 		{from: "message"},
@@ -38,6 +39,8 @@ func arrows() []arrow {
 		{from: "worker/endpoints", to: []string{"config", "ipc", "arena", "worker/upstream"}},                                         // 0015
 		{from: "worker/cache", to: []string{"message", "config", "worker/cache/*", "worker/tally"}},                                   // 0017, 0022
 		{from: "worker/pictures", to: []string{"ipc"}},                                                                                // 0018
+		{from: "worker/explain", to: []string{"message", "plugins", "worker/proxy", "worker/upstream"}},                               // 0026
+		{from: "worker/tail", to: []string{"message", "ipc", "worker/accesslog"}},                                                     // 0029
 		{from: "worker/*", to: []string{"config", "config/*", "message", "arena", "arena/*", "telemetry"}},
 		{from: "worker", to: []string{"worker/*", "plugins", "ipc", "arena", "config", "config/*", "telemetry", "message"}},
 		{from: "plugins/cache", to: []string{"plugins", "message", "config", "arena", "worker/cache", "worker/cache/*", "worker/tally"}},
@@ -48,13 +51,16 @@ func arrows() []arrow {
 		{from: "control/images", to: []string{"ipc", "control/rlimits"}},                                                                   // 0018
 		{from: "control/transfer", to: []string{"config", "control/source"}},                                                               // 0023
 		{from: "control/admin/api"}, // 0026
-		{from: "control/admin", to: []string{"config", "config/*", "ipc", "control/*"}},                                                                    // 0026
-		{from: "control/admin/*", to: []string{"config", "config/*", "ipc", "control/admin/api", "control/source", "control/transfer", "control/history"}}, // 0026
-		{from: "control/recent", to: []string{"config", "ipc", "arena", "arena/*", "control/endpoints", "control/admin/api"}},                              // 0026
-		{from: "control/tail", to: []string{"config", "ipc", "control/admin/api"}},                                                                         // 0026
-		{from: "control/web", to: []string{"ipc"}},                                                                                                         // 0022
-		{from: "control/metrics", to: []string{"ipc", "config", "arena", "arena/*", "control/endpoints"}},                                                  // 0022
-		{from: "control/source", to: []string{"config", "config/*", "control/source/etcd"}},                                                                // 0023
+		{from: "control/admin", to: []string{"config", "config/*", "ipc", "control/*"}}, // 0026
+		{from: "control/admin/*", to: []string{"config", "config/*", "ipc", "control/admin/api", "control/source", "control/transfer", "control/history",
+			"control/summary"}}, // 0026
+		{from: "control/summary", to: []string{"config", "ipc"}},                                                              // 0026
+		{from: "control/recent", to: []string{"config", "ipc", "arena", "arena/*", "control/endpoints", "control/admin/api"}}, // 0026
+		{from: "control/tail", to: []string{"config", "ipc", "control/admin/api"}},                                            // 0026
+		{from: "control/web", to: []string{"ipc"}},                                                                            // 0022
+		{from: "control/metrics", to: []string{"ipc", "config", "arena", "arena/*", "control/endpoints"}},                     // 0022
+		{from: "control/fleet", to: []string{"control/acme", "control/source/etcd"}},                                          // 0030
+		{from: "control/source", to: []string{"config", "config/*", "control/source/etcd"}},                                   // 0023
 		{from: "control/*", to: []string{"config", "config/*", "telemetry", "arena", "arena/*"}},
 		{from: "control", to: []string{"control/*", "ipc", "arena", "arena/*", "config", "config/*", "telemetry"}},
 		{from: "supervisor", to: []string{"supervisor/*", "ipc", "arena", "telemetry", "config"}},
@@ -189,7 +195,7 @@ func TestExternalPackagesStayInTheirFolders(t *testing.T) {
 		"github.com/oschwald":             {"plugins/geo_restriction"},        // 0017
 		"github.com/maxmind":              {"plugins/geo_restriction", "e2e"}, // 0017, in tests
 		"github.com/maypok86/otter/v2":    {"worker/cache"},
-		"golang.org/x/sys":                {"ipc", "arena", "arena/*", "supervisor", "supervisor/*", "control", "control/*", "worker", "worker/*", "cmd/pingap", "telemetry", "telemetry/*"},
+		"golang.org/x/sys":                {"ipc", "arena", "arena/*", "supervisor", "supervisor/*", "control", "control/*", "worker", "worker/*", "cmd/pingap", "cmd/pingap/*", "telemetry", "telemetry/*"},
 		"github.com/redis/go-redis/v9":    {"plugins/limit"},
 		"go.etcd.io/etcd":                 {"control/source/etcd"}, // 0023
 

@@ -38,6 +38,9 @@ func (c *conn) answerWith(a *plugins.Answer) {
 	s := c.s
 	if s.nobody || s.headSent || s.clientGone {
 		s.keepClient = false
+		if s.rehearsal != nil {
+			s.rehearsal.answered(a.Status, "")
+		}
 		return
 	}
 	if c.unlikeTunnel(a.Status) {
@@ -189,6 +192,10 @@ func (c *conn) settleBody() {
 func (c *conn) answerError(status int, kind, text string) {
 	s := c.s
 	s.ex.ErrorType = kind
+	if s.rehearsal != nil {
+		s.rehearsal.answered(status, text)
+		return
+	}
 	if s.headSent || s.clientGone {
 		s.keepClient, s.broken = false, true
 		return

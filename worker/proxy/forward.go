@@ -24,6 +24,10 @@ func (c *conn) forward() served {
 	if s.call.kind != callNone && !c.startCall(u) {
 		return answered
 	}
+	if s.rehearsal != nil {
+		s.rehearsal.forward(s, u)
+		return answered
+	}
 	u.Aim(&s.target, &s.ex.Record)
 	if s.location.Mirror != nil && !s.nobody {
 		c.beginMirror()

@@ -78,6 +78,10 @@ func (c *conn) answerAway(kind string) {
 func (c *conn) answerPlain(status int, name, value []byte, kind string) {
 	s := c.s
 	s.ex.ErrorType = kind
+	if s.rehearsal != nil {
+		s.rehearsal.answered(status, "")
+		return
+	}
 	if s.headSent || s.clientGone {
 		s.keepClient, s.broken = false, true
 		return

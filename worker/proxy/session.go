@@ -72,6 +72,8 @@ type session struct {
 	shadow  *plugins.Exchange // the copy that instances in shadow mode are asked with; made when it is first used
 	times   []pluginTime      // what plugins took, where Server-Timing tells it
 
+	rehearsal *Rehearsal // the request is only followed, and this is where it is noted; nil for any other
+
 	resp respState
 	call call
 }

@@ -47,6 +47,13 @@ func (c *Client) note(m Mark) (older bool) {
 	return false
 }
 
+// last is what is remembered.
+func (c *Client) last() Mark {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.seen
+}
+
 // Dial makes a client and waits until etcd answers, at most for the target's time limit of connecting.
 func Dial(ctx context.Context, t Target) (*Client, error) {
 	var secure *tls.Config

@@ -18,6 +18,7 @@
 //
 //	PATH/basic.toml, PATH/servers/NAME.toml, …      the configuration
 //	PATH-history/KEY/MODREVISION-UNIXSECONDS        what a key held before it was overwritten, where history is wanted
+//	PATH-state/acme/…                               what nodes have in common of certificates (package fleet)
 //
 // Everything asked for ends with a slash behind PATH, so that keys of the history are never read or watched as configuration.
 package etcd

@@ -54,10 +54,15 @@ func (c *Client) Read(ctx context.Context, limits Limits) ([]Entry, Mark, error)
 	return c.read(ctx, c.target.Prefix(), limits)
 }
 
-func (c *Client) read(ctx context.Context, prefix string, limits Limits) ([]Entry, Mark, error) {
+// Names is Read without the values.
+func (c *Client) Names(ctx context.Context, limits Limits) ([]Entry, Mark, error) {
+	return c.read(ctx, c.target.Prefix(), limits, clientv3.WithKeysOnly())
+}
+
+func (c *Client) read(ctx context.Context, prefix string, limits Limits, options ...clientv3.OpOption) ([]Entry, Mark, error) {
 	var err error
 	for range readAgain {
-		r := reading{client: c, left: limits, page: pageKeys, end: clientv3.GetPrefixRangeEnd(prefix)}
+		r := reading{client: c, left: limits, page: pageKeys, end: clientv3.GetPrefixRangeEnd(prefix), options: options}
 		if err = r.all(ctx, prefix); !errors.Is(err, rpctypes.ErrCompacted) {
 			if err != nil {
 				return nil, Mark{}, c.target.explain("read", err)
@@ -75,6 +80,7 @@ type reading struct {
 	left    Limits
 	page    int64
 	end     string
+	options []clientv3.OpOption
 	mark    Mark
 	entries []Entry
 }
@@ -109,7 +115,8 @@ func (r *reading) all(ctx context.Context, from string) error {
 func (r *reading) one(ctx context.Context, from string) (*clientv3.GetResponse, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.client.target.Timeout)
 	defer cancel()
-	return r.client.kv.Get(ctx, from, clientv3.WithRange(r.end), clientv3.WithLimit(r.page), clientv3.WithRev(r.mark.Revision))
+	return r.client.kv.Get(ctx, from, append([]clientv3.OpOption{clientv3.WithRange(r.end), clientv3.WithLimit(r.page),
+		clientv3.WithRev(r.mark.Revision)}, r.options...)...)
 }
 
 func (r *reading) add(key, value []byte, modified int64) error {

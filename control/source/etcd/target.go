@@ -20,6 +20,7 @@ const (
 	maxHosts       = 32
 	maxURL         = 8 << 10 // bytes
 	defaultPort    = "2379"
+	minSecret      = 32 // characters: keys are derived from it by HKDF, which makes guessing no dearer
 )
 
 // Secret is a text that never shows where a value is printed or made JSON of.
@@ -55,6 +56,16 @@ type Target struct {
 	ServerName string `json:"server_name,omitempty"`
 
 	History bool `json:"history,omitempty"` // keep what is overwritten
+
+	// ACMESecret is what nodes seal with that get certificates together; empty where each does so for itself.
+	ACMESecret Secret `json:"acme_secret,omitempty"`
+}
+
+// ACMEState is where nodes keep what they have in common of certificates: beside the configuration, not in it.
+func (t Target) ACMEState() Target {
+	t.Path += "-state/acme"
+	t.History = false
+	return t
 }
 
 // Is reports whether a value of -c means etcd.
@@ -120,7 +131,7 @@ func (t *Target) hosts(list string) error {
 
 func (t *Target) options(values url.Values) error {
 	texts := map[string]*string{"user": &t.User, "password": (*string)(&t.Password), "cert": &t.Cert, "key": &t.Key, "ca": &t.CA,
-		"server_name": &t.ServerName}
+		"server_name": &t.ServerName, "acme_secret": (*string)(&t.ACMESecret)}
 	spans := map[string]*time.Duration{"timeout": &t.Timeout, "connect_timeout": &t.Connect}
 	switches := map[string]*bool{"tls": &t.TLS, "enable_history": &t.History}
 	for name := range values {
@@ -145,7 +156,8 @@ func (t *Target) options(values url.Values) error {
 }
 
 func optionNames() []string {
-	return []string{"timeout", "connect_timeout", "user", "password", "tls", "cert", "key", "ca", "server_name", "enable_history"}
+	return []string{"timeout", "connect_timeout", "user", "password", "tls", "cert", "key", "ca", "server_name", "enable_history",
+		"acme_secret"}
 }
 
 // agree refuses options that need another one.
@@ -155,6 +167,8 @@ func (t *Target) agree() error {
 		return errors.New("user and password are needed together")
 	case (t.Cert == "") != (t.Key == ""):
 		return errors.New("cert and key are needed together")
+	case t.ACMESecret != "" && len(t.ACMESecret) < minSecret:
+		return fmt.Errorf("acme_secret has less than %d characters: whoever reads etcd could guess it; openssl rand -hex 32 makes one", minSecret)
 	case !t.TLS && (t.Cert != "" || t.CA != "" || t.ServerName != ""):
 		t.TLS = true // what is only meant for TLS asks for it
 	}
@@ -193,6 +207,7 @@ func (t Target) url(whole bool) string {
 	set("connect_timeout", config.Duration(t.Connect).String(), t.Connect != defaultConnect)
 	set("user", t.User, whole && t.User != "")
 	set("password", string(t.Password), whole && t.Password != "")
+	set("acme_secret", string(t.ACMESecret), whole && t.ACMESecret != "")
 	set("cert", t.Cert, t.Cert != "")
 	set("key", t.Key, t.Key != "")
 	set("ca", t.CA, t.CA != "")

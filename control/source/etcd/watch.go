@@ -56,6 +56,7 @@ func (c *Client) probing(ctx context.Context, every time.Duration) error {
 			return nil
 		case <-ticker.C:
 		}
+		before := c.last()
 		now, err := c.Probe(ctx)
 		if ctx.Err() != nil {
 			return nil
@@ -63,7 +64,7 @@ func (c *Client) probing(ctx context.Context, every time.Duration) error {
 		if err != nil {
 			return err
 		}
-		if c.note(now) {
+		if c.note(now) && now.older(before) { // else another answer has only come in between
 			return c.target.explain("watch", fmt.Errorf("%w: it is at revision %d", ErrElsewhere, now.Revision))
 		}
 	}

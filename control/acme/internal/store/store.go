@@ -145,6 +145,9 @@ func (s *Store) Remove(name string) error { return s.dir.Remove(name) }
 // SetAside keeps a damaged file under another name, so that somebody can look at it.
 func (s *Store) SetAside(name string) error { return s.dir.Rename(name, name+".damaged") }
 
+// SetOwn keeps a file of this node under another name, before that of all nodes takes its place.
+func (s *Store) SetOwn(name string) error { return s.dir.Rename(name, name+".own") }
+
 // lockEvery is the time between two tries to get the lock: the kernel has no way to wait for one and for something else.
 const lockEvery = 200 * time.Millisecond
 

@@ -23,19 +23,19 @@ export function totals(at: number) {
 const since = new Date(Date.now() - 3_400_000).toISOString();
 export const backends: Record<string, { addr: string; healthy: boolean; state: string; since?: string; last_error?: string }[]> = {
   api: [
-    { addr: '10.1.0.11:8080', healthy: true, state: 'enabled', since },
-    { addr: '10.1.0.12:8080', healthy: false, state: 'enabled', since: new Date(Date.now() - 240_000).toISOString(), last_error: 'GET /healthz: connect: connection refused' },
-    { addr: '10.1.0.13:8080', healthy: true, state: 'enabled', since },
+    { addr: '10.1.0.11:8080', healthy: true, state: 'up', since },
+    { addr: '10.1.0.12:8080', healthy: false, state: 'up', since: new Date(Date.now() - 240_000).toISOString(), last_error: 'GET /healthz: connect: connection refused' },
+    { addr: '10.1.0.13:8080', healthy: true, state: 'up', since },
   ],
   checkout: [
-    { addr: '10.1.1.11:8080', healthy: true, state: 'enabled', since },
+    { addr: '10.1.1.11:8080', healthy: true, state: 'up', since },
     { addr: '10.1.1.12:8080', healthy: true, state: 'drain', since },
   ],
-  assets: [{ addr: '10.1.2.11:9000', healthy: true, state: 'enabled' }],
+  assets: [{ addr: '10.1.2.11:9000', healthy: true, state: 'up' }],
   shop: [
-    { addr: '10.1.3.11:8080', healthy: true, state: 'enabled', since },
-    { addr: '10.1.3.12:8080', healthy: true, state: 'enabled', since },
-    { addr: '10.1.3.13:8080', healthy: true, state: 'enabled', since },
+    { addr: '10.1.3.11:8080', healthy: true, state: 'up', since },
+    { addr: '10.1.3.12:8080', healthy: true, state: 'up', since },
+    { addr: '10.1.3.13:8080', healthy: true, state: 'up', since },
   ],
 };
 
@@ -47,7 +47,7 @@ export function live(at = Math.floor(Date.now() / 1000) * 1000) {
   }));
   const upstreams = Object.keys(objects.upstream).map((name, i) => {
     const list = backends[name] ?? [];
-    return { name, rps: all.rps * (shares[name] ?? 0.001), errors_per_s: name === 'api' ? all.errors_per_s : 0, p50_ms: all.p50_ms * (0.4 + i * 0.3), p99_ms: all.p99_ms * (0.4 + i * 0.3),
+    return { name, rps: all.rps * (shares[name] ?? 0.001), errors_per_s: name === 'api' ? all.errors_per_s : 0, p50_ms: all.p50_ms * (0.4 + i * 0.3), p90_ms: all.p90_ms * (0.4 + i * 0.3), p99_ms: all.p99_ms * (0.4 + i * 0.3),
       connections: Math.round(all.connections * (shares[name] ?? 0)), healthy: list.filter((b) => b.healthy).length, total: list.length, backends: list };
   });
   const processes = [
@@ -79,7 +79,7 @@ export function upstreams() {
   return {
     upstreams: Object.keys(objects.upstream).map((name) => ({
       name, problems: name === 'shop' ? ['shop.internal: the name server answers slowly'] : [],
-      backends: (backends[name] ?? []).map((b) => ({ address: b.addr, weight: 10, backup: false, from: name === 'shop' ? 'shop.internal:8080' : b.addr, health: !b.since ? 'unchecked' : b.healthy ? 'healthy' : 'unhealthy', reason: b.last_error ?? '', checked: b.since, admin: b.state === 'enabled' ? 'up' : b.state, by: b.state === 'enabled' ? '' : 'maria (panel)', at: b.since, ...zero })),
+      backends: (backends[name] ?? []).map((b) => ({ address: b.addr, weight: 10, backup: false, from: name === 'shop' ? 'shop.internal:8080' : b.addr, health: !b.since ? 'unchecked' : b.healthy ? 'healthy' : 'unhealthy', reason: b.last_error ?? '', checked: b.since, admin: b.state, by: b.state === 'up' ? '' : 'maria (panel)', at: b.since, ...zero })),
     })),
   };
 }
@@ -89,6 +89,6 @@ export function line(i: number) {
   const path = paths[i % paths.length];
   const name = path.startsWith('/api') ? 'api' : path.startsWith('/assets') ? 'assets' : path.startsWith('/checkout') ? 'checkout' : 'shop';
   const status = i % 29 === 0 ? 502 : i % 13 === 0 ? 404 : i % 7 === 0 ? 304 : 200;
-  return { when: new Date().toISOString(), remote: `198.51.100.${i % 250}`, client_ip: `198.51.100.${i % 250}`, method: i % 5 === 0 ? 'POST' : 'GET', host: 'shop.example', path: path.split('?')[0], query: path.split('?')[1] ?? '', uri: path, proto: 'HTTP/2.0',
+  return { time: new Date().toISOString(), remote: `198.51.100.${i % 250}`, client_ip: `198.51.100.${i % 250}`, method: i % 5 === 0 ? 'POST' : 'GET', host: 'shop.example', uri: path, proto: 'HTTP/2.0',
     status, size: 1200 + (i * 977) % 90_000, latency_ms: 1.5 + (i * 37) % 180, location: name, upstream: name, upstream_addr: backends[name]?.[0]?.addr ?? '', request_id: `r${i.toString(36)}`, user_agent: 'Mozilla/5.0' };
 }

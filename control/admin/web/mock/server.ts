@@ -153,7 +153,7 @@ function routesOf({ parts }: Call) {
 function setBackend({ parts }: Call) {
   const found = backends[parts[1]]?.find((b) => b.addr === parts[3]);
   if (!found) throw new Refused(404, { message: `upstream ${parts[1]} has no backend ${parts[3]}` });
-  found.state = parts[4] === 'up' ? 'enabled' : parts[4];
+  found.state = parts[4];
   return {};
 }
 

@@ -36,15 +36,15 @@ export type Status = {
   processes: Process[]; listeners: { id: string; network: string; address: string; server: string }[]; logs: string[];
 };
 
-export type LiveTotals = {
-  rps: number; errors_per_s: number; bytes_in_per_s: number; bytes_out_per_s: number; connections: number; processing: number;
-  p50_ms: number | null; p90_ms: number | null; p99_ms: number | null; accepted: number; status: Record<'2xx' | '3xx' | '4xx' | '5xx', number>;
-};
-export type LiveLocation = { name: string; rps: number; errors_per_s: number; p50_ms: number | null; p90_ms: number | null; p99_ms: number | null; processing: number };
-export type LiveBackend = { addr: string; healthy: boolean; state: string; since?: string; last_error?: string };
-export type LiveUpstream = { name: string; rps: number; errors_per_s: number; p50_ms: number | null; p99_ms: number | null; connections: number; healthy: number; total: number; backends: LiveBackend[] };
-export type LiveProcess = { pid: number; kind: string; slot: number; generation: number; state: string; cpu_percent: number | null; memory: number; connections: number; requests: number; uptime_ms: number };
-export type Live = { at: number; interval_ms: number; totals: LiveTotals; locations: LiveLocation[]; upstreams: LiveUpstream[]; processes: LiveProcess[] };
+/** Figure is null where it is not known: before the first sample, or without requests. */
+export type Figure = number | null;
+export type Rates = { rps: Figure; errors_per_s: Figure; p50_ms: Figure; p90_ms: Figure; p99_ms: Figure };
+export type LiveTotals = Rates & { processing: number; bytes_in_per_s: Figure; bytes_out_per_s: Figure; connections: number; accepted: number; status: Record<'2xx' | '3xx' | '4xx' | '5xx', Figure> };
+export type LiveLocation = Rates & { name: string; processing: number; bytes_out_per_s?: Figure };
+export type LiveBackend = { addr: string; healthy: boolean; state: 'up' | 'drain' | 'down' | 'open' | 'half-open' | 'ejected' | 'absent'; since?: string | null; last_error?: string; in_flight?: number | null };
+export type LiveUpstream = Rates & { name: string; connections: number; healthy: number; total: number; backends: LiveBackend[] };
+export type LiveProcess = { pid: number; kind: string; slot: number; generation: number; state: string; cpu_percent: Figure; memory: number; connections: number; requests: number; uptime_ms: number };
+export type Live = { at: number; interval_ms: number; totals: LiveTotals; locations: LiveLocation[]; upstreams: LiveUpstream[]; processes: LiveProcess[]; more_locations?: number; more_upstreams?: number };
 export type Series = { from: number; step_ms: number; series: Record<string, (number | null)[]> };
 
 export type Explanation = {

@@ -27,7 +27,7 @@ export function Layout({ page, children }: { page?: PageDef; children: Component
       <div class="main-col">
         <header class="top">
           <IconButton class="only-narrow" icon="menu" label={t('app.menu')} aria-expanded={drawer} onClick={() => setDrawer(true)} />
-          <button type="button" class="jump" onClick={() => setPalette(true)} aria-label={t('palette.title')}>
+          <button type="button" class="jump" onClick={() => setPalette(true)}>
             <Icon name="search" />
             <span class="grow">{t('palette.title')}</span>
             <kbd class="only-wide">Ctrl K</kbd>

@@ -57,7 +57,7 @@ export function Empty({ icon = 'box', title, children, action }: { icon?: IconNa
   return (
     <div class="empty">
       <Icon name={icon} />
-      <h3>{title}</h3>
+      <strong>{title}</strong>
       {children && <p>{children}</p>}
       {action}
     </div>
@@ -139,7 +139,7 @@ export function Segments<T extends string>({ value, options, onChange, label }: 
   return (
     <div class="seg" role="group" aria-label={label}>
       {options.map((o) => (
-        <button type="button" aria-pressed={o.value === value} onClick={() => onChange(o.value)}>
+        <button type="button" data-value={o.value} aria-pressed={o.value === value} onClick={() => onChange(o.value)}>
           {o.label}
         </button>
       ))}

@@ -28,6 +28,7 @@ export function bytes(n: number | null | undefined): string {
 /** millis prints a time that a request took. */
 export function millis(ms: number | null | undefined): string {
   if (ms === null || ms === undefined || !Number.isFinite(ms)) return '–';
+  if (ms === 0) return '0 ms';
   if (ms < 1) return `${Math.round(ms * 1000)} µs`;
   if (ms < 10) return `${ms.toFixed(1)} ms`;
   if (ms < 1000) return `${Math.round(ms)} ms`;
@@ -46,5 +47,5 @@ export function span(ms: number): string {
 }
 
 export function percent(n: number | null | undefined): string {
-  return n === null || n === undefined ? '–' : `${n < 10 ? n.toFixed(1) : Math.round(n)} %`;
+  return n === null || n === undefined ? '–' : `${n > 0 && n < 10 ? n.toFixed(1) : Math.round(n)} %`;
 }

@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import { useMemo, useState } from 'preact/hooks';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { Icon } from './icons';
 
 export type Column<R> = {
@@ -13,7 +13,12 @@ export type Column<R> = {
   sort?: (row: R) => string | number;
   /** main is the title of the card on narrow screens. */
   main?: boolean;
+  /** full columns have a line of their own in cards. */
+  full?: boolean;
+  /** wide columns are left out of cards. */
   wide?: boolean;
+  /** width in CSS, for tables that stand below each other. */
+  width?: string;
 };
 
 type Props<R> = {
@@ -31,9 +36,11 @@ type Props<R> = {
 export function Table<R>({ columns, rows, rowKey, caption, empty, onOpen, sortBy, descending }: Props<R>) {
   const [order, setOrder] = useState({ by: sortBy ?? '', down: descending ?? false });
   const sorted = useMemo(() => arrange(rows, columns, order), [rows, columns, order]);
+  const box = useRef<HTMLDivElement>(null);
+  const scrolls = useScrolls(box, rows.length);
   if (rows.length === 0 && empty) return <>{empty}</>;
   return (
-    <div class="table-box">
+    <div class="table-box" ref={box} tabIndex={scrolls ? 0 : undefined} role={scrolls ? 'region' : undefined} aria-label={scrolls ? caption : undefined}>
       <table class="table cards">
         <caption class="unseen">{caption}</caption>
         <thead>
@@ -47,7 +54,7 @@ export function Table<R>({ columns, rows, rowKey, caption, empty, onOpen, sortBy
           {sorted.map((row) => (
             <tr key={rowKey(row)} class={onOpen && 'click'} onClick={onOpen && ((e) => !isControl(e.target) && onOpen(row))}>
               {columns.map((c) => (
-                <td class={[c.right && 'right', c.main && 'head', c.wide && 'only-wide'].filter(Boolean).join(' ') || undefined} data-label={c.label ?? (typeof c.head === 'string' ? c.head : '')}>
+                <td class={[c.right && 'right', c.main && 'head', c.full && 'full', c.wide && 'only-wide'].filter(Boolean).join(' ') || undefined} data-label={c.label ?? (typeof c.head === 'string' ? c.head : '')}>
                   {c.cell(row)}
                 </td>
               ))}
@@ -59,6 +66,19 @@ export function Table<R>({ columns, rows, rowKey, caption, empty, onOpen, sortBy
   );
 }
 
+// useScrolls says whether a box is wider than what is seen of it: then the keyboard must reach it.
+function useScrolls(box: { current: HTMLElement | null }, rows: number): boolean {
+  const [scrolls, set] = useState(false);
+  useEffect(() => {
+    const here = box.current;
+    if (!here) return;
+    const look = new ResizeObserver(() => set(here.scrollWidth > here.clientWidth + 1));
+    look.observe(here);
+    return () => look.disconnect();
+  }, [rows === 0]);
+  return scrolls;
+}
+
 type Order = { by: string; down: boolean };
 
 function Head<R>({ column: c, order, onOrder }: { column: Column<R>; order: Order; onOrder: (o: Order) => void }) {
@@ -66,13 +86,13 @@ function Head<R>({ column: c, order, onOrder }: { column: Column<R>; order: Orde
   const cls = [c.right && 'right', c.wide && 'only-wide'].filter(Boolean).join(' ') || undefined;
   if (!c.sort) {
     return (
-      <th scope="col" class={cls}>
+      <th scope="col" class={cls} style={{ width: c.width }}>
         {c.head || <span class="unseen">{c.label}</span>}
       </th>
     );
   }
   return (
-    <th scope="col" class={cls} aria-sort={on ? (order.down ? 'descending' : 'ascending') : 'none'}>
+    <th scope="col" class={cls} style={{ width: c.width }} aria-sort={on ? (order.down ? 'descending' : 'ascending') : 'none'}>
       <button type="button" onClick={() => onOrder({ by: c.id, down: on ? !order.down : Boolean(c.right) })}>
         {c.head}
         {on && <Icon name={order.down ? 'down' : 'up'} style={{ width: '12px', height: '12px' }} />}

@@ -1,1 +1,0 @@
-import"./ui-BUSFAnQY.js";import{g as e,m as t,p as n}from"./menu-CWKKjms1.js";function r(){return e(n,{title:`…`,children:e(t,{})})}export{r as default};

@@ -1,1 +1,0 @@
-import"./menu-CWKKjms1.js";
