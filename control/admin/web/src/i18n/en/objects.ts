@@ -210,8 +210,8 @@ export default {
   'diff.more': '{n} more lines',
   'lost.title': 'Somebody else has changed the configuration',
   'lost.text': 'Your draft was begun on version {base}; live is {now} now. Nothing of yours was written.',
-  'lost.both': 'You both changed: {names}. Applying your draft replaces what they wrote there.',
-  'lost.again': 'I have seen it: go on with my draft',
+  'lost.both': 'You both changed: {names}. Your texts as they are would undo theirs; put on top, only the keys that you edited change.',
+  'lost.again': 'Go on with my texts as they are',
   'going.title': 'Version {version}',
   'going.undone': 'Taken back: version {version}',
   'going.workers': 'On its way into the workers',
@@ -274,4 +274,6 @@ export default {
   'routes.order_hint': 'The number is the order, the small one beside the kind the weight.',
   'objects.unwritable': 'The configuration cannot be written: {why}',
   'forms.kept_entry': 'entry {n}, kept as it is',
+  'lost.merge': 'Put my edits on top of theirs',
+  'objects.history_hint': 'States are kept where the configuration is read with enable_history=true. The page History has whole configurations in any case.',
 };

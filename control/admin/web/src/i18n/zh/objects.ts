@@ -210,8 +210,8 @@ export default {
   'diff.more': '还有 {n} 行',
   'lost.title': '其他人已修改配置',
   'lost.text': '您的草稿基于版本 {base}，当前生效的是 {now}。您的修改尚未写入。',
-  'lost.both': '双方都修改了：{names}。应用草稿会覆盖对方在这些对象中的内容。',
-  'lost.again': '已知晓，继续我的草稿',
+  'lost.both': '双方都修改了：{names}。直接应用会撤销对方的修改；合并则只改变您编辑过的键。',
+  'lost.again': '保持我的文本，继续',
   'going.title': '版本 {version}',
   'going.undone': '已撤销：版本 {version}',
   'going.workers': '推送到工作进程',
@@ -273,4 +273,6 @@ export default {
   'routes.order_hint': '圆圈内为顺序，类型旁的小数字为权重。',
   'objects.unwritable': '无法写入配置：{why}',
   'forms.kept_entry': '第 {n} 项，保持不变',
+  'lost.merge': '将我的修改合并到对方的内容之上',
+  'objects.history_hint': '仅当配置源启用 enable_history=true 时才保存历史。“历史”页面始终保留完整配置。',
 };
