@@ -4,7 +4,7 @@ import { diffLines, readDiff } from './diff';
 import { changesOf, DraftStore, versionOf, type Store } from './draft';
 import { sortErrors } from './errors';
 import { mergeText } from './merge';
-import { allLive, workerStates, type Process } from './live';
+import { allLive, answeredStates, workerStates, type Process } from './live';
 
 function memory(content: Record<string, string> = {}): Store & { content: Record<string, string> } {
   return { content, getItem: (k) => content[k] ?? null, setItem: (k, v) => void (content[k] = v), removeItem: (k) => void delete content[k] };
@@ -51,6 +51,13 @@ test('a store that is full costs nothing but the reload', () => {
   });
   draft.put({ category: 'upstream', name: 'a', toml: 'new', was: null }, '7');
   assert.equal(draft.value.items.length, 1);
+});
+
+test('the answer to a change already tells which workers serve it', () => {
+  const worker = (version: number) => ({ pid: version, slot: 0, generation: 1, version });
+  assert.equal(allLive(answeredStates({ version: 4, class: 'hot', workers: [worker(4)] })), true);
+  assert.equal(allLive(answeredStates({ version: 4, class: 'hot', workers: [worker(4), worker(3)] })), false);
+  assert.equal(allLive(answeredStates({ version: 4, class: 'hot' })), false);
 });
 
 test('edits go on top of what others have changed, key by key', () => {
