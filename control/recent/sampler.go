@@ -32,6 +32,8 @@ type Sampler struct {
 	// Status asks the supervisor, nil where it did not answer; Upstreams is what control knows of backends. Required.
 	Status    func(context.Context) *ipc.StatusAll
 	Upstreams func() []endpoints.Upstream
+	// Rest is the time between two questions to the supervisor while nobody looks; 0 is 5 s.
+	Rest time.Duration
 	// Proc is where the kernel tells of processes; empty is /proc.
 	Proc string
 
@@ -64,6 +66,9 @@ type heard struct {
 
 // Init makes it usable.
 func (s *Sampler) Init() {
+	if s.Rest <= 0 {
+		s.Rest = statusRest
+	}
 	if s.Proc == "" {
 		s.Proc = "/proc"
 	}
@@ -119,9 +124,8 @@ func (s *Sampler) Run(ctx context.Context) {
 
 // listen asks the supervisor, more often while somebody looks.
 func (s *Sampler) listen(ctx context.Context) {
-	for ctx.Err() == nil {
-		s.ask(ctx)
-		rest := statusRest
+	for {
+		rest := s.Rest
 		if s.watched() {
 			rest = period
 		}
@@ -132,6 +136,10 @@ func (s *Sampler) listen(ctx context.Context) {
 		case <-s.kick:
 		}
 		timer.Stop()
+		if ctx.Err() != nil {
+			return
+		}
+		s.ask(ctx)
 	}
 }
 
