@@ -54,6 +54,8 @@ type Options struct {
 	Become func(uid, gid int) error
 	// Beat is the time between two signs of life to the supervisor; 0 is 5 s.
 	Beat time.Duration
+	// Look is the time between two questions to the supervisor for live figures while nobody looks at them; 0 is 5 s.
+	Look time.Duration
 }
 
 // defaultBeat is a fraction of the silence after which the supervisor takes

@@ -141,7 +141,7 @@ func newRig(t *testing.T, text string, o rigOptions) *rig {
 	wg.Go(func() {
 		defer close(r.ended)
 		r.err = Run(context.Background(), Options{
-			Conn: theirs, Watch: o.watch, Become: o.become, Beat: o.beat, Limits: o.limits, Log: o.log,
+			Conn: theirs, Watch: o.watch, Become: o.become, Beat: o.beat, Look: time.Hour, Limits: o.limits, Log: o.log,
 			Job: Job{Location: source.Location{Path: r.conf}, Threads: -1, Workers: -1, Dir: dir},
 		})
 	})

@@ -60,7 +60,7 @@ func (p *process) makeShown() {
 		},
 	}
 	p.shown.exporter.Init()
-	p.shown.recent = recent.Sampler{Arena: p.arena, Status: p.statusForMetrics, Upstreams: p.shown.exporter.Upstreams}
+	p.shown.recent = recent.Sampler{Arena: p.arena, Status: p.statusForMetrics, Upstreams: p.shown.exporter.Upstreams, Rest: p.opt.Look}
 	p.shown.recent.Init()
 	p.shown.tail = tail.Hub{Log: p.log.Named("tail"), Tell: teller{p}.Publish}
 	p.shown.pusher = metrics.Pusher{Exporter: &p.shown.exporter, Log: p.log.Named("metrics")}

@@ -32,6 +32,8 @@ type Sampler struct {
 	// Status asks the supervisor, nil where it did not answer; Upstreams is what control knows of backends. Required.
 	Status    func(context.Context) *ipc.StatusAll
 	Upstreams func() []endpoints.Upstream
+	// Rest is the time between two questions to the supervisor while nobody looks; 0 is 5 s.
+	Rest time.Duration
 	// Proc is where the kernel tells of processes; empty is /proc.
 	Proc string
 
@@ -64,6 +66,9 @@ type heard struct {
 
 // Init makes it usable.
 func (s *Sampler) Init() {
+	if s.Rest <= 0 {
+		s.Rest = statusRest
+	}
 	if s.Proc == "" {
 		s.Proc = "/proc"
 	}
@@ -120,7 +125,7 @@ func (s *Sampler) Run(ctx context.Context) {
 // listen asks the supervisor, more often while somebody looks. It does not begin with it: at the start both have more to do.
 func (s *Sampler) listen(ctx context.Context) {
 	for {
-		rest := statusRest
+		rest := s.Rest
 		if s.watched() {
 			rest = period
 		}
@@ -133,6 +138,9 @@ func (s *Sampler) listen(ctx context.Context) {
 		case <-s.kick:
 		}
 		timer.Stop()
+		if ctx.Err() != nil {
+			return
+		}
 		s.ask(ctx)
 	}
 }
