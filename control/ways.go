@@ -126,7 +126,9 @@ func AdminFolder(state string, as ipc.Credential) *os.File {
 // runAdmin begins to answer, and keeps what is to outlast this process.
 func (p *process) runAdmin(ctx context.Context) {
 	p.shown.tail.Open = func() { p.openWeb(ctx) }
-	p.wg.Go(func() { p.shown.recent.Run(ctx) }) // ends with ctx
+	if p.arena != nil { // without it there are no figures
+		p.wg.Go(func() { p.shown.recent.Run(ctx) }) // ends with ctx
+	}
 	w := &p.ways
 	options := admin.Options{Log: w.log, Gate: w.gate, Routes: p.routes()}
 	if files, err := panel.New(); err == nil {

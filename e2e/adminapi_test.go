@@ -305,6 +305,29 @@ func TestTheSourceGetsBackWhatItHadWhenAnApplyIsRefused(t *testing.T) {
 	mustGet(t, addr, "/", 200)
 }
 
+func TestARollbackMendsASourceWithErrors(t *testing.T) {
+	t.Parallel()
+	addr, b := freePort(t), newBackend(t, "app")
+	i := start(t, "[basic]\nname = \"one\"\n"+proxyConf(addr, b.addr))
+	i.hand(i.conf)
+	a := i.admin()
+	text := read(t, i.conf)
+	broken := strings.Replace(strings.Replace(text, `path = "/"`, `path = "~("`, 1), `name = "one"`, "workers = \"x\"", 1) + "\n[locations.more]\nupstream = \"none\"\n"
+	if err := os.WriteFile(i.conf, []byte(broken), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	done := answered[outcome](a, 200, "POST", "/versions/1/rollback", "")
+	now := read(t, i.conf)
+	if s := i.status(); s.Config.Source.Differs || done.Version != s.Config.Version || strings.Contains(now, "locations.more") {
+		t.Errorf("%+v, %+v\n%s", done, s.Config, now)
+	}
+	contains(t, now, `name = "one"`, "[upstreams.app]")
+	if r := i.reload(); r.code != 0 {
+		t.Errorf("%s", r.all())
+	}
+	mustGet(t, addr, "/", 200)
+}
+
 func TestManyWritersLoseNothing(t *testing.T) {
 	t.Parallel()
 	const writers, each = 10, 3

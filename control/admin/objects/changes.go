@@ -222,7 +222,23 @@ func (o *Objects) write(w http.ResponseWriter, r *http.Request, e Edit) error {
 		return err
 	}
 	tag(w, applied.After)
+	told(r, applied)
 	return api.WriteJSON(w, outcome(applied))
+}
+
+// told has the audit log say what was changed.
+func told(r *http.Request, a *Applied) {
+	const most = 5
+	var all []string
+	for _, c := range changesOf(a.Changes) {
+		if len(all) == most {
+			all = append(all, "...")
+			break
+		}
+		all = append(all, c.Object+" "+c.Op)
+	}
+	trail := api.TrailOf(r.Context())
+	trail.What, trail.Version = strings.Join(all, ", "), a.Number
 }
 
 // try answers a dry run.
@@ -234,6 +250,7 @@ func (o *Objects) try(w http.ResponseWriter, r *http.Request, e Edit) error {
 	if err := invalid(judged); err != nil {
 		return err
 	}
+	api.TrailOf(r.Context()).Quiet = true // nothing was changed
 	tag(w, judged.Before)
 	return api.WriteJSON(w, o.preview(judged))
 }

@@ -136,6 +136,7 @@ func (o *Objects) quietly(w http.ResponseWriter, r *http.Request, e Edit) error 
 		return err
 	}
 	tag(w, applied.After)
+	told(r, applied)
 	w.Header().Set("Pingap-Version", strconv.FormatUint(applied.Number, 10))
 	return done(w)
 }

@@ -2,6 +2,7 @@ package objects
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strconv"
@@ -171,15 +172,30 @@ func (o *Objects) back(ctx context.Context, now *Source, kept *config.Config) (D
 	if err := report.Err(); err != nil {
 		return Draft{}, err
 	}
+	var notes []string
+	var wishes []written.Wish
 	loaded, err := o.control.Loaded(ctx)
-	if err != nil {
+	var broken *api.Error
+	switch {
+	case errors.As(err, &broken) && broken.Status == http.StatusUnprocessableEntity:
+		// What is broken means nothing that could be compared: all of the version is written in its place.
+		notes = append(notes, "the source had errors, so every object is written as it was: remarks and includes of before are lost")
+		for _, object := range all.All {
+			is := func(t config.Written) bool { return t.Kind == object.Kind && t.Name == object.Name }
+			if object.Kind != config.KindStorage && !slices.ContainsFunc(tables, is) {
+				wishes = append(wishes, removal(object.Kind, object.Name)...)
+			}
+		}
+	case err != nil:
 		return Draft{}, err
 	}
-	var wishes []written.Wish
 	for _, c := range config.Diff(loaded, kept) {
 		wish := written.Wish{Kind: c.Kind, Name: c.Name}
 		at := slices.IndexFunc(tables, func(t config.Written) bool { return t.Kind == c.Kind && t.Name == c.Name })
-		if at >= 0 {
+		switch {
+		case at >= 0 && broken != nil:
+			wish.Table = tables[at].Table
+		case at >= 0:
 			wish.Table = former(all.Find(c.Kind, c.Name), &tables[at], c)
 		}
 		if wish.Table != nil || all.Find(c.Kind, c.Name) != nil {
@@ -193,7 +209,7 @@ func (o *Objects) back(ctx context.Context, now *Source, kept *config.Config) (D
 	case len(out.Mistakes) > 0:
 		return Draft{}, mistaken(out.Mistakes)
 	}
-	return Draft{Ops: out.Ops, Notes: out.Notes}, nil
+	return Draft{Ops: out.Ops, Notes: append(notes, out.Notes...)}, nil
 }
 
 // former is an object as it was. Of one that includes storages the keys could come from these: it is written whole, without them.
