@@ -61,6 +61,13 @@ func (a *Arena) Acquire(key Key, limit int64) (h Hold, held int64, ok bool) {
 	return Hold{}, held, false
 }
 
+// Held returns how many of a key are held at the moment, over all processes.
+func (a *Arena) Held(key Key) int64 {
+	parts := a.parts()
+	g := newGrip(key, parts, 0)
+	return max(g.count(parts), 0)
+}
+
 // Release gives back what Acquire held. It must be called once.
 func (h Hold) Release() {
 	if h.cell == nil {

@@ -47,6 +47,15 @@ type ask struct {
 //
 // It is exact as long as the key keeps its place, see Evicted. It never blocks, and costs two lines of memory in each part.
 func (a *Arena) Allow(key Key, interval time.Duration, burst int, now int64) (ok bool, wait, charged time.Duration) {
+	return a.allow(key, interval, burst, now, a.column == ReadOnly)
+}
+
+// WouldAllow is what Allow would answer, and counts nothing.
+func (a *Arena) WouldAllow(key Key, interval time.Duration, burst int, now int64) (ok bool, wait, charged time.Duration) {
+	return a.allow(key, interval, burst, now, true)
+}
+
+func (a *Arena) allow(key Key, interval time.Duration, burst int, now int64, peek bool) (ok bool, wait, charged time.Duration) {
 	switch {
 	case interval <= 0 || now > maxTime-maxSpan: // a host that is up for eight years
 		return true, 0, 0
@@ -57,7 +66,7 @@ func (a *Arena) Allow(key Key, interval time.Duration, burst int, now int64) (ok
 	q.span = q.step * min(int64(burst), maxSpan/q.step)
 	parts := a.parts()
 	q.hash, q.tag = key.place(parts[0].id)
-	if a.column == ReadOnly {
+	if peek {
 		ok, wait = q.peek(parts)
 	} else {
 		ok, wait = q.run(parts)

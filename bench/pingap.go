@@ -22,7 +22,12 @@ func pingapBinary(o options, dir string) string {
 
 // buildPingap compiles the checkout as `make build` does.
 func buildPingap(ctx context.Context, out string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=auto", "-o", out, "./cmd/pingap")
+	order, err := exec.CommandContext(ctx, "go", "run", "./internal/pollorder", filepath.Join(filepath.Dir(out), "pollorder")).Output()
+	if err != nil {
+		return fmt.Errorf("order of the poller: %w", err)
+	}
+	args := append([]string{"build"}, strings.Fields(string(order))...)
+	cmd := exec.CommandContext(ctx, "go", append(args, "-trimpath", "-buildvcs=auto", "-o", out, "./cmd/pingap")...)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if text, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build pingap: %w\n%s", err, text)

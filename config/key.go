@@ -55,6 +55,9 @@ type Table struct {
 }
 
 func (t *Table) key(name string) *Key {
+	if t == nil {
+		return nil // of a load that only tells tables apart
+	}
 	if i, ok := t.byName[name]; ok {
 		return &t.Keys[i]
 	}

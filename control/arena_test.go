@@ -141,9 +141,13 @@ func TestAProposalSaysHowMuchOfTheArenaItWants(t *testing.T) {
 		text += "\n[locations." + name + "]\npath = \"/" + name + "\"\nupstream = \"u\"\nmax_processing = 7\n"
 	}
 	const always = 1 + 2 // connections of the upstream; files of caches that are read and written
-	r := newRig(t, text, rigOptions{})
+	r := newRig(t, "[basic]\nlive_figures = false\n"+text, rigOptions{})
 	if p := r.boot(); p.Settings.Counters != 2+always || p.Settings.Totals != 1 {
 		t.Errorf("%+v, want a counter for each location with max_processing, and one total for all", p.Settings)
+	}
+	r = newRig(t, text, rigOptions{})
+	if p := r.boot(); p.Settings.Counters != 2+always+2 || p.Settings.Totals != 1+2+1+1 {
+		t.Errorf("%+v, want as much for those who look as for metrics", p.Settings)
 	}
 	measured := strings.Replace(text, "[servers.web]", "[servers.web]\nprometheus_metrics = \"/metrics\"", 1)
 	r = newRig(t, measured, rigOptions{})

@@ -28,12 +28,12 @@ func Check(ctx context.Context, job Job, opt config.Options, live *config.Snapsh
 		return Verdict{Errors: []string{err.Error()}}, nil
 	}
 	v := Verdict{Digest: source.Digest(docs)}
-	opt.Strict = job.Strict
+	opt.Strict, opt.Admin = job.Strict, job.Admin
 	opt.ReadFile = source.Base{Home: job.Home, Dir: job.Dir}.Named
 	cfg, report := config.Load(documents(docs), opt)
 	v.Warnings = lines(report.Warnings)
 	if len(report.Errors) > 0 {
-		v.Errors = lines(report.Errors)
+		v.Errors, v.Problems = lines(report.Errors), report.Errors
 		return v, nil
 	}
 	c := checker{ctx: ctx, job: job, verdict: &v}
@@ -103,7 +103,9 @@ type checker struct {
 }
 
 func (c *checker) fail(key string, err error) {
-	c.verdict.Errors = append(c.verdict.Errors, config.Problem{Key: key, Message: err.Error()}.String())
+	problem := config.Problem{Key: key, Message: err.Error()}
+	c.verdict.Errors = append(c.verdict.Errors, problem.String())
+	c.verdict.Problems = append(c.verdict.Problems, problem)
 }
 
 // listeners resolves the addresses of all servers, in the order of their names.
@@ -287,12 +289,12 @@ func (c *checker) settings(cfg *config.Config) {
 	c.verdict.ErrorLog = b.ErrorLog
 }
 
-// countMetrics counts what servers with metrics name in the arena: for each a total of its own, one for all of its locations and one for each, and one for
+// countMetrics counts what servers whose requests are counted name in the arena: for each a total of its own, one for all of its locations and one for each, and one for
 // each upstream, as locations may choose by variable. What is in process is a counter. Connections to upstreams and files of caches are counted in any
 // case: that costs no request anything, and whoever gets metrics later finds them right.
 func (c *checker) countMetrics(cfg *config.Config, s *ipc.Settings) {
 	for _, server := range cfg.Servers {
-		if server.PrometheusMetrics != "" {
+		if cfg.Basic.Counts(server, len(cfg.Servers), len(cfg.Locations), len(cfg.Upstreams)) {
 			s.Totals += 2 + len(server.Locations) + len(cfg.Upstreams)
 			s.Counters += 1 + len(server.Locations)
 		}

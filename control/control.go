@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"pingap/control/admin/objects"
 	"pingap/control/source"
 	"pingap/ipc"
 )
@@ -42,8 +43,12 @@ type Options struct {
 	LogDropped  func() uint64
 	// ACME says how certificates are got from CAs.
 	ACME ACME
+	// Plugins are what configurations may name, for forms and for what of their parameters is secret.
+	Plugins []objects.Plugin
 	// Docker is the socket of the Docker engine; empty is /var/run/docker.sock. Version is told to backends that are checked.
 	Docker, Version string
+	// PanelOnly serves what --admin implies and nothing else, whatever the source holds.
+	PanelOnly bool
 	// Become makes this process, root until now, run as a user for good. nil
 	// where there is nothing to give up.
 	Become func(uid, gid int) error
@@ -117,6 +122,7 @@ func Run(ctx context.Context, opt Options) error {
 	wg.Go(func() { p.telling.bus.Run(ctx) })
 	wg.Go(func() { p.watchValidity(ctx) })
 	p.runBackends(ctx)
+	p.runAdmin(ctx)
 	if err := p.send(ctx, 0, ipc.Ready{SHA: p.live.sha}); err != nil {
 		return err
 	}
@@ -159,8 +165,9 @@ func start(ctx context.Context, opt Options) (*process, error) {
 
 func newProcess(opt Options, m *ipc.Message, given *ipc.ControlStart) (*process, error) {
 	p := &process{opt: opt, log: opt.Log, events: make(chan func(context.Context)), answers: map[uint32]*pending{}, recalled: make(chan struct{}),
-		remote: newRemote(opt.Job.Location),
-		check:  validator{exe: opt.Executable, limits: opt.Limits}}
+		remote:  newRemote(opt.Job.Location),
+		writing: newWriting(),
+		check:   validator{exe: opt.Executable, limits: opt.Limits}}
 	fd, err := m.Take(given.Listener)
 	if err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
@@ -184,6 +191,7 @@ func newProcess(opt Options, m *ipc.Message, given *ipc.ControlStart) (*process,
 	p.takeArena(m, given)
 	p.takeBackends(given)
 	p.makeShown()
+	p.makeWays(given, m)
 	p.live = live{version: given.Version, sha: given.SHA}
 	p.load = given.Load
 	if p.root.as = given.RunAs; given.SHA != "" {

@@ -25,7 +25,8 @@ type request struct {
 	look  bool      // learn whether the source differs, apply nothing
 	// version is a kept one to be loaded, 0 for the source, liveVersion for what is live with its files read again.
 	version uint64
-	fallen  bool // at boot: the version that was to be held cannot be, so it is the source
+	write   *write // an edit of the source, that is applied; nil for none
+	fallen  bool   // at boot: the version that was to be held cannot be, so it is the source
 	// done gets *ipc.Applied or *ipc.Refused, in the loop; nil where nobody waits.
 	done func(ipc.Body)
 }
@@ -59,17 +60,24 @@ func (p *process) next(ctx context.Context) {
 		return
 	}
 	n := 1
-	for n < len(p.queue) && p.queue[n].version == p.queue[0].version {
+	for n < len(p.queue) && p.queue[n].version == p.queue[0].version && p.queue[n].write == nil && p.queue[0].write == nil {
 		n++
 	}
 	batch := p.queue[:n:n]
 	p.queue = p.queue[n:]
+	if batch[0].write != nil {
+		p.writeFor(ctx, batch[0])
+		return
+	}
 	p.loadFor(ctx, batch, batch[0].version)
 }
 
 // loadFor has a kept version, or with 0 the source, read and judged.
 func (p *process) loadFor(ctx context.Context, batch []*request, version uint64) {
 	p.loading = true
+	if p.opt.PanelOnly {
+		version = emptyVersion
+	}
 	job, live, store := p.opt.Job, p.live.snapshot, p.kept.store
 	p.wg.Go(func() {
 		var r *result
@@ -81,6 +89,8 @@ func (p *process) loadFor(ctx context.Context, batch []*request, version uint64)
 			}
 		case liveVersion:
 			r, err = p.loadLive(ctx, job, live)
+		case emptyVersion:
+			r, err = p.loadEmpty(ctx, job, live)
 		default:
 			r, err = p.loadKept(ctx, store, version, job, live)
 		}
@@ -93,11 +103,12 @@ func (p *process) judged(ctx context.Context, batch []*request, version uint64, 
 	lead := leader(batch)
 	refuse := func(body *ipc.Refused) {
 		r.close()
-		if lead.boot && version != 0 {
+		if lead.boot && version != 0 && version != emptyVersion {
 			p.fallBack(ctx, batch, lead, version, strings.Join(append([]string{body.Reason}, body.Errors...), "; "))
 			return
 		}
-		if version == 0 && p.fromCopy(ctx, batch, lead, strings.Join(append([]string{body.Reason}, clip(body.Errors, 1<<10)...), "; ")) {
+		why := strings.Join(append([]string{body.Reason}, clip(body.Errors, 1<<10)...), "; ")
+		if version == 0 && (p.fromCopy(ctx, batch, lead, why) || p.withoutSource(ctx, batch, lead, why)) {
 			return
 		}
 		p.finish(ctx, batch, lead, body)
@@ -171,6 +182,9 @@ func (p *process) propose(ctx context.Context, batch []*request, lead *request, 
 		Changes: r.Changes, Listeners: r.Listeners, Logs: r.Logs, Settings: r.Settings, Env: r.Env, Number: p.lowest(r.SHA)}
 	if r.kept != nil {
 		body.Who, body.Fallback = "history", lead.boot
+	}
+	if lead.write != nil {
+		body.Who = "admin"
 	}
 	var fds ipc.FDs
 	fd, err := number(r.snapshot)
@@ -257,6 +271,10 @@ func refused(answer ipc.Body, heavy []string) *ipc.Refused {
 
 // finish ends a load: log, answers, and the next one.
 func (p *process) finish(ctx context.Context, batch []*request, lead *request, body ipc.Body) {
+	if _, refused := body.(*ipc.Refused); refused && lead.write != nil && lead.write.undo != nil {
+		p.takeBack(ctx, lead, body)
+		return
+	}
 	p.loading = false
 	p.lastLoad = loadResult{at: time.Now(), by: lead.by}
 	fields := []zap.Field{zap.String("by", lead.by)}

@@ -31,9 +31,11 @@ type process struct {
 	stateDir string        // empty: nothing is kept
 	arena    *arena.Arena  // shared with all workers; nil where the supervisor gave none
 	backends *endpoints.Directory
+	writing  writing
 	checker  *health.Checker
 	pictures pictures
 	shown    shown
+	ways     ways
 	runAs    runAs
 	stale    bool        // the supervisor has items of a control process before this one
 	given    [2]*os.File // the folder in it and its key, opened by the supervisor; nil where this process may do so itself

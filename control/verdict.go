@@ -1,6 +1,7 @@
 package control
 
 import (
+	"pingap/config"
 	"pingap/control/source"
 	"pingap/ipc"
 )
@@ -16,6 +17,8 @@ type Job struct {
 	// Home replaces ~ in the paths of log files; Dir is what relative ones start at.
 	Home string `json:"home,omitempty"`
 	Dir  string `json:"dir,omitempty"`
+	// Admin is the value of --admin, which has a password in it; empty for none.
+	Admin string `json:"admin,omitempty"`
 	// Watch asks whether the location can also be watched.
 	Watch bool `json:"watch,omitempty"`
 	// Documents, where there are any, were read by control, and are judged in place of what Location holds: a child does not reach out.
@@ -24,8 +27,10 @@ type Job struct {
 
 // Verdict is what came out. With Errors there is no snapshot.
 type Verdict struct {
-	Errors   []string `json:"errors,omitempty"` // file:line: key: what was expected
-	Warnings []string `json:"warnings,omitempty"`
+	Errors []string `json:"errors,omitempty"` // file:line: key: what was expected
+	// Problems are the errors that have a place, in their parts.
+	Problems []config.Problem `json:"problems,omitempty"`
+	Warnings []string         `json:"warnings,omitempty"`
 
 	Digest string `json:"digest"` // of the documents as they were read
 	SHA    string `json:"sha"`    // of the snapshot

@@ -12,9 +12,12 @@ import (
 	"go.uber.org/zap"
 
 	"pingap/config"
+	"pingap/control/admin/auth"
 	"pingap/control/endpoints"
 	"pingap/control/inventory"
 	"pingap/control/metrics"
+	"pingap/control/recent"
+	"pingap/control/tail"
 	"pingap/control/web"
 	"pingap/ipc"
 )
@@ -23,12 +26,21 @@ import (
 // their own, and the rest is worth a page.
 const pageStatusTime = 2 * time.Second
 
+// Requests of workers at once. The admin interface has limits of its own below this one.
+const (
+	maxPages   = 16 // of metrics
+	maxSenders = 32 // of lines that somebody watches; a worker sends one after the other
+	maxAdmin   = 96
+)
+
 // shown is what others see of this instance: pages that workers pass requests on to, and metrics that are pushed.
 type shown struct {
 	mu       sync.Mutex // guards open
 	open     bool
 	exporter metrics.Exporter
 	pusher   metrics.Pusher
+	recent   recent.Sampler
+	tail     tail.Hub
 
 	turn         atomic.Uint64           // of the configuration that was made live last
 	certificates []inventory.Certificate // of the live configuration; guarded by mu
@@ -48,27 +60,39 @@ func (p *process) makeShown() {
 		},
 	}
 	p.shown.exporter.Init()
+	p.shown.recent = recent.Sampler{Arena: p.arena, Status: p.statusForMetrics, Upstreams: p.shown.exporter.Upstreams}
+	p.shown.recent.Init()
+	p.shown.tail = tail.Hub{Log: p.log.Named("tail"), Tell: teller{p}.Publish}
 	p.shown.pusher = metrics.Pusher{Exporter: &p.shown.exporter, Log: p.log.Named("metrics")}
 }
 
 // offerWeb opens the HTTP server once a configuration wants it, and tells all workers, before they get the configuration. It stays as long as
 // control lives: a socket that nobody comes to costs nothing.
 func (p *process) offerWeb(ctx context.Context, s *config.Snapshot) {
+	if wantsWeb(s) {
+		p.openWeb(ctx)
+	}
+}
+
+// openWeb opens it unless it is open, and returns when workers know.
+func (p *process) openWeb(ctx context.Context) {
 	p.shown.mu.Lock()
 	defer p.shown.mu.Unlock()
-	if p.shown.open || !wantsWeb(s) {
+	if p.shown.open {
 		return
 	}
 	server := &web.Server{Log: p.log.Named("web"), Peer: p.mayCome}
 	if err := server.Open(); err != nil {
-		p.log.Error("metrics are not shown", zap.Error(err))
+		p.log.Error("metrics and the admin interface are not shown", zap.Error(err))
 		return
 	}
-	server.Mount(ipc.WebMetrics, http.StripPrefix(ipc.WebMetrics, &p.shown.exporter))
+	server.Mount(ipc.WebMetrics, maxPages, http.StripPrefix(ipc.WebMetrics, &p.shown.exporter))
+	server.Mount(ipc.WebAdmin, maxAdmin, p.ways.passed())
+	server.Mount(ipc.WebTail, maxSenders, &p.shown.tail)
 	p.shown.open = true
 	p.wg.Go(func() { server.Run(ctx) })
 	if err := (teller{p}).Publish(ctx, []ipc.StateItem{server.Item()}); err != nil {
-		p.log.Error("workers do not know where metrics are", zap.Error(err))
+		p.log.Error("workers do not know where control answers", zap.Error(err))
 	}
 }
 
@@ -83,6 +107,11 @@ func (p *process) mayCome(uid uint32) bool {
 
 func wantsWeb(s *config.Snapshot) bool {
 	for _, o := range s.Objects() {
+		if o.Kind == config.KindPlugin {
+			if plugin, err := s.Plugin(o.Name); err == nil && plugin.Category == auth.Category {
+				return true
+			}
+		}
 		if o.Kind != config.KindServer {
 			continue
 		}
@@ -128,10 +157,14 @@ func (v *shown) take(ctx context.Context, p *process, s *config.Snapshot, turn u
 	if turn != v.turn.Load() {
 		return
 	}
+	p.ways.guard(s)
 	pushes, err := v.exporter.SetConfig(s)
 	if err != nil {
 		p.log.Error("metrics stay those of the configuration before", zap.Error(err))
 		return
+	}
+	if err := v.recent.SetConfig(s); err != nil {
+		p.log.Error("live figures stay those of the configuration before", zap.Error(err))
 	}
 	v.certificates = list
 	v.pusher.Set(ctx, p.wg, pushes)

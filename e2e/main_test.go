@@ -56,7 +56,12 @@ func run(m *testing.M) int {
 
 // build compiles the binary under test as `make build` does, or with the race detector.
 func build(out string) error {
-	args := []string{"build", "-trimpath", "-o", out, "pingap/cmd/pingap"}
+	order, err := exec.Command("go", "run", "pingap/internal/pollorder", filepath.Join(filepath.Dir(out), "pollorder")).Output()
+	if err != nil {
+		return fmt.Errorf("order of the poller: %w", err)
+	}
+	args := append([]string{"build"}, strings.Fields(string(order))...)
+	args = append(args, "-trimpath", "-o", out, "pingap/cmd/pingap")
 	env := append(os.Environ(), "CGO_ENABLED=0")
 	if os.Getenv("E2E_RACE") != "" {
 		args = append([]string{"build", "-race"}, args[1:]...)

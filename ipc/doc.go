@@ -31,6 +31,7 @@
 //	TicketKeys                      -                  for TLS session tickets; also to draining workers
 //	State {items}                   StateTaken         certificates, answers to challenges, backends; also to draining workers
 //	Announce {topic, body}          Announced          what a worker or control says to all; also to draining workers
+//	Explain {what, body}            Explained | Refused  what it would do with a request; what its routes are
 //	ArenaPart {index}               -                  more shared memory; also to draining workers
 //	StatusRequest                   Status             the heartbeat, now
 //	Resync {epoch}                  Status             a new supervisor owns you
@@ -68,6 +69,7 @@
 //	State {items}                   StateTaken | Refused  once all active workers have it, or were too slow
 //	StateRequest {kind, after}      State              what it keeps of control's items, a part at a time
 //	Announce {topic, body}          Announced | Refused  as from a worker
+//	Explain {what, body}            Explained | Refused  of the worker with most to do, in 2 s
 //
 //	new supervisor -> old supervisor (over the socket that tableflip carries)
 //	HandoverRequest                 Handover | Refused everything; the old one reads and sends nothing from then on
@@ -89,7 +91,7 @@
 //	Picture {from, to, data}        PictureMade        one for each connection
 //
 //	worker -> control (an abstract socket of streams, named by an item of State)
-//	requests of HTTP/1.1            -                  for metrics, with the token of the item
+//	requests of HTTP/1.1            -                  for metrics, and with lines that somebody watches; with the token of the item
 //
 //	anyone -> anyone
 //	Unknown {of}                    -                  I do not know messages of this type
@@ -132,6 +134,7 @@
 //	ArenaPart.FD                ArenaPart, Orphan, Handover
 //	Handover.      supervisor   Handover                     ReadMemfd; holds ticket keys and items
 //	Secrets
+//	Explain.Answer control      Explain                      writes its answer there, once; its size is sealed
 //	Orphan.Items   worker       Orphan                       ReadItems; the lists of backends that it was told
 //	Start.Rescue   supervisor   Start                        accepts on it while there is no supervisor; checks the peer's user
 //	ControlStart.  supervisor   ControlStart                 AcceptorFromFD; Close does not unlink

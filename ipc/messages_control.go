@@ -6,7 +6,8 @@ import "time"
 type ControlStart struct {
 	RunDir   string      `json:"run_dir"`
 	StateDir string      `json:"state_dir"`
-	Listener Slot        `json:"listener"` // the control socket, bound and listening (SOCK_SEQPACKET): ipc.AcceptorFromFD
+	Listener Slot        `json:"listener"`        // the control socket, bound and listening (SOCK_SEQPACKET): ipc.AcceptorFromFD
+	Admin    Slot        `json:"admin,omitempty"` // the socket of the admin interface, likewise (SOCK_STREAM); 0 where it could not be made
 	Logs     []LogTarget `json:"logs,omitempty"`
 	Build    string      `json:"build"`
 
@@ -27,6 +28,8 @@ type ControlStart struct {
 	// root supervisor: it may not open them by itself. None otherwise.
 	Versions []Slot `json:"versions,omitempty"`
 	ACME     Slot   `json:"acme,omitempty"` // likewise the folder of certificates that CAs have issued
+
+	AdminDir Slot `json:"admin_dir,omitempty"` // likewise the folder of the admin interface's sessions and audit log
 
 	Arena Slot   `json:"arena,omitempty"` // whose records control gives away
 	Parts []Slot `json:"parts,omitempty"` // of it, as in Start

@@ -51,6 +51,7 @@ const (
 	StateALPNCertificate = "alpn_certificate" // of tls-alpn-01; key: the domain, body: Certificate
 	StatePictures        = "pictures"         // where pictures are made anew; key: PicturesKey, body: a token of PicturesToken bytes and the name of an abstract socket
 	StateWeb             = "web"              // where control answers requests of HTTP; key: WebKey, body: a token of WebToken bytes and the name of an abstract socket
+	StateTail            = "tail"             // somebody watches the lines of requests; key: a name of TailKey bytes at most, body: Tail. It expires unless it is told again
 )
 
 // WebKey is the key of the one item of kind StateWeb, WebToken the length of the token at the front of its body. Requests show it in
@@ -59,9 +60,37 @@ const (
 	WebKey   = "control"
 	WebToken = 32
 	WebField = "X-Pingap-Token"
+	// Fields of requests that plugins pass on: the client's address, the scheme of its request, what was taken from the front of its path.
+	WebClient = "X-Pingap-Client"
+	WebScheme = "X-Pingap-Scheme"
+	WebPrefix = "X-Pingap-Prefix"
+	// WebAdmin is in front of the name of a plugin, escaped as a path is, in the path of what that one passes on.
+	WebAdmin = "/admin/"
 	// WebMetrics is in front of the name of a server, escaped as a path is, in the path of its metrics.
 	WebMetrics = "/metrics/"
+	// WebTail is where workers send lines that somebody watches: see TailLine.
+	WebTail = "/tail/"
 )
+
+// Bounds of watching lines.
+const (
+	TailKey     = 32        // bytes of a key
+	MaxTails    = 16        // that are watched at a time
+	MaxTailRate = 1000      // lines per second of one
+	MaxTailBody = 512 << 10 // bytes of lines that are sent at once
+)
+
+// Tail is the body of items of StateTail, as JSON: which requests somebody watches. What is zero asks for nothing.
+type Tail struct {
+	Location string   `json:"location,omitempty"` // its name
+	Status   [][2]int `json:"status,omitempty"`   // ranges, the ends included; 0 is the status of a request that got none
+	Slow     int64    `json:"slow,omitempty"`     // ns that it took at least
+	Rate     int      `json:"rate"`               // lines per second, at most
+}
+
+// TailLost is in front of a number of lines that a worker could not send, in the place of a line. The body of a request to WebTail is lines, each of a key
+// of StateTail, a blank, and the line that is meant for it. The answer is the keys that nobody watches any more, each on a line.
+const TailLost = '!'
 
 // StateItem is something that all workers are to know and that is no configuration.
 type StateItem struct {

@@ -59,5 +59,7 @@ func (ArenaGrown) Type() Type      { return TypeArenaGrown }
 func (ArenaPart) Type() Type       { return TypeArenaPart }
 func (Announce) Type() Type        { return TypeAnnounce }
 func (Announced) Type() Type       { return TypeAnnounced }
+func (Explain) Type() Type         { return TypeExplain }
+func (Explained) Type() Type       { return TypeExplained }
 func (Picture) Type() Type         { return TypePicture }
 func (PictureMade) Type() Type     { return TypePictureMade }

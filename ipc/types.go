@@ -23,6 +23,8 @@ const (
 	TypeStateTaken    Type = 9
 	TypeAnnounce      Type = 10
 	TypeAnnounced     Type = 11
+	TypeExplain       Type = 14
+	TypeExplained     Type = 15
 
 	TypeStart       Type = 32
 	TypeActivate    Type = 33
@@ -95,7 +97,7 @@ var known = index(Unknown{}, Hello{}, Ready{}, Stop{}, StatusRequest{}, LogFDs{}
 	Roll{}, Upgrade{}, Upgraded{}, HistoryRequest{}, History{}, Recorded{}, HandoverRequest{}, Handover{},
 	ConfigRead{}, ConfigPart{}, Rollback{}, State{}, StateTaken{}, TicketKeys{},
 	ArenaGrow{}, ArenaGrown{}, ArenaPart{}, StateRequest{}, UpstreamAdmin{}, UpstreamChanged{},
-	Announce{}, Announced{}, Picture{}, PictureMade{})
+	Announce{}, Announced{}, Explain{}, Explained{}, Picture{}, PictureMade{})
 
 func index(all ...Body) map[Type]reflect.Type {
 	m := make(map[Type]reflect.Type, len(all))

@@ -1,5 +1,10 @@
 package message
 
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
 // TraceID is the number of a trace, its two halves.
 type TraceID [2]uint64
 
@@ -57,8 +62,6 @@ func (t *Trace) CopyFrom(other *Trace) {
 	t.Attempts = append(own, other.Attempts...)
 }
 
-const hexDigits = "0123456789abcdef"
-
 // EndAttempt notes how the attempt in progress ended, and when; no failure for an answer.
 func (t *Trace) EndAttempt(now int64, failure string) { t.Ended, t.Failure = now, failure }
 
@@ -69,12 +72,19 @@ func AppendTraceID(dst []byte, id TraceID) []byte {
 
 // AppendSpanID appends a span id as 16 hexadecimal digits.
 func AppendSpanID(dst []byte, id uint64) []byte {
-	var digits [16]byte
-	for i := len(digits) - 1; i >= 0; i-- {
-		digits[i] = hexDigits[id&15]
-		id >>= 4
-	}
-	return append(dst, digits[:]...)
+	dst = binary.LittleEndian.AppendUint64(dst, digits(uint32(id>>32)))
+	return binary.LittleEndian.AppendUint64(dst, digits(uint32(id)))
+}
+
+// digits are the eight hexadecimal digits of a number, all made at once, the first in the lowest byte.
+func digits(n uint32) uint64 {
+	const each = 0x0101010101010101
+	x := uint64(bits.ReverseBytes32(n))
+	x = (x | x<<16) & 0x0000ffff0000ffff
+	x = (x | x<<8) & 0x00ff00ff00ff00ff // a byte in every two
+	x = (x>>4 | x<<8) & (0x0f * each)   // a digit in every byte
+	letters := (x + 6*each) >> 4 & each // 1 where the digit is above 9
+	return x + '0'*each + letters*('a'-'9'-1)
 }
 
 // appendID is AppendContextAt for the ids, which only a traced request has.

@@ -115,6 +115,9 @@ func fromEnv(env func(string) (string, bool), name string) string {
 	return value
 }
 
+// OfEnvironment reports whether the value may come from the environment.
+func (v *Value) OfEnvironment() bool { return v.fallback != "" }
+
 // Append appends the value for one exchange; a variable that yields nothing gives its own text. It
 // does not allocate beyond dst.
 func (v *Value) Append(dst []byte, r *Record) []byte {

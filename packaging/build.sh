@@ -18,6 +18,8 @@ nfpm=github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.0
 work=$(mktemp -d "${TMPDIR:-/tmp}/pingap-packages.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
+order=$($go run ./internal/pollorder "$work/pollorder")
+
 # The description comes from a binary for this machine, whatever the packages are for.
 CGO_ENABLED=0 $go build -trimpath -buildvcs=auto -o "$work/pingap" ./cmd/pingap
 version=$("$work/pingap" describe | sed -n 's/^{"version":"\([^"]*\)".*/\1/p')
@@ -40,7 +42,7 @@ GOBIN="$work/bin" GOFLAGS='' $go install $nfpm
 
 rm -f "$out"/pingap*.deb "$out"/pingap*.rpm "$out"/pingap*.tar.gz "$out/SHA256SUMS"
 for arch in ${PACKAGE_ARCHS:-amd64 arm64}; do
-	CGO_ENABLED=0 GOOS=linux GOARCH=$arch $go build -trimpath -buildvcs=auto -ldflags "-s -w ${PACKAGE_LDFLAGS:-}" -o "$work/pingap-$arch" ./cmd/pingap
+	CGO_ENABLED=0 GOOS=linux GOARCH=$arch $go build $order -trimpath -buildvcs=auto -ldflags "-s -w ${PACKAGE_LDFLAGS:-}" -o "$work/pingap-$arch" ./cmd/pingap
 	rm -rf "$work/stage"
 	packaging/install.sh install "$work/stage" "$work/pingap-$arch" "$work/documents"
 	for kind in deb rpm; do

@@ -52,6 +52,9 @@ type Factory struct {
 	// be absent or name that one. For plugins that act on responses only the key may be absent or
 	// name the step at which the instance acts.
 	Steps []Step
+	// Plain tells that Decide has no effect but on the exchange that it is given when Exchange.Shadow is set, and asks nobody else: explain calls
+	// it. Other Deciders are Foreseers, or explain knows nothing of them.
+	Plain bool
 	// Params are the parameters beside category, step and remark.
 	Params []Param
 	// New builds an instance from parameters that satisfy Params. It checks what Params cannot

@@ -23,6 +23,8 @@ type Instance struct {
 	Watched Watched
 
 	closer   io.Closer
+	foreseer Foreseer
+	plain    bool
 	warnings []Problem
 }
 
@@ -34,6 +36,8 @@ func newInstance(name string, f *Factory, step Step, plugin Plugin) *Instance {
 	i.BodyFilterer, _ = plugin.(BodyFilterer)
 	i.Storer, _ = plugin.(Storer)
 	i.closer, _ = plugin.(io.Closer)
+	i.foreseer, _ = plugin.(Foreseer)
+	i.plain = f.Plain
 	if w, ok := plugin.(Warner); ok {
 		i.warnings = w.Warnings()
 	}

@@ -115,7 +115,7 @@ type Decision struct {
 	// Refresh has the request sent to the upstream besides, in the background and for the Storer alone: nobody waits for it. It is the
 	// request as it is now, and the Storer hears of the answer by Store or Rescue, whose answers are thrown away. Deciders do not run again.
 	Refresh bool
-	// Reason says why in a few constant words, for logs and explain; it never holds client data.
+	// Reason says why in a few constant words, for logs and explain (see Foresight); it never holds client data.
 	Reason string
 }
 
@@ -143,6 +143,14 @@ type Answer struct {
 	Content bool
 	// Wire is for a Body that is given many times with status 200: the proxy keeps in it what it sends. Nil for none.
 	Wire *message.Wire
+	// Inside has control make the answer; nothing else of this one counts then.
+	Inside *Inside
+}
+
+// Inside is a request as control gets it: its target there, and the path that was taken from its front, for answers that name others.
+type Inside struct {
+	Target []byte
+	Prefix string
 }
 
 // FilePart is a body that lies in a file, which is read without changing its offset.

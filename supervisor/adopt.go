@@ -26,6 +26,7 @@ func (s *supervisor) inherit() (*inherit.Set, error) {
 		in, err := inherit.Ask(ctx, p.Conn, s.o.Build)
 		if err == nil {
 			s.runDir = rundir.Inherit(s.o.RunDir, in.Lock, in.Control)
+			s.openAdmin(in)
 		}
 		return in, err
 	}
@@ -34,6 +35,7 @@ func (s *supervisor) inherit() (*inherit.Set, error) {
 	if s.runDir, err = rundir.Open(s.o.RunDir, in.Control); err != nil {
 		return nil, err
 	}
+	s.openAdmin(in)
 	st, err := state.Read(s.o.RunDir)
 	if err != nil {
 		if !errors.Is(err, os.ErrNotExist) {
@@ -48,6 +50,13 @@ func (s *supervisor) inherit() (*inherit.Set, error) {
 		in.Orphans(ctx, s.runDir.RescuePath, s.log)
 	}
 	return in, nil
+}
+
+// openAdmin takes over the socket of the admin interface, or makes it. Traffic does not need it: a failure ends no start and no upgrade.
+func (s *supervisor) openAdmin(in *inherit.Set) {
+	if err := s.runDir.OpenAdmin(in.Admin); err != nil {
+		s.log.Error("the admin interface has no socket in the run directory", zap.Error(err))
+	}
 }
 
 // adoption is the time between finding workers of the supervisor before and knowing all of them.

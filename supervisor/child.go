@@ -147,6 +147,8 @@ func (s *supervisor) workerMessage(c *child, m *ipc.Message) error {
 		s.announce(request{c, m.Txn}, b)
 	case *ipc.Announced:
 		s.announced(c, m.Txn, strings.Join(b.Missing, "; "))
+	case *ipc.Explained:
+		s.workerExplained(c, m.Txn, b)
 	case *ipc.Aborted, *ipc.Draining, *ipc.Metrics:
 	case *ipc.Unknown:
 		s.unknown(c, m.Txn, b.Of)
@@ -311,6 +313,7 @@ func (s *supervisor) reaped(c *child, how string) {
 	}
 	s.stateLost(c)
 	s.announcementLost(c)
+	s.explainLost(c)
 	s.ledger.Drained(c.record, c.gone, inFlight(c))
 	if a := s.adopting; a != nil {
 		if delete(a.waiting, c); len(a.waiting) == 0 {

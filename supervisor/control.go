@@ -3,6 +3,7 @@ package supervisor
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -54,6 +55,8 @@ func (s *supervisor) controlMessage(c *child, m *ipc.Message) error {
 		s.tell(asks, b)
 	case *ipc.Announce:
 		s.announce(asks, b)
+	case *ipc.Explain:
+		s.explain(asks, m, b)
 	case *ipc.Recorded:
 		s.recordsTold()
 	case *ipc.StateRequest:
@@ -76,6 +79,9 @@ func (s *supervisor) controlHello(c *child, b *ipc.Hello) error {
 	start := ipc.ControlStart{RunDir: s.o.RunDir, StateDir: s.o.StateDir, Build: s.o.Build}
 	var fds ipc.FDs
 	start.Listener = fds.Add(s.runDir.Control)
+	if s.runDir.Admin >= 0 {
+		start.Admin = fds.Add(s.runDir.Admin)
+	}
 	if f := s.logs[ipc.IDAppLog]; f != nil {
 		start.Logs = logTargets([]*logFile{f}, &fds)
 	}
@@ -92,10 +98,13 @@ func (s *supervisor) controlHello(c *child, b *ipc.Hello) error {
 			start.Versions = append(start.Versions, fds.Add(int(f.Fd())))
 		}
 	}
-	if s.control.runAs != nil && s.o.OpenACME != nil {
-		if f := s.o.OpenACME(); f != nil {
+	for slot, open := range map[*ipc.Slot]func() *os.File{&start.ACME: s.o.OpenACME, &start.AdminDir: s.o.OpenAdmin} {
+		if s.control.runAs == nil || open == nil {
+			continue
+		}
+		if f := open(); f != nil {
 			defer f.Close()
-			start.ACME = fds.Add(int(f.Fd()))
+			*slot = fds.Add(int(f.Fd()))
 		}
 	}
 	s.send(c, 0, start, fds...)

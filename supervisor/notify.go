@@ -49,6 +49,9 @@ func (s *supervisor) storeChild(c *child) {
 // storeAll stores what was taken over; what the manager has already it keeps once.
 func (s *supervisor) storeAll() {
 	s.store(inherit.NameControl, s.runDir.Control)
+	if s.runDir.Admin >= 0 {
+		s.store(inherit.NameAdmin, s.runDir.Admin)
+	}
 	s.storeArena()
 	if s.vault.serial == 0 {
 		s.storeVault()

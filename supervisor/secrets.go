@@ -238,5 +238,7 @@ func (s *supervisor) unknown(c *child, txn uint32, of ipc.Type) {
 		s.stateTaken(c, txn, "its build knows nothing of certificates beside the configuration")
 	case ipc.TypeAnnounce:
 		s.announced(c, txn, "its build knows nothing of announcements")
+	case ipc.TypeExplain:
+		s.explainFailed(txn, "the worker's build cannot explain")
 	}
 }

@@ -101,6 +101,7 @@ type supervisor struct {
 
 	vault         vault
 	announcements announcements
+	explaining    explaining
 	ledger        *ledger.Book
 	untold        []ipc.Record // entries that have ended and control does not know of
 	telling       int          // of these, told and not answered

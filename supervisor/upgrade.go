@@ -189,6 +189,9 @@ func (s *supervisor) handover(secrets int) (ipc.Handover, ipc.FDs, error) {
 	b := ipc.Handover{State: data, Lock: fds.Add(s.runDir.LockFD()), Control: fds.Add(s.runDir.Control),
 		Snapshot: fds.Add(s.live.snapshot), Listeners: map[string]ipc.Slot{}, Logs: map[string]ipc.Slot{},
 		Workers: map[int]ipc.Slot{}, Rescues: map[int]ipc.Slot{}}
+	if s.runDir.Admin >= 0 {
+		b.Admin = fds.Add(s.runDir.Admin)
+	}
 	b.Arena, b.Parts = s.giveArena(&fds)
 	b.Secrets, b.SecretsSerial = fds.Add(secrets), s.vault.serial
 	for id, l := range s.listeners {

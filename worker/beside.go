@@ -11,6 +11,7 @@ import (
 	"pingap/plugins"
 	"pingap/worker/challenge"
 	"pingap/worker/pictures"
+	"pingap/worker/tail"
 )
 
 // beside is what this worker is told beside the configuration. It stays as it is whatever is applied.
@@ -21,6 +22,7 @@ type beside struct {
 	// pictures knows where pictures are made anew; any goroutine.
 	pictures pictures.Client
 	web      web
+	tap      *tail.Tap
 
 	// onTickets and onIssued hear of keys for session tickets, the first encrypts, and of issued certificates; nil for nobody.
 	onTickets func(keys [][]byte)
@@ -47,7 +49,7 @@ func (w *worker) takeTickets(b *ipc.TicketKeys) {
 // takeState takes certificates, answers to challenges, and lists of backends. What makes no sense is named in the answer, and the rest taken.
 func (w *worker) takeState(b *ipc.State) ipc.Body {
 	var items []challenge.Item
-	var lists []ipc.StateItem
+	var lists, watches []ipc.StateItem
 	var failed []error
 	w.beside.number = b.Number
 	for _, i := range b.Items {
@@ -60,7 +62,11 @@ func (w *worker) takeState(b *ipc.State) ipc.Body {
 			continue
 		}
 		if i.Kind == ipc.StateWeb {
-			failed = append(failed, w.beside.web.take(w.proxy, &i))
+			failed = append(failed, w.beside.takeWeb(w.proxy, &i))
+			continue
+		}
+		if i.Kind == ipc.StateTail {
+			watches = append(watches, i)
 			continue
 		}
 		item, err := itemOf(&i)
@@ -72,6 +78,9 @@ func (w *worker) takeState(b *ipc.State) ipc.Body {
 	}
 	if all := b.Replaces(ipc.StateEndpoints); all || len(lists) > 0 {
 		failed = append(failed, w.build.endpoints.Change(lists, all))
+	}
+	if all := b.Replaces(ipc.StateTail); all || len(watches) > 0 {
+		failed = append(failed, w.beside.tap.Change(watches, all))
 	}
 	all := b.Replaces(ipc.StateCertificate) && b.Replaces(ipc.StateALPNCertificate) && b.Replaces(ipc.StateToken)
 	issued, err := w.beside.book.Change(items, all)

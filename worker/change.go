@@ -14,6 +14,7 @@ import (
 	"pingap/config"
 	"pingap/ipc"
 	"pingap/telemetry"
+	"pingap/worker/accesslog"
 )
 
 // maxSnapshot bounds a snapshot in bytes.
@@ -229,6 +230,7 @@ func (w *worker) goLive(next *site, listeners int) {
 	w.gate.SetMax(next.basic.MaxConnections, listeners)
 	w.setLevel(next.basic.LogLevel)
 	w.appLog.SetJSON(next.basic.LogFormatJSON)
+	w.beside.tap.SetHidden(accesslog.NewHidden(next.basic.LogRedactHeaders, next.basic.LogRedactQuery))
 	w.build.retire(next)
 	w.live = next
 	w.logs.keep(next)

@@ -66,7 +66,7 @@ func (w *work) newLocation(name string) (*location, error) {
 	if l.Plugins, err = w.chain(cfg); err != nil {
 		return nil, err
 	}
-	if l.MaxProcessing > 0 {
+	if l.MaxProcessing > 0 && !w.still {
 		counter, err := w.arena.Counter("location/" + name + "/processing")
 		if err != nil {
 			return nil, fmt.Errorf("max_processing: %w", err)
@@ -168,6 +168,9 @@ func (w *work) definition(name string) (sha config.Sha, cfg *config.Plugin, err 
 		return config.Sha{}, nil, plugins.ErrLater
 	}
 	object, found := w.snapshot.Find(config.KindPlugin, name)
+	if !found && name == config.AdminName {
+		return config.Sha{}, nil, plugins.ErrLater // without --admin; the check of the configuration has warned
+	}
 	if !found {
 		return config.Sha{}, nil, fmt.Errorf("plugin %q: %w", name, config.ErrNoObject)
 	}

@@ -333,3 +333,12 @@ func (l *logger) Log(r *message.Record) {
 	l.out.Line(now, telemetry.SeverityInfo, *buf)
 	l.buffer.Put(buf)
 }
+
+// switchTap has requests shown to those who watch, or no more.
+func (w *worker) switchTap(on bool) {
+	if on {
+		w.proxy.SetTap(w.beside.tap)
+		return
+	}
+	w.proxy.SetTap(nil)
+}

@@ -65,6 +65,8 @@ func (w *worker) message(conn *ipc.Conn, m *ipc.Message) {
 		answer = w.takeState(b)
 	case *ipc.Announce:
 		answer = w.hear(m.Txn, b)
+	case *ipc.Explain:
+		answer = w.explain(m, b)
 	case *ipc.Announced, *ipc.Refused, *ipc.Unknown:
 		w.answered(m.Txn, b)
 	case *ipc.ArenaPart:

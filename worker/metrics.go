@@ -7,15 +7,30 @@ import (
 	"go.uber.org/zap"
 
 	"pingap/arena"
+	"pingap/config"
 	"pingap/worker/tally"
 )
 
-// count has a server count for its metrics, if it has any. Its locations are its own then: others have the same without, or count for themselves.
+// count has a server count for its metrics, and for those who look at what is going on, who must not stand in the way of a change.
 func (w *work) count(s *server) error {
-	if s.cfg.PrometheusMetrics == "" {
-		s.Locations = s.plain
+	s.Locations = s.plain
+	if w.still || !w.basic.Counts(s.cfg, w.tables[config.KindServer], w.tables[config.KindLocation], w.tables[config.KindUpstream]) {
 		return nil
 	}
+	err := w.countAll(s)
+	if err == nil {
+		return nil
+	}
+	s.Counts, s.Locations = nil, s.plain
+	if s.cfg.PrometheusMetrics != "" {
+		return err
+	}
+	w.log.Debug("a server is not counted", zap.String("server", s.Name), zap.Error(err))
+	return nil
+}
+
+// countAll gives a server locations of its own, which count: others have the same without, or count for themselves.
+func (w *work) countAll(s *server) error {
 	upstreams := slices.Collect(maps.Keys(w.Upstreams))
 	if last := w.live.servers[s.Name]; last != nil && last.Counts.Serves(upstreams) && maps.Equal(last.plain, s.plain) {
 		s.Counts, s.Locations = last.Counts, last.Locations
@@ -51,6 +66,9 @@ func (w *worker) tell() {
 // openConnections is the count of open connections to an upstream. A new upstream of the name goes on with it while the connections of the old one end. Where
 // there is no room for it there is no figure, and nothing else is amiss.
 func (w *work) openConnections(name string) *arena.Counter {
+	if w.still {
+		return nil
+	}
 	c, err := tally.OpenConnections(w.arena, name)
 	if err != nil {
 		w.log.Debug("connections are not counted", zap.String("upstream", name), zap.Error(err))

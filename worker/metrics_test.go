@@ -137,7 +137,7 @@ func TestEveryRequestIsCountedForItsLocation(t *testing.T) {
 func TestAServerCountsFromTheApplyThatGivesItMetrics(t *testing.T) {
 	up := newBackend(t)
 	with := strings.ReplaceAll(measured, "UP", up.addr)
-	without := strings.ReplaceAll(with, `prometheus_metrics = "/metrics"`, "")
+	without := "[basic]\nlive_figures = false\n" + strings.ReplaceAll(with, `prometheus_metrics = "/metrics"`, "")
 	b := hire(t, without, nil)
 	c := b.dial()
 	c.get("/api")
@@ -186,8 +186,11 @@ func TestWhatDidNotChangeIsCountedByTheSameHandles(t *testing.T) {
 	if maps.Equal(changed.Locations, first.Locations) {
 		t.Error("a location is as it was before its change")
 	}
-	if off := next(strings.ReplaceAll(text, `prometheus_metrics = "/metrics"`, "")); off.Counts != nil {
-		t.Error("a server without metrics counts")
+	if live := next(strings.ReplaceAll(text, `prometheus_metrics = "/metrics"`, "")); live.Counts == nil {
+		t.Error("a server without metrics does not count on for those who look")
+	}
+	if off := next("[basic]\nlive_figures = false\n" + strings.ReplaceAll(text, `prometheus_metrics = "/metrics"`, "")); off.Counts != nil {
+		t.Error("a server counts that nobody wants counted")
 	} else {
 		for _, l := range off.Locations {
 			if l.Counts != nil {

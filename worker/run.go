@@ -19,6 +19,7 @@ import (
 	"pingap/worker/endpoints"
 	"pingap/worker/process"
 	"pingap/worker/proxy"
+	"pingap/worker/tail"
 	"pingap/worker/tally"
 	"pingap/worker/trace"
 )
@@ -51,12 +52,14 @@ type worker struct {
 	addresses addresses
 	beside    beside
 	announcer announcer
-	drain     *draining
-	heart     *heart
-	lifeline  lifeline
-	column    int // of the arena
-	ended     bool
-	err       error
+	// explaining are the questions that are being answered.
+	explaining int
+	drain      *draining
+	heart      *heart
+	lifeline   lifeline
+	column     int // of the arena
+	ended      bool
+	err        error
 
 	events chan func()   // what the loop is to do
 	jobs   chan func()   // what the log goroutine is to do
@@ -85,6 +88,7 @@ func Run(ctx context.Context, o Options) error {
 	w.wg.Go(w.beating)                                             // ends with done
 	w.wg.Go(w.hearing)                                             // ends with done
 	w.wg.Go(w.runJobs)                                             // ends when jobs is closed
+	w.wg.Go(func() { w.beside.tap.Run(w.done) })                   // ends with done
 	w.conns.Go(w.proxy.Run)                                        // ends with proxy.Close
 	if err := w.send(0, ipc.Ready{SHA: w.live.sha}); err != nil {
 		return err
@@ -158,6 +162,7 @@ func (w *worker) start(ctx context.Context, m *ipc.Message, s *ipc.Start) error 
 	if w.proxy, err = proxy.New(proxy.Options{Logger: w.log.Named("proxy"), Challenge: w.beside.book.Answer}); err != nil {
 		return refuse(ipc.CodeResources, "", err)
 	}
+	w.beside.tap = tail.New(os.Getpid(), w.switchTap)
 	w.openGate()
 	w.logs = newOutlets(w.appLog, w.log, w.o.Version)
 	if err := w.logs.take(m, s.Logs); err != nil {

@@ -133,7 +133,7 @@ func orNever(d config.Duration) time.Duration {
 // logger returns the access log of a server, nil for none. What is odd about it is told once, when the server is new.
 func (w *work) logger(cfg *config.Server, tell bool) (*logger, error) {
 	directive, warnings := accesslog.Parse(cfg.AccessLog)
-	if directive.Format == "" {
+	if directive.Format == "" || w.still {
 		return nil, nil
 	}
 	out, err := w.outlet(directive.Target)

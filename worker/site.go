@@ -84,6 +84,8 @@ type builder struct {
 	owners    *owners
 	beat      *proxy.Server
 	security  security
+	// still makes sites that are only looked at: they open no log, send nothing, and count nothing.
+	still bool
 }
 
 // recipe is what a site is made of.
@@ -101,6 +103,7 @@ type work struct {
 	recipe
 	pace    process.Pace
 	touched map[string]bool // locations that are not in the live site in the same form
+	tables  map[config.Kind]int
 }
 
 // build makes a site of a snapshot and touches nothing live. What has the same hash in the live site is taken over.
@@ -112,7 +115,10 @@ func (b *builder) build(ctx context.Context, r recipe) (*site, error) {
 	}
 	live := r.live
 	w := &work{builder: b, recipe: r, site: newSite(r.snapshot, r.number, live),
-		touched: config.TouchedLocations(live.objects, r.snapshot.Objects())}
+		touched: config.TouchedLocations(live.objects, r.snapshot.Objects()), tables: map[config.Kind]int{}}
+	for _, o := range r.snapshot.Objects() {
+		w.tables[o.Kind]++
+	}
 	if serving {
 		w.pace = process.Serving()
 	}

@@ -14,6 +14,7 @@ import (
 	"pingap/plugins"
 	"pingap/telemetry"
 	"pingap/worker/proxy"
+	"pingap/worker/tail"
 )
 
 // bareWorker is an active worker without a supervisor and without listeners, of server s.
@@ -32,6 +33,7 @@ func bareWorker(t testing.TB, text string, timings Timings) *worker {
 		t.Fatal(err)
 	}
 	w.openGate()
+	w.beside.tap = tail.New(1, w.switchTap)
 	w.logs = newOutlets(w.appLog, w.log, "")
 	ours, theirs, err := ipc.Pair()
 	if err != nil {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"pingap/control/summary"
 )
 
 // writeMetrics prints figures of the processes in the text exposition format of Prometheus, version 0.0.4.
@@ -26,17 +28,17 @@ func (st *status) writeMetrics(w io.Writer) error {
 	single("pingap_degraded", "gauge", "Reasons why the instance is degraded.", len(st.Degraded))
 	single("pingap_draining_generations", "gauge", "Generations of workers that finish what they have begun.", len(draining))
 	single("pingap_hurried_workers_total", "counter", "Workers that had to drain faster, as there were too many generations or too little memory.", st.Hurried)
-	each := func(name, kind, help string, value func(p *processLine) any) {
+	each := func(name, kind, help string, value func(p *summary.Process) any) {
 		family(name, kind, help)
 		for i := range st.Processes {
 			p := &st.Processes[i]
 			fmt.Fprintf(&b, "%s{kind=%q,slot=\"%d\",generation=\"%d\",state=%q,pid=\"%d\"} %v\n", name, p.Kind, p.Slot, p.Generation, p.State, p.PID, value(p))
 		}
 	}
-	each("pingap_process_connections", "gauge", "Open connections with clients.", func(p *processLine) any { return p.Connections })
-	each("pingap_process_requests_total", "counter", "Requests since the process started.", func(p *processLine) any { return p.Requests })
-	each("pingap_process_resident_memory_bytes", "gauge", "Resident memory.", func(p *processLine) any { return p.Memory })
-	each("pingap_process_log_lines_dropped_total", "counter", "Log lines lost since the process started.", func(p *processLine) any { return p.LogDropped })
+	each("pingap_process_connections", "gauge", "Open connections with clients.", func(p *summary.Process) any { return p.Connections })
+	each("pingap_process_requests_total", "counter", "Requests since the process started.", func(p *summary.Process) any { return p.Requests })
+	each("pingap_process_resident_memory_bytes", "gauge", "Resident memory.", func(p *summary.Process) any { return p.Memory })
+	each("pingap_process_log_lines_dropped_total", "counter", "Log lines lost since the process started.", func(p *summary.Process) any { return p.LogDropped })
 	_, err := io.WriteString(w, b.String())
 	return err
 }

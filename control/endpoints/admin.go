@@ -45,8 +45,8 @@ func (d *Directory) SetAdmin(upstream, address string, admin ipc.Admin, by strin
 	default:
 		p.wish(text, b, admin, by, d)
 	}
-	d.opt.Log.Info("backend", zap.String("upstream", p.name), zap.String("address", text), zap.String("admin", adminText(admin)),
-		zap.String("before", adminText(c.Before)), zap.String("by", by))
+	d.opt.Log.Info("backend", zap.String("upstream", p.name), zap.String("address", text), zap.String("admin", AdminText(admin)),
+		zap.String("before", AdminText(c.Before)), zap.String("by", by))
 	d.markLocked(p.wishItem())
 	if b != nil {
 		if admin == ipc.AdminUp {

@@ -68,7 +68,7 @@ func healthText(h ipc.Health) string {
 	return string(h)
 }
 
-func adminText(a ipc.Admin) string {
+func AdminText(a ipc.Admin) string {
 	if a == ipc.AdminUp {
 		return "up"
 	}

@@ -243,7 +243,7 @@ func (d *Directory) sweepPoolLocked(p *pool, now time.Time) {
 			delete(p.wishes, text)
 			d.markLocked(p.wishItem())
 			d.opt.Log.Info("what was wanted of a backend that has gone is forgotten", zap.String("upstream", p.name), zap.String("address", text),
-				zap.String("admin", adminText(w.Admin)))
+				zap.String("admin", AdminText(w.Admin)))
 		}
 	}
 }

@@ -83,7 +83,7 @@ func (d *Directory) describeLocked(p *pool) Upstream {
 func (b *Backend) wanted(w *ipc.Wish) {
 	b.Admin = "up"
 	if w != nil {
-		b.Admin, b.By, b.At, b.Absent = adminText(w.Admin), w.By, w.At, w.Absent
+		b.Admin, b.By, b.At, b.Absent = AdminText(w.Admin), w.By, w.At, w.Absent
 	}
 }
 
@@ -103,7 +103,7 @@ func (d *Directory) Notes() []string {
 					able++
 				}
 				if admin := p.admin(e.text); admin != ipc.AdminUp {
-					out = append(out, fmt.Sprintf("%s %s (%s)", p.name, e.text, adminText(admin)))
+					out = append(out, fmt.Sprintf("%s %s (%s)", p.name, e.text, AdminText(admin)))
 				}
 			}
 			switch {

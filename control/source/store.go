@@ -121,6 +121,46 @@ func OpenStore(ctx context.Context, l Location) (Store, error) {
 	return &fileStore{loc: l, kind: layout}, nil
 }
 
+// Documents are what Read returns of a location that holds these items.
+func (l Location) Documents(items []Item) []Document {
+	dir := l.Path
+	if layout, err := l.layout(); err == nil && layout == Single {
+		dir = filepath.Dir(l.Path)
+	}
+	docs := make([]Document, 0, len(items))
+	for _, i := range items {
+		name := filepath.Join(dir, i.Key)
+		if l.Remote() {
+			name = "etcd:" + shown(l.Etcd.Prefix()+i.Key)
+		}
+		docs = append(docs, Document{Path: name, Data: i.Data})
+	}
+	slices.SortFunc(docs, func(a, b Document) int {
+		if l.Remote() {
+			return strings.Compare(a.Path, b.Path)
+		}
+		// A folder is read in the place of its name.
+		return slices.Compare(strings.Split(a.Path, "/"), strings.Split(b.Path, "/"))
+	})
+	return docs
+}
+
+// KeyOf is the key of a document that Read returned.
+func (l Location) KeyOf(document string) string {
+	if l.Remote() {
+		return strings.TrimPrefix(document, "etcd:"+shown(l.Etcd.Prefix()))
+	}
+	dir := l.Path
+	if layout, err := l.layout(); err == nil && layout == Single {
+		dir = filepath.Dir(l.Path)
+	}
+	key, err := filepath.Rel(dir, document)
+	if err != nil {
+		return document
+	}
+	return key
+}
+
 // layout decides how a path is written.
 func (l Location) layout() (Layout, error) {
 	info, err := os.Stat(l.Path)

@@ -19,10 +19,8 @@ import (
 
 // Limits on peers.
 const (
-	maxConnections = 64
-	maxRequests    = 16 // at once
+	maxConnections = 160 // of a server; streams of the admin interface keep theirs
 	maxHead        = 64 << 10
-	maxBody        = 1 << 20
 	headTime       = 5 * time.Second
 	readTime       = 30 * time.Second
 	writeTime      = time.Minute
@@ -41,7 +39,6 @@ type Server struct {
 	token  []byte
 	listen net.Listener
 	mux    http.ServeMux
-	places chan struct{} // of requests
 }
 
 // Open makes the socket. Run closes it.
@@ -59,7 +56,6 @@ func (s *Server) Open() error {
 		return fmt.Errorf("web: %w", err)
 	}
 	s.listen = netutil.LimitListener(&guarded{Listener: l, peer: s.Peer, log: s.Log}, maxConnections)
-	s.places = make(chan struct{}, maxRequests)
 	return nil
 }
 
@@ -68,15 +64,36 @@ func (s *Server) Item() ipc.StateItem {
 	return ipc.StateItem{Kind: ipc.StateWeb, Key: ipc.WebKey, Body: append(append(ipc.Secret{}, s.token...), s.name...)}
 }
 
-// Mount has h answer what is below a path, which ends in a slash.
-func (s *Server) Mount(path string, h http.Handler) { s.mux.Handle(path, h) }
+// Mount has h answer what is below a path, which ends in a slash: at most limit requests at once, so that what is mounted elsewhere has
+// places of its own. h bounds the bodies that it takes, if it takes any.
+func (s *Server) Mount(path string, limit int, h http.Handler) {
+	places := make(chan struct{}, limit)
+	s.mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case places <- struct{}{}:
+			defer func() { <-places }()
+			h.ServeHTTP(w, r)
+		default:
+			w.Header().Set("Retry-After", "1")
+			http.Error(w, "busy", http.StatusServiceUnavailable)
+		}
+	})
+}
 
 // Run answers until ctx ends.
 func (s *Server) Run(ctx context.Context) {
-	server := &http.Server{
-		Handler: http.HandlerFunc(s.serve), ReadHeaderTimeout: headTime, ReadTimeout: readTime, WriteTimeout: writeTime, IdleTimeout: idleTime,
-		MaxHeaderBytes: maxHead, ErrorLog: zap.NewStdLog(s.Log), BaseContext: func(net.Listener) context.Context { return ctx },
+	run(ctx, newServer(ctx, s.Log, http.HandlerFunc(s.serve)), s.listen, s.Log)
+}
+
+func newServer(ctx context.Context, log *zap.Logger, h http.Handler) *http.Server {
+	return &http.Server{
+		Handler: h, ReadHeaderTimeout: headTime, ReadTimeout: readTime, WriteTimeout: writeTime, IdleTimeout: idleTime,
+		MaxHeaderBytes: maxHead, ErrorLog: zap.NewStdLog(log), BaseContext: func(net.Listener) context.Context { return ctx },
 	}
+}
+
+// run has a server answer until ctx ends.
+func run(ctx context.Context, server *http.Server, l net.Listener, log *zap.Logger) {
 	closed := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(closed)
@@ -86,8 +103,8 @@ func (s *Server) Run(ctx context.Context) {
 			server.Close()
 		}
 	})
-	if err := server.Serve(s.listen); err != nil && !errors.Is(err, http.ErrServerClosed) {
-		s.Log.Error("the HTTP server of control has ended", zap.Error(err))
+	if err := server.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
+		log.Error("the HTTP server of control has ended", zap.Error(err))
 	}
 	if !stop() {
 		<-closed
@@ -101,15 +118,6 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "no token", http.StatusForbidden)
 		return
 	}
-	select {
-	case s.places <- struct{}{}:
-		defer func() { <-s.places }()
-	default:
-		w.Header().Set("Retry-After", "1")
-		http.Error(w, "busy", http.StatusServiceUnavailable)
-		return
-	}
 	r.Header.Del(ipc.WebField)
-	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	s.mux.ServeHTTP(w, r)
 }

@@ -16,6 +16,8 @@ import (
 	"pingap/ipc"
 )
 
+const maxRequests = 16 // at once, of what is mounted
+
 // started runs a server until the test ends. The client shows token.
 func started(t *testing.T, peer func(uint32) bool, mount map[string]http.Handler) (s *Server, get func(path, token string) (int, string)) {
 	t.Helper()
@@ -24,7 +26,7 @@ func started(t *testing.T, peer func(uint32) bool, mount map[string]http.Handler
 		t.Fatal(err)
 	}
 	for path, h := range mount {
-		s.Mount(path, h)
+		s.Mount(path, maxRequests, h)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})

@@ -68,7 +68,11 @@ func processesOf(binary string) []string {
 
 // build compiles the binary under test as `make build` does.
 func build(out string) error {
-	cmd := exec.Command("go", "build", "-trimpath", "-o", out, "pingap/cmd/pingap")
+	order, err := exec.Command("go", "run", "pingap/internal/pollorder", filepath.Join(filepath.Dir(out), "pollorder")).Output()
+	if err != nil {
+		return fmt.Errorf("order of the poller: %w", err)
+	}
+	cmd := exec.Command("go", append(append([]string{"build"}, strings.Fields(string(order))...), "-trimpath", "-o", out, "pingap/cmd/pingap")...)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if text, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build pingap: %w\n%s", err, text)

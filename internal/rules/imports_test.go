@@ -20,6 +20,8 @@ type arrow struct {
 func arrows() []arrow {
 	return []arrow{
 		{from: "config", to: []string{"config/*"}},
+		{from: "config/adminaddr", to: []string{"config/credential"}}, // 0027
+		{from: "config/text", to: []string{"config/internal/places"}}, // 0026
 		{from: "config/*"},
 		{from: "ipc"},
 		{from: "message"},
@@ -38,9 +40,12 @@ func arrows() []arrow {
 		{from: "worker/endpoints", to: []string{"config", "ipc", "arena", "worker/upstream"}},                                         // 0015
 		{from: "worker/cache", to: []string{"message", "config", "worker/cache/*", "worker/tally"}},                                   // 0017, 0022
 		{from: "worker/pictures", to: []string{"ipc"}},                                                                                // 0018
+		{from: "worker/explain", to: []string{"message", "plugins", "worker/proxy", "worker/upstream"}},                               // 0026
+		{from: "worker/tail", to: []string{"message", "ipc", "worker/accesslog"}},                                                     // 0029
 		{from: "worker/*", to: []string{"config", "config/*", "message", "arena", "arena/*", "telemetry"}},
 		{from: "worker", to: []string{"worker/*", "plugins", "ipc", "arena", "config", "config/*", "telemetry", "message"}},
 		{from: "plugins/cache", to: []string{"plugins", "message", "config", "arena", "worker/cache", "worker/cache/*", "worker/tally"}},
+		{from: "plugins/admin", to: []string{"plugins", "message", "config", "config/credential", "arena"}}, // 0027
 		{from: "plugins/*", to: []string{"plugins", "message", "config", "arena"}},
 		{from: "plugins", to: []string{"message", "config", "arena"}},
 		{from: "control/endpoints", to: []string{"config", "ipc", "arena", "arena/*", "telemetry", "control/discovery", "control/health"}}, // 0014
@@ -48,14 +53,16 @@ func arrows() []arrow {
 		{from: "control/images", to: []string{"ipc", "control/rlimits"}},                                                                   // 0018
 		{from: "control/transfer", to: []string{"config", "control/source"}},                                                               // 0023
 		{from: "control/admin/api"}, // 0026
-		{from: "control/admin", to: []string{"config", "config/*", "ipc", "control/*"}},                                                                    // 0026
-		{from: "control/admin/*", to: []string{"config", "config/*", "ipc", "control/admin/api", "control/source", "control/transfer", "control/history"}}, // 0026
-		{from: "control/recent", to: []string{"config", "ipc", "arena", "arena/*", "control/endpoints", "control/admin/api"}},                              // 0026
-		{from: "control/tail", to: []string{"config", "ipc", "control/admin/api"}},                                                                         // 0026
-		{from: "control/web", to: []string{"ipc"}},                                                                                                         // 0022
-		{from: "control/metrics", to: []string{"ipc", "config", "arena", "arena/*", "control/endpoints"}},                                                  // 0022
-		{from: "control/fleet", to: []string{"control/acme", "control/source/etcd"}},                                                                       // 0030
-		{from: "control/source", to: []string{"config", "config/*", "control/source/etcd"}},                                                                // 0023
+		{from: "control/admin", to: []string{"config", "config/*", "ipc", "control/*"}}, // 0026
+		{from: "control/admin/*", to: []string{"config", "config/*", "ipc", "control/admin/api", "control/source", "control/transfer", "control/history",
+			"control/summary"}}, // 0026
+		{from: "control/summary", to: []string{"config", "ipc"}},                                                              // 0026
+		{from: "control/recent", to: []string{"config", "ipc", "arena", "arena/*", "control/endpoints", "control/admin/api"}}, // 0026
+		{from: "control/tail", to: []string{"config", "ipc", "control/admin/api"}},                                            // 0026
+		{from: "control/web", to: []string{"ipc"}},                                                                            // 0022
+		{from: "control/metrics", to: []string{"ipc", "config", "arena", "arena/*", "control/endpoints"}},                     // 0022
+		{from: "control/fleet", to: []string{"control/acme", "control/source/etcd"}},                                          // 0030
+		{from: "control/source", to: []string{"config", "config/*", "control/source/etcd"}},                                   // 0023
 		{from: "control/*", to: []string{"config", "config/*", "telemetry", "arena", "arena/*"}},
 		{from: "control", to: []string{"control/*", "ipc", "arena", "arena/*", "config", "config/*", "telemetry"}},
 		{from: "supervisor", to: []string{"supervisor/*", "ipc", "arena", "telemetry", "config"}},
@@ -180,6 +187,7 @@ func TestExternalPackagesStayInTheirFolders(t *testing.T) {
 		"go.uber.org/zap":                 {"plugins", "plugins/*", "telemetry", "supervisor", "supervisor/*", "control", "control/*", "worker", "worker/*", "cmd/pingap"},
 		"github.com/cloudflare/tableflip": {"cmd/pingap"},
 		"github.com/golang-jwt/jwt/v5":    {"plugins/jwt"},
+		"golang.org/x/crypto/argon2":      {"control/admin/auth", "cmd/pingap"}, // 0027
 		"golang.org/x/crypto/acme":        {"control/acme"},
 		"golang.org/x/net/idna":           {"control/acme"},
 		"golang.org/x/net/publicsuffix":   {"control/acme"},
@@ -190,7 +198,7 @@ func TestExternalPackagesStayInTheirFolders(t *testing.T) {
 		"github.com/oschwald":             {"plugins/geo_restriction"},        // 0017
 		"github.com/maxmind":              {"plugins/geo_restriction", "e2e"}, // 0017, in tests
 		"github.com/maypok86/otter/v2":    {"worker/cache"},
-		"golang.org/x/sys":                {"ipc", "arena", "arena/*", "supervisor", "supervisor/*", "control", "control/*", "worker", "worker/*", "cmd/pingap", "telemetry", "telemetry/*"},
+		"golang.org/x/sys":                {"ipc", "arena", "arena/*", "supervisor", "supervisor/*", "control", "control/*", "worker", "worker/*", "cmd/pingap", "cmd/pingap/*", "telemetry", "telemetry/*"},
 		"github.com/redis/go-redis/v9":    {"plugins/limit"},
 		"go.etcd.io/etcd":                 {"control/source/etcd"}, // 0023
 

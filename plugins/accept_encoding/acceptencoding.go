@@ -20,6 +20,7 @@ func Factory() plugins.Factory {
 		Category: "accept_encoding",
 		Summary:  "Narrows the Accept-Encoding of requests.",
 		Steps:    []plugins.Step{plugins.EarlyRequest},
+		Plain:    true,
 		Params: []plugins.Param{
 			{Name: "encodings", Type: plugins.String, Help: "Comma list of the encodings that may stay, in the order in which they are wanted, such as \"zstd, br, gzip\". Empty removes the field from every request."},
 			{Name: "only_one_encoding", Type: plugins.Bool, Default: false, Help: "Whether only the first encoding that a request accepts stays."},

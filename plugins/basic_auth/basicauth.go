@@ -22,6 +22,7 @@ func Factory() plugins.Factory {
 		Category: "basic_auth",
 		Summary:  "Lets only requests with a listed user and password pass.",
 		Steps:    []plugins.Step{plugins.Request},
+		Plain:    true,
 		Params: []plugins.Param{
 			{Name: "authorizations", Type: plugins.Strings, Required: true, Secret: true, Help: "Who may pass: base64 of user:password, one entry each."},
 			plugins.DelayParam("before wrong credentials are refused"),

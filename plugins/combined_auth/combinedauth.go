@@ -26,6 +26,7 @@ func Factory() plugins.Factory {
 		Category: "combined_auth",
 		Summary:  "Lets only listed applications pass, by signed time and address.",
 		Steps:    []plugins.Step{plugins.Request},
+		Plain:    true,
 		Params: []plugins.Param{
 			{Name: "authorizations", Type: plugins.Tables, Required: true, Help: "Who may pass, a table each.", Table: []plugins.Param{
 				{Name: "app_id", Type: plugins.String, Required: true, Help: "Name of the application, as it stands in the query."},

@@ -17,6 +17,7 @@ func Factory() plugins.Factory {
 		Category: "cors",
 		Summary:  "Lets pages of other origins use the responses.",
 		Steps:    []plugins.Step{plugins.Request},
+		Plain:    true,
 		Params: []plugins.Param{
 			{Name: "path", Type: plugins.Regex, Help: "Paths of the location that are shared; it matches anywhere in the path. Empty is all."},
 			{Name: "allow_origin", Type: plugins.String, Default: "*", Help: "The origin that may use responses, such as https://www.example.com; * is any, $http_origin repeats the one that asks, $NAME is a variable of the environment."},

@@ -16,6 +16,7 @@ func Factory() plugins.Factory {
 		Category: "csrf",
 		Summary:  "Refuses requests that change something and bring no token of this site.",
 		Steps:    []plugins.Step{plugins.Request},
+		Plain:    true,
 		Params: []plugins.Param{
 			{Name: "token_path", Type: plugins.String, Required: true, Help: "Path that is answered with a fresh token; compared whole, without the query."},
 			{Name: "key", Type: plugins.String, Required: true, Secret: true, Help: "What tokens are signed with; the same on all hosts of a site."},

@@ -18,6 +18,7 @@ func Factory() plugins.Factory {
 		Category: "directory",
 		Summary:  "Serves files below a directory.",
 		Steps:    []plugins.Step{plugins.Request, plugins.ProxyUpstream},
+		Plain:    true,
 		Params: []plugins.Param{
 			{Name: "path", Type: plugins.String, Help: "The directory; \"~\" is the home of the user that workers run as. Empty is the working directory. The whole path of a request is looked for below it; use rewrite to strip a prefix."},
 			{Name: "index", Type: plugins.String, Default: "index.html", Help: "Name of the file that is served for a directory."},

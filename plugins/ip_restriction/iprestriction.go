@@ -12,6 +12,7 @@ func Factory() plugins.Factory {
 		Category: "ip_restriction",
 		Summary:  "Lets clients pass, or refuses them, by their address.",
 		Steps:    []plugins.Step{plugins.Request},
+		Plain:    true,
 		Params: append([]plugins.Param{
 			{Name: "ip_list", Type: plugins.Strings, Help: "Addresses and networks, such as 192.0.2.1 or 2001:db8::/32. Empty holds no address: allow then refuses everybody."},
 		}, plugins.RestrictionParams("addresses")...),

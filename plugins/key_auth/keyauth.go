@@ -16,6 +16,7 @@ func Factory() plugins.Factory {
 		Category: "key_auth",
 		Summary:  "Lets only requests with a listed key pass.",
 		Steps:    []plugins.Step{plugins.Request},
+		Plain:    true,
 		Params: []plugins.Param{
 			{Name: "query", Type: plugins.String, Help: "Name of the pair of the query that holds the key; where it is given, header is not looked at."},
 			{Name: "header", Type: plugins.String, Help: "Name of the request field that holds the key. One of query and header is needed."},

@@ -16,6 +16,7 @@ func Factory() plugins.Factory {
 		Category: "mock",
 		Summary:  "Answers with a fixed response.",
 		Steps:    []plugins.Step{plugins.Request, plugins.ProxyUpstream},
+		Plain:    true,
 		Params: []plugins.Param{
 			{Name: "path", Type: plugins.String, Help: "Path that is answered; compared whole, without the query. Empty answers every path."},
 			{Name: "status", Type: plugins.Int, Max: 599, Default: int64(200), Help: "Status of the answer, from 200 on; 0 is 200."},

@@ -8,6 +8,7 @@ func Factory() plugins.Factory {
 		Category: "ping",
 		Summary:  "Answers one path with 200 and the body pong.",
 		Steps:    []plugins.Step{plugins.Request},
+		Plain:    true,
 		Params: []plugins.Param{
 			{Name: "path", Type: plugins.String, Required: true, Help: "Path that is answered; compared whole, without the query."},
 		},

@@ -15,6 +15,7 @@ func Factory() plugins.Factory {
 		Category: "redirect",
 		Summary:  "Redirects to https or http, and to a path below a prefix.",
 		Steps:    []plugins.Step{plugins.Request},
+		Plain:    true,
 		Params: []plugins.Param{
 			{Name: "http_to_https", Type: plugins.Bool, Default: false, Help: "Whether clients belong on https. Without it they belong on http, and requests by https are redirected there."},
 			{Name: "prefix", Type: plugins.String, Help: "What the path must begin with; put before a path that does not. Empty or \"/\" is none; a missing leading slash is added."},

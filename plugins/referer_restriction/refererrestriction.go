@@ -15,6 +15,7 @@ func Factory() plugins.Factory {
 		Category: "referer_restriction",
 		Summary:  "Lets requests pass, or refuses them, by the host in their Referer.",
 		Steps:    []plugins.Step{plugins.Request},
+		Plain:    true,
 		Params: append([]plugins.Param{
 			{Name: "referer_list", Type: plugins.Strings, Help: "Hosts without port: example.com is that host, *.example.com every host that ends in .example.com. Empty holds none: allow then refuses every request."},
 		}, plugins.RestrictionParams("hosts")...),

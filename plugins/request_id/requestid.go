@@ -19,6 +19,7 @@ func Factory() plugins.Factory {
 		Category: "request_id",
 		Summary:  "Gives each request an id, for upstream, response and log.",
 		Steps:    []plugins.Step{plugins.Request, plugins.ProxyUpstream},
+		Plain:    true,
 		Params: []plugins.Param{
 			{Name: "algorithm", Type: plugins.String, Enum: []string{"uuid", "uuidv7", "nanoid"}, Default: "uuid", Help: "How an id is made: uuid and uuidv7 are a UUID of version 7, which sorts by time."},
 			{Name: "size", Type: plugins.Int, Unit: "characters", Min: 1, Max: maxLength, Default: int64(8), Help: "Length of a nanoid."},

@@ -19,6 +19,7 @@ func Factory() plugins.Factory {
 		Category: "stats",
 		Summary:  "Answers one path with figures of the worker as JSON.",
 		Steps:    []plugins.Step{plugins.Request, plugins.ProxyUpstream},
+		Plain:    true,
 		Params: []plugins.Param{
 			{Name: "path", Type: plugins.String, Required: true, Help: "Path that is answered; compared whole, without the query."},
 		},

@@ -14,6 +14,7 @@ func Factory() plugins.Factory {
 		Category: "ua_restriction",
 		Summary:  "Lets requests pass, or refuses them, by their User-Agent.",
 		Steps:    []plugins.Step{plugins.Request},
+		Plain:    true,
 		Params: append([]plugins.Param{
 			{Name: "ua_list", Type: plugins.Strings, Help: "Regular expressions; one that matches anywhere in the User-Agent finds it. Empty finds none: allow then refuses every request."},
 		}, plugins.RestrictionParams("user agents")...),

@@ -44,6 +44,9 @@ func unpack(m *ipc.Message, b *ipc.Handover) (*Set, error) {
 	for _, slot := range b.Parts {
 		in.Parts = append(in.Parts, take(slot))
 	}
+	if b.Admin != 0 {
+		in.Admin = take(b.Admin)
+	}
 	if b.Snapshot != 0 {
 		in.Snapshot = take(b.Snapshot)
 	}

@@ -17,6 +17,7 @@ import (
 // Names in the service manager's descriptor store. Those of listeners are their ids.
 const (
 	NameControl   = "control"
+	NameAdmin     = "admin"
 	NameArena     = "arena"
 	workerPrefix  = "c-" // and the serial
 	snapPrefix    = "s-" // and some of the sha
@@ -45,6 +46,7 @@ type Set struct {
 	State     *state.State   // nil for nothing
 	Lock      int            // of the run directory
 	Control   int            // the listening control socket
+	Admin     int            // that of the admin interface
 	Arenas    []int          // the first that this build understands counts; workers of several supervisors may be there
 	Parts     []int          // of these, in their order
 	Snapshot  int            // of the live version
@@ -71,7 +73,7 @@ type Told struct {
 
 // Empty returns a set of nothing.
 func Empty() *Set {
-	return &Set{Lock: noDescriptors, Control: noDescriptors, Snapshot: noDescriptors, Secrets: noDescriptors, Listeners: map[string]int{},
+	return &Set{Lock: noDescriptors, Control: noDescriptors, Admin: noDescriptors, Snapshot: noDescriptors, Secrets: noDescriptors, Listeners: map[string]int{},
 		Logs: map[string]int{}, Workers: map[int]*ipc.Conn{}, Rescues: map[int]int{}, snapshots: map[string]int{}}
 }
 
@@ -93,6 +95,8 @@ func Stored(fds []systemd.FD) *Set {
 			}
 		case f.Name == NameControl && in.Control < 0:
 			in.Control = f.FD
+		case f.Name == NameAdmin && in.Admin < 0:
+			in.Admin = f.FD
 		case f.Name == NameArena:
 			in.Arenas = append(in.Arenas, f.FD)
 		case strings.HasPrefix(f.Name, partPrefix):

@@ -16,6 +16,7 @@ import (
 
 const (
 	controlSocket  = "control.sock"
+	adminSocket    = "admin.sock"
 	pidFile        = "pingap.pid"
 	lockFile       = "pingap.lock"
 	controlBacklog = 128
@@ -24,10 +25,11 @@ const (
 // ErrRunning is the error of Open when a live instance owns the directory.
 var ErrRunning = errors.New("already running")
 
-// Dir is the run directory that this instance owns, and the control socket in it.
+// Dir is the run directory that this instance owns, and the sockets in it.
 type Dir struct {
 	Path    string
 	Control int // listening SEQPACKET socket, passed to control
+	Admin   int // listening STREAM socket of the admin interface, likewise; -1 for none
 
 	lock *os.File // flock held for life: a killed instance leaves none behind
 	pids []string // pid files written
@@ -46,29 +48,41 @@ func Open(path string, control int) (*Dir, error) {
 		lock.Close()
 		return nil, fmt.Errorf("%w in %s (pid %s)", ErrRunning, path, readPID(path))
 	}
-	r := &Dir{Path: path, lock: lock, Control: control}
+	r := &Dir{Path: path, lock: lock, Control: control, Admin: -1}
 	r.Intend(false)
-	if _, err := os.Lstat(filepath.Join(path, controlSocket)); r.Control >= 0 && err == nil {
-		return r, nil
-	}
-	if r.Control >= 0 { // nobody could find it any more
-		unix.Close(r.Control)
-	}
-	name := filepath.Join(path, controlSocket)
-	if info, err := os.Lstat(name); err == nil && info.Mode().Type() == os.ModeSocket {
-		// We hold the lock: at most the control of a killed supervisor still has it, which ends by itself.
-		os.Remove(name)
-	}
-	if r.Control, err = socket.ListenUnix(name, unix.SOCK_SEQPACKET, 0o660, controlBacklog); err != nil {
+	if r.Control, err = r.listen(controlSocket, unix.SOCK_SEQPACKET, control); err != nil {
 		lock.Close()
 		return nil, err
 	}
 	return r, nil
 }
 
+// OpenAdmin makes the socket of the admin interface. One that is open already stays: given is it, or -1. Without it everything else works.
+func (r *Dir) OpenAdmin(given int) (err error) {
+	r.Admin, err = r.listen(adminSocket, unix.SOCK_STREAM, given)
+	return err
+}
+
+// listen makes a listening socket in the directory, or keeps the one given if it can still be found there.
+func (r *Dir) listen(file string, typ, given int) (int, error) {
+	name := filepath.Join(r.Path, file)
+	info, err := os.Lstat(name)
+	if given >= 0 && err == nil {
+		return given, nil
+	}
+	if given >= 0 { // nobody could find it any more
+		unix.Close(given)
+	}
+	if err == nil && info.Mode().Type() == os.ModeSocket {
+		// We hold the lock: at most the control of a killed supervisor still has it, which ends by itself.
+		os.Remove(name)
+	}
+	return socket.ListenUnix(name, typ, 0o660, controlBacklog)
+}
+
 // Inherit is Open with the lock of the supervisor before this one.
 func Inherit(path string, lock, control int) *Dir {
-	return &Dir{Path: path, lock: os.NewFile(uintptr(lock), lockFile), Control: control}
+	return &Dir{Path: path, lock: os.NewFile(uintptr(lock), lockFile), Control: control, Admin: -1}
 }
 
 func (r *Dir) LockFD() int { return int(r.lock.Fd()) }
@@ -113,15 +127,25 @@ func (r *Dir) WritePID(path string) error {
 
 // Leave closes what is open, for a successor to take over.
 func (r *Dir) Leave() {
-	unix.Close(r.Control)
+	r.closeSockets()
 	r.lock.Close()
+}
+
+func (r *Dir) closeSockets() {
+	unix.Close(r.Control)
+	if r.Admin >= 0 {
+		unix.Close(r.Admin)
+	}
 }
 
 // Close removes what belongs to this instance. The lock file stays: removing it would let two instances hold two locks.
 func (r *Dir) Close() {
 	state.Remove(r.Path)
-	unix.Close(r.Control)
+	r.closeSockets()
 	os.Remove(filepath.Join(r.Path, controlSocket))
+	if r.Admin >= 0 {
+		os.Remove(filepath.Join(r.Path, adminSocket))
+	}
 	for _, path := range r.pids {
 		os.Remove(path)
 	}

@@ -133,6 +133,14 @@ func (l *Live) Certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error)
 	return pair, nil
 }
 
+// Table names the table whose certificate a modern client is shown that asks for a name, in lower case; empty for none.
+func (l *Live) Table(name string) string {
+	if list := l.set.Load().find(name); len(list) > 0 {
+		return list[0].name
+	}
+	return ""
+}
+
 // choose takes the first that the client supports, else the first at all. Whether a certificate is for the name has been
 // decided: the configuration may serve it under names that are not in it.
 func choose(list []*Certificate, hello *tls.ClientHelloInfo) *Certificate {

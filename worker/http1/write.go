@@ -24,6 +24,8 @@ type Out struct {
 	// KeepLength passes the Content-Length fields of the head on as they are: answers to HEAD, and
 	// 304, whose length is that of another message.
 	KeepLength bool
+	// More are lines of a request's head that come beside its fields, each with its end.
+	More []byte
 }
 
 // AppendRequest appends a request head. fields are those of the request or a changed copy of them;
@@ -43,7 +45,7 @@ func AppendRequest(dst []byte, req *message.Request, fields *message.Fields, out
 		dst = append(dst, out.Host...)
 		dst = append(dst, "\r\n"...)
 	}
-	dst = appendFields(dst, fields, hop|1<<message.ContentLength)
+	dst = append(appendFields(dst, fields, hop|1<<message.ContentLength), out.More...)
 	return appendFraming(dst, fields, out)
 }
 

@@ -12,6 +12,10 @@ import (
 
 // answer sends a response made by a plugin. It closes what the answer owns, sent or not.
 func (c *conn) answer(a *plugins.Answer) {
+	if a.Inside != nil {
+		c.pass(a.Inside)
+		return
+	}
 	if a.File == nil && a.Stream == nil {
 		c.answerWith(a)
 		return
@@ -38,6 +42,9 @@ func (c *conn) answerWith(a *plugins.Answer) {
 	s := c.s
 	if s.nobody || s.headSent || s.clientGone {
 		s.keepClient = false
+		if s.rehearsal != nil {
+			s.rehearsal.answered(a.Status, "")
+		}
 		return
 	}
 	if c.unlikeTunnel(a.Status) {
@@ -189,6 +196,10 @@ func (c *conn) settleBody() {
 func (c *conn) answerError(status int, kind, text string) {
 	s := c.s
 	s.ex.ErrorType = kind
+	if s.rehearsal != nil {
+		s.rehearsal.answered(status, text)
+		return
+	}
 	if s.headSent || s.clientGone {
 		s.keepClient, s.broken = false, true
 		return

@@ -5,6 +5,9 @@ import "pingap/plugins"
 // decide runs the deciders of a step in order, and sends the first answer.
 func (c *conn) decide(list []*plugins.Instance) bool {
 	s := c.s
+	if s.rehearsal != nil {
+		return c.foresee(list)
+	}
 	for _, i := range list {
 		if i.Shadow {
 			c.watchDecider(i)

@@ -37,6 +37,9 @@ func (c *conn) finish() next {
 	if s.server.Log != nil {
 		s.server.Log.Log(&s.ex.Record)
 	}
+	if t := c.p.tap.Load(); t != nil && !s.server.Uncounted {
+		t.Log(&s.ex.Record)
+	}
 	if s.counted {
 		s.server.Processing.Add(-1)
 	}

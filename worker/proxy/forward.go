@@ -24,6 +24,10 @@ func (c *conn) forward() served {
 	if s.call.kind != callNone && !c.startCall(u) {
 		return answered
 	}
+	if s.rehearsal != nil {
+		s.rehearsal.forward(s, u)
+		return answered
+	}
 	u.Aim(&s.target, &s.ex.Record)
 	if s.location.Mirror != nil && !s.nobody {
 		c.beginMirror()
@@ -195,9 +199,16 @@ func connectFailure(err error) failure {
 // buildRequest writes the head for the upstream into s.out, and a short body behind it.
 func (c *conn) buildRequest() {
 	s := c.s
-	fields := s.requestFields()
 	out := http1.Out{Length: message.LengthUnknown, Upgrade: s.reqFrame.Upgrade,
 		TETrailers: s.reqFrame.TETrailers, Host: s.ex.UpstreamAddr}
+	fields := &s.ex.Request.Fields
+	var lines [192]byte
+	if s.inside == nil && !s.location.ChangesHeaders && s.ex.Trace.Upstream != 0 {
+		out.More = s.server.Tracer.AppendLines(lines[:0], &s.ex.Record, fields)
+	}
+	if len(out.More) == 0 { // else it spares a copy of the fields
+		fields = s.requestFields()
+	}
 	if strings.HasPrefix(out.Host, "unix:") {
 		out.Host = "localhost"
 	}

@@ -46,6 +46,7 @@ type Proxy struct {
 	draining atomic.Pointer[drain.Plan] // nil for not
 	retired  atomic.Pointer[retired]    // nil for none
 	inside   atomic.Pointer[Inside]     // nil while control has not said where it is
+	tap      atomic.Pointer[tap]        // nil while nobody watches
 	ends     drain.Figures              // while draining
 
 	connections atomic.Int64 // open
@@ -96,6 +97,19 @@ func (p *Proxy) SetSite(s *Site) {
 
 // SetInside says where control is from now on; nil for nowhere. Requests under way keep what they began with.
 func (p *Proxy) SetInside(i *Inside) { p.inside.Store(i) }
+
+// tap is an interface that can be swapped.
+type tap struct{ Logger }
+
+// SetTap has the record of each request shown to somebody who watches, beside the log of its server; nil for nobody. Requests of servers that are
+// Uncounted are not shown.
+func (p *Proxy) SetTap(l Logger) {
+	if l == nil {
+		p.tap.Store(nil)
+		return
+	}
+	p.tap.Store(&tap{l})
+}
 
 // Go runs a task on a goroutine that may have served before. A task that calls Serve is what it is for.
 func (p *Proxy) Go(t routines.Task) { p.routines.Go(t) }

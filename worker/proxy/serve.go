@@ -49,7 +49,7 @@ func (c *conn) serveRequest() served {
 	if s.server.Tracer != nil {
 		s.server.Tracer.Begin(&s.ex.Record)
 	}
-	match := s.server.Table.Match(&s.ex.Record)
+	match := s.match()
 	if match == nil {
 		c.answerError(404, "HTTPStatus", "no matching location")
 		return answered
@@ -75,6 +75,14 @@ func (c *conn) serveRequest() served {
 		match.Rewrite(&s.ex.Record, s.server.RawPath)
 	}
 	return c.forward()
+}
+
+// match finds the location of the request.
+func (s *session) match() *route.Location {
+	if s.rehearsal != nil {
+		return s.rehearsal.match(s)
+	}
+	return s.server.Table.Match(&s.ex.Record)
 }
 
 // answersChallenge answers a CA that asks for what only we can know. It comes before all locations, and over TLS as well: a CA follows

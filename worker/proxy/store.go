@@ -58,7 +58,7 @@ func (c *conn) answerFailure(status int, kind, text string) {
 		c.answerAway(kind)
 		return
 	}
-	if status >= 500 && c.rescued(status) {
+	if status >= 500 && c.s.rehearsal == nil && c.rescued(status) {
 		c.s.ex.ErrorType = kind // for the log
 		return
 	}

@@ -41,22 +41,28 @@ func parseConditions(entries []string) ([]condition, error) {
 }
 
 func (c *conditions) hold(r *message.Request) bool {
+	_, failing := c.failing(r)
+	return failing == nil
+}
+
+// failing returns the first condition that does not hold, and where it looks; nil if all hold.
+func (c *conditions) failing(r *message.Request) (where string, which *condition) {
 	for i := range c.headers {
 		if value, ok := r.Fields.Lookup(c.headers[i].Name); !c.headers[i].accepts(value, ok) {
-			return false
+			return "header", &c.headers[i]
 		}
 	}
 	for i := range c.query {
 		if value, ok := r.QueryValue(c.query[i].Name); !c.query[i].accepts(value, ok) {
-			return false
+			return "query key", &c.query[i]
 		}
 	}
 	for i := range c.cookies {
 		if value, ok := r.Fields.CookieValue(c.cookies[i].Name); !c.cookies[i].accepts(value, ok) {
-			return false
+			return "cookie", &c.cookies[i]
 		}
 	}
-	return true
+	return "", nil
 }
 
 func (c *condition) accepts(value []byte, present bool) bool {

@@ -12,7 +12,8 @@ type search struct {
 	path    []byte
 	host    []byte // as received
 	best    int32
-	steps   int // nodes and candidates looked at
+	steps   int    // nodes and candidates looked at
+	trace   *Trace // nil where nobody asks
 
 	// lower is the host in lower case, without the dot of the root; empty if it is too long for any
 	// literal to match. An array, as a slice of it kept here would move the search to the heap.
@@ -25,6 +26,13 @@ func (s *search) name() []byte { return s.lower[:s.length] }
 // find sets s.best. All that is literal comes first: it is cheap, and what it finds decides which
 // expressions could still win.
 func (t *Table) find(s *search, rec *message.Record) {
+	s.aim(t, rec)
+	t.buckets(s, false)
+	t.buckets(s, true)
+}
+
+// aim makes s the search for a request.
+func (s *search) aim(t *Table, rec *message.Record) {
 	s.request, s.best = &rec.Request, noRank
 	s.path = s.request.Path
 	if !t.raw {
@@ -32,8 +40,6 @@ func (t *Table) find(s *search, rec *message.Record) {
 	}
 	s.host = s.request.HostName()
 	s.lowerHost()
-	t.buckets(s, false)
-	t.buckets(s, true)
 }
 
 // buckets looks into every tree that the host selects.
@@ -96,6 +102,9 @@ func (t *Table) try(s *search, ranks []int32, path, host bool) {
 			return
 		}
 		s.steps++
+		if s.trace != nil {
+			s.trace.tried = append(s.trace.tried, rank)
+		}
 		l := t.ranked[rank]
 		if !l.conditions.hold(s.request) {
 			continue

@@ -76,9 +76,12 @@ func bucket(buckets map[string]*node, key string) *node {
 
 // Match returns the location of a request, nil if there is none, and sets rec.Captures to what the
 // expressions of its host and path captured. Without expressions it does not allocate.
-func (t *Table) Match(rec *message.Record) *Location {
+func (t *Table) Match(rec *message.Record) *Location { return t.MatchTraced(rec, nil) }
+
+// MatchTraced is Match, and tells the trace, which may be nil, what was tried.
+func (t *Table) MatchTraced(rec *message.Record, trace *Trace) *Location {
 	rec.Captures = rec.Captures[:0]
-	var s search
+	s := search{trace: trace}
 	t.find(&s, rec)
 	if s.best == noRank {
 		return nil

@@ -108,6 +108,20 @@ func (t *Tracer) Propagate(rec *message.Record, fields *message.Fields) {
 	}
 }
 
+// AppendLines appends what Propagate would add to these fields, as lines of the head; nothing where Propagate has to change some.
+func (t *Tracer) AppendLines(dst []byte, rec *message.Record, fields *message.Fields) []byte {
+	if lookOver(fields.List()) != (present{}) {
+		return dst
+	}
+	dst = append(dst, fieldParent+": "...)
+	dst = append(appendParent(dst, &rec.Trace), "\r\n"...)
+	if t.jaeger {
+		dst = append(dst, fieldJaeger+": "...)
+		dst = append(appendJaeger(dst, &rec.Trace), "\r\n"...)
+	}
+	return dst
+}
+
 // present are the fields about traces that a list may have: it has no others.
 type present struct{ parent, state, jaeger, baggage bool }
 

@@ -195,3 +195,29 @@ func BenchmarkEndOfASampledRequest(b *testing.B) {
 		e.reset()
 	}
 }
+
+func TestLinesSayWhatFieldsWould(t *testing.T) {
+	for query, want := range map[string]string{
+		"sample=1":        "traceparent: 00-ID-00000000000000a1-01\r\n",
+		"sample=1&jaeger": "traceparent: 00-ID-00000000000000a1-01\r\nuber-trace-id: ID:00000000000000a1:0:1\r\n",
+	} {
+		tracer, rec := tracerOf(t, query), usualRecord()
+		tracer.Begin(rec)
+		fields := sent(tracer, rec)
+		got := string(tracer.AppendLines(nil, rec, &rec.Request.Fields))
+		if want = strings.ReplaceAll(want, "ID", string(message.AppendTraceID(nil, rec.Trace.ID))); got != want {
+			t.Errorf("%s: %q, expected %q", query, got, want)
+		}
+		if !strings.HasSuffix(strings.ReplaceAll(fields, "\n", "\r\n"), got) {
+			t.Errorf("%s: %q are not what is added to the fields, %q", query, got, fields)
+		}
+	}
+	for _, field := range []string{"traceparent: x", "Tracestate: a=1", "uber-trace-id: 1:2:0:0", "baggage: a=1"} {
+		tracer, rec := tracerOf(t, "sample=1"), usualRecord(field)
+		tracer.Begin(rec)
+		tracer.Attempt(rec)
+		if got := tracer.AppendLines(nil, rec, &rec.Request.Fields); len(got) != 0 {
+			t.Errorf("%s: %q, expected nothing: there is a field to change", field, got)
+		}
+	}
+}

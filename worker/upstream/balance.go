@@ -20,7 +20,8 @@ func (l load) less(other load) bool {
 // leastConn returns the backend with the fewest requests in flight for its weight; among equals the
 // one whose turn it is.
 func (t *tier) leastConn(c *choice) *Backend {
-	start := int(t.schedule[(c.u.turn.Add(1)-1)%uint64(len(t.schedule))])
+	turn := c.counter(&c.u.turn)
+	start := int(t.schedule[(turn.Add(1)-1)%uint64(len(t.schedule))])
 	for range len(c.refused) { // that are lost in the last moment
 		best := t.lowest(c, start, 0)
 		if best == nil {
@@ -35,7 +36,7 @@ func (t *tier) leastConn(c *choice) *Backend {
 			return best
 		}
 	}
-	return t.next(c, &c.u.turn)
+	return t.next(c, turn)
 }
 
 // lowest is the least loaded from start on, of those that get more than a share.

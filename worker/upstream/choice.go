@@ -18,6 +18,7 @@ type choice struct {
 	rec     *message.Record
 	tried   []*Backend
 	open    bool // nobody is healthy: those that are ejected may come up
+	peek    bool // it is only a look: nothing is counted or taken
 	now     int64
 	refused [4]*Backend // that had no place in the last moment
 	lost    int         // of them
@@ -44,7 +45,7 @@ func (c *choice) pick(t *tier) *Backend {
 	case spread.Random2:
 		return t.random2(c)
 	}
-	return t.next(c, c.u.turns())
+	return t.next(c, c.counter(c.u.turns()))
 }
 
 // turns is where the turns of round robin are counted: over all workers where there is a record for it.
@@ -53,6 +54,16 @@ func (u *Upstream) turns() *atomic.Uint64 {
 		return own.Word(backend.Turn)
 	}
 	return &u.turn
+}
+
+// counter is where turns are taken from: a look takes them from a copy.
+func (c *choice) counter(turn *atomic.Uint64) *atomic.Uint64 {
+	if !c.peek {
+		return turn
+	}
+	own := new(atomic.Uint64)
+	own.Store(turn.Load())
+	return own
 }
 
 // may reports whether a backend may be chosen as far as can be seen.
@@ -86,7 +97,10 @@ func (c *choice) accepts(b *Backend) bool {
 	if share == fullShare {
 		return true
 	}
-	before := b.credit.Add(share) - share
+	before := b.credit.Load()
+	if !c.peek {
+		before = b.credit.Add(share) - share
+	}
 	return before/fullShare != (before+share)/fullShare
 }
 
@@ -102,6 +116,9 @@ func (c *choice) shareOf(b *Backend) int64 {
 func (c *choice) take(b *Backend) bool {
 	if !c.u.guarded {
 		return true
+	}
+	if c.peek {
+		return c.free(b)
 	}
 	if !c.free(b) || c.u.places > 0 && !b.acquire(c.u.places) {
 		return c.refuse(b)

@@ -73,10 +73,14 @@ func (t *transparent) use(host []byte) (used, evicted *Backend) {
 		delete(t.hosts, evicted.address.Host)
 	}
 	name := string(host)
-	b = newBackend(t.upstream, config.Address{Network: "tcp", Host: name, Port: t.port})
+	b = newBackend(t.upstream, t.address(name))
 	t.hosts[name] = b
 	t.linkLocked(b)
 	return b, evicted
+}
+
+func (t *transparent) address(host string) config.Address {
+	return config.Address{Network: "tcp", Host: host, Port: t.port}
 }
 
 func (t *transparent) linkLocked(b *Backend) {

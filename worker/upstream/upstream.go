@@ -177,21 +177,26 @@ func (u *Upstream) Pick(rec *message.Record, tried []*Backend) *Backend {
 // choose is Pick where there is more to it than whose turn it is.
 func (u *Upstream) choose(s *set, rec *message.Record, tried []*Backend) *Backend {
 	c := choice{u: u, set: s, rec: rec, tried: tried}
-	if u.sticky != "" {
+	return c.all()
+}
+
+// all goes through all that may be chosen from: the one that the client sticks to, the tiers, and what is left where nobody is healthy.
+func (c *choice) all() *Backend {
+	if c.u.sticky != "" {
 		if b := c.stuck(); b != nil {
 			return b
 		}
 	}
-	for i := range s.tiers {
-		if b := c.pick(&s.tiers[i]); b != nil {
+	for i := range c.set.tiers {
+		if b := c.pick(&c.set.tiers[i]); b != nil {
 			return b
 		}
 	}
-	if s.open == nil || c.anyHealthy() {
+	if c.set.open == nil || c.anyHealthy() {
 		return nil
 	}
 	c.open = true
-	return c.pick(s.open)
+	return c.pick(c.set.open)
 }
 
 // Backends returns the present backends.

@@ -19,6 +19,8 @@ type Place struct {
 	// Text is where the content of a string starts that spans lines verbatim; 0 when line
 	// numbers inside the value cannot be told from the document.
 	Text int
+	// From and To are the bytes of the value; both 0 for a table with a header of its own.
+	From, To int
 }
 
 // Map gives the place of every key, by its path joined with pathSeparator. Elements of
@@ -44,6 +46,12 @@ func (p Map) Find(path ...string) Place {
 	return Place{}
 }
 
+// Exact gives the place of the path itself.
+func (p Map) Exact(path ...string) (Place, bool) {
+	at, ok := p[join(path...)]
+	return at, ok
+}
+
 type scanner struct {
 	text   string
 	pos    int
@@ -52,6 +60,7 @@ type scanner struct {
 	places Map            // nil when only nesting is checked; then all paths are empty
 	arrays map[string]int // [[a]]: path -> index of the last element
 	err    error
+	list   *[]Statement // nil unless statements are wanted
 }
 
 // Scan walks a document once. On text that is not TOML the lines mean nothing.
@@ -76,11 +85,14 @@ func (s *scanner) scan() {
 			return
 		}
 		if s.text[s.pos] == '[' {
-			prefix = s.header()
+			prefix = s.listed(true, func() string { return s.header() })
 			continue
 		}
-		s.pair(prefix)
-		s.skipLine()
+		s.listed(false, func() string {
+			path := s.pair(prefix)
+			s.skipLine()
+			return path
+		})
 	}
 }
 
@@ -138,13 +150,13 @@ func (s *scanner) noteOnce(path string, line int) {
 	}
 }
 
-// pair reads key = value.
-func (s *scanner) pair(prefix string) {
+// pair reads key = value, and returns the path of the key.
+func (s *scanner) pair(prefix string) string {
 	path := prefix
 	line := s.line
 	parts := s.keyParts()
 	if len(parts) == 0 {
-		return
+		return path
 	}
 	for _, part := range parts {
 		path = s.extend(path, part)
@@ -152,11 +164,12 @@ func (s *scanner) pair(prefix string) {
 	}
 	s.skipBlank(false)
 	if s.peek() != '=' {
-		return
+		return path
 	}
 	s.pos++
 	s.skipBlank(false)
 	s.value(path)
+	return path
 }
 
 // keyParts reads a dotted key.
@@ -228,7 +241,8 @@ func (s *scanner) value(path string) {
 		s.err = ErrNesting
 		return
 	}
-	defer func() { s.depth-- }()
+	from := s.pos
+	defer func() { s.depth--; s.span(path, from) }()
 	switch c := s.peek(); {
 	case strings.HasPrefix(s.text[s.pos:], `"""`), strings.HasPrefix(s.text[s.pos:], `'''`):
 		s.longString(path, s.text[s.pos:s.pos+3])
