@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -21,20 +22,24 @@ const (
 // LogCollector is where log lines go by OTLP. It is comparable.
 type LogCollector struct {
 	GRPC   bool
-	Secure bool   // TLS, with the CAs of the system
+	Secure bool   // TLS
 	Host   string // host:port
 	Path   string // of HTTP; default /v1/logs
 
 	Service string   // service.name of the resource; default pingap
 	Timeout Duration // within which a batch must be taken, attempts included; default 10s
 	Gzip    bool
+
+	// CA and HeadersFile are paths of files, read where the target is opened: PEM in place of the CAs of the system, and header fields for the
+	// collector. What is secret in them is not in the configuration.
+	CA, HeadersFile string
 }
 
 // IsLogCollector reports whether a target of a log is the URL of a collector.
 func IsLogCollector(target string) bool { return strings.HasPrefix(target, collectorScheme) }
 
 // ParseLogCollector reads otlp+grpc://host[:4317] or otlp+http://host[:4318][/path], with an s behind the protocol for TLS, and the options
-// service, timeout and compression=gzip.
+// service, timeout, compression=gzip, ca and headers_file.
 func ParseLogCollector(text string) (LogCollector, error) {
 	c := LogCollector{Service: "pingap", Timeout: collectorTimeout}
 	u, err := url.Parse(text)
@@ -74,6 +79,9 @@ func ParseLogCollector(text string) (LogCollector, error) {
 			return c, err
 		}
 	}
+	if c.CA != "" && !c.Secure {
+		return c, errors.New("ca: it is for otlp+grpcs and otlp+https")
+	}
 	return c, nil
 }
 
@@ -95,9 +103,18 @@ func (c *LogCollector) set(key, value string) error {
 			return fmt.Errorf("compression: expected gzip, found %q", clip(value))
 		}
 		c.Gzip = true
+	case "ca", "headers_file":
+		if !filepath.IsAbs(value) {
+			return fmt.Errorf("%s: expected the absolute path of a file, found %q", key, clip(value))
+		}
+		if key == "ca" {
+			c.CA = value
+		} else {
+			c.HeadersFile = value
+		}
 	case "channel_buffer", "flush_timeout": // of all targets
 	default:
-		return fmt.Errorf("unknown option %q of a collector: expected service, timeout or compression", clip(key))
+		return fmt.Errorf("unknown option %q of a collector: expected service, timeout, compression, ca or headers_file", clip(key))
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ const (
 // NewCollectorWriter returns a Writer that sends each line to a collector. version is that of pingap.
 func NewCollectorWriter(to config.LogCollector, scope, version string, o WriterOptions) (*Writer, error) {
 	sender, err := otlp.New(otlp.Options{GRPC: to.GRPC, Secure: to.Secure, Host: to.Host, Path: to.Path, Timeout: to.Timeout.Std(), Gzip: to.Gzip,
-		Service: to.Service, Version: version, Scope: scope})
+		CA: to.CA, HeadersFile: to.HeadersFile, Service: to.Service, Version: version, Scope: scope})
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,8 @@ type Exporter struct {
 	// Endpoint is host:port of the collector, Path that of OTLP/HTTP. TLS tells that the scheme was https.
 	Endpoint, Path string
 	TLS, HTTP      bool
+	// CA is the path of PEM that the collector's certificate is verified with; empty takes the system's.
+	CA string
 	// Compression is "gzip", "zstd" or empty.
 	Compression string
 	// Headers go with each export, in lower case.
@@ -99,6 +101,9 @@ func (e *Exporter) setAddress(u *url.URL) error {
 		port = u.Port()
 	}
 	e.TLS = u.Scheme == "https"
+	if e.CA != "" && !e.TLS {
+		return errors.New("ca: it is for a URL that begins with https://")
+	}
 	e.Endpoint = net.JoinHostPort(u.Hostname(), port)
 	if e.Path = u.EscapedPath(); e.Path == "" || e.Path == "/" {
 		e.Path = path

@@ -3,6 +3,7 @@ package otlp
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -35,6 +36,7 @@ func Parameters() []Parameter {
 		{Name: "protocol", Default: "grpc", Help: "`grpc` or `http`: OTLP/gRPC, or OTLP/HTTP with protobuf to the path of the URL, /v1/traces if it has none.", set: setProtocol},
 		{Name: "compression", Help: "`gzip` or `zstd`; any other text is gzip, as in Pingap. None without it.", set: setCompression, warn: warnCompression},
 		{Name: "headers", Help: "name:value, comma list: sent with each export, percent-encoded as all of a query.", Secret: true, set: setHeaders},
+		{Name: "ca", Help: "Absolute path of PEM: the CAs, and no others, that an https collector's certificate is verified with. Read by the workers when the exporter is opened.", set: setCA},
 		{Name: "timeout", Default: "3s", Help: "Longest time that one attempt of an export takes.", set: duration(func(e *Exporter) *time.Duration { return &e.Timeout })},
 		{Name: "max_export_timeout", Default: "30s", Help: "Longest time that an export takes with its retries; then its spans are dropped.", set: duration(func(e *Exporter) *time.Duration { return &e.MaxExport })},
 		{Name: "scheduled_delay", Default: "5s", Help: "How long a request waits at most for others to be exported with.", set: duration(func(e *Exporter) *time.Duration { return &e.Delay })},
@@ -137,6 +139,14 @@ func setResource(e *Exporter, value string) (err error) {
 }
 
 // setHeaders keeps fields apart that are the protocol's own.
+func setCA(e *Exporter, value string) error {
+	if !filepath.IsAbs(value) {
+		return errors.New("expected the absolute path of a file")
+	}
+	e.CA = value
+	return nil
+}
+
 func setHeaders(e *Exporter, value string) error {
 	list, err := pairs(value)
 	e.Headers = make(map[string]string, len(list))

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 
 	collector "go.opentelemetry.io/proto/otlp/collector/logs/v1"
@@ -19,15 +21,16 @@ type httpExporter struct {
 	options Options
 	url     string
 	client  *http.Client
+	more    http.Header
 }
 
-func newHTTP(o Options) *httpExporter {
+func newHTTP(o Options, config *tls.Config, more http.Header) *httpExporter {
 	scheme := "http"
 	if o.Secure {
 		scheme = "https"
 	}
-	return &httpExporter{options: o, url: scheme + "://" + o.Host + o.Path, client: &http.Client{
-		Transport: &http.Transport{MaxIdleConnsPerHost: 1, MaxConnsPerHost: 1, MaxResponseHeaderBytes: maxAnswer},
+	return &httpExporter{options: o, more: more, url: scheme + "://" + o.Host + o.Path, client: &http.Client{
+		Transport: &http.Transport{MaxIdleConnsPerHost: 1, MaxConnsPerHost: 1, MaxResponseHeaderBytes: maxAnswer, TLSClientConfig: config, ForceAttemptHTTP2: true},
 		// What is sent is for this collector only.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
@@ -42,6 +45,7 @@ func (e *httpExporter) export(ctx context.Context, m *collector.ExportLogsServic
 	if err != nil {
 		return 0, permanent{err}
 	}
+	maps.Copy(r.Header, e.more)
 	r.Header.Set("Content-Type", "application/x-protobuf")
 	r.Header.Set("User-Agent", "pingap/"+e.options.Version)
 	if e.options.Gzip {

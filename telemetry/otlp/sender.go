@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"strings"
 	"time"
@@ -30,6 +31,9 @@ type Options struct {
 	Path         string        // of HTTP
 	Timeout      time.Duration // of a batch, attempts included
 	Gzip         bool
+	// CA and HeadersFile are paths, read by New: PEM of the CAs that the collector's certificate is verified with, in place of the system's, and
+	// header fields that go with each message, "name: value" lines. Empty for none.
+	CA, HeadersFile string
 
 	Service, Version string // of the resource
 	Scope            string // what the lines are: "access" or "application"
@@ -73,11 +77,15 @@ func (p permanent) Unwrap() error { return p.error }
 // New returns a Sender. It connects with the first batch.
 func New(o Options) (*Sender, error) {
 	s := &Sender{options: o}
-	var err error
-	if o.GRPC {
-		s.exporter, err = newGRPC(o)
-	} else {
-		s.exporter = newHTTP(o)
+	config, err := secure(o)
+	var more http.Header
+	if err == nil {
+		more, err = fields(o.HeadersFile)
+	}
+	if err == nil && o.GRPC {
+		s.exporter, err = newGRPC(o, config, more)
+	} else if err == nil {
+		s.exporter = newHTTP(o, config, more)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("otlp: %w", err)

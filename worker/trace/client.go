@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
+	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -34,14 +37,45 @@ func newClient(ctx context.Context, cfg *otlp.Exporter, version string) (sdk.Spa
 	if cfg.HTTP {
 		protocol = newHTTP
 	}
-	client, err := protocol(cfg, version)
+	secure, err := trust(cfg.CA)
+	if err != nil {
+		return nil, err
+	}
+	client, err := protocol(cfg, secure, version)
 	if err != nil {
 		return nil, err
 	}
 	return otlptrace.New(ctx, client)
 }
 
-func newGRPC(cfg *otlp.Exporter, version string) (otlptrace.Client, error) {
+// maxCA bounds a file of CAs, in bytes.
+const maxCA = 1 << 20
+
+// trust are the settings of TLS: with the CAs of the system, or of a file alone.
+func trust(path string) (*tls.Config, error) {
+	c := &tls.Config{MinVersion: tls.VersionTLS12}
+	if path == "" {
+		return c, nil
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("ca: %w", err)
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxCA {
+		return nil, fmt.Errorf("ca: %s: expected a file of at most %d KiB", path, maxCA>>10)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("ca: %w", err)
+	}
+	c.RootCAs = x509.NewCertPool()
+	if !c.RootCAs.AppendCertsFromPEM(data) {
+		return nil, fmt.Errorf("ca: %s: no certificate in it", path)
+	}
+	return c, nil
+}
+
+func newGRPC(cfg *otlp.Exporter, secure *tls.Config, version string) (otlptrace.Client, error) {
 	options := []otlptracegrpc.Option{
 		otlptracegrpc.WithEndpoint(cfg.Endpoint), otlptracegrpc.WithHeaders(cfg.Headers), otlptracegrpc.WithTimeout(cfg.MaxExport),
 		otlptracegrpc.WithRetry(otlptracegrpc.RetryConfig{Enabled: true, InitialInterval: firstRetry, MaxInterval: lastRetry, MaxElapsedTime: cfg.MaxExport}),
@@ -53,7 +87,7 @@ func newGRPC(cfg *otlp.Exporter, version string) (otlptrace.Client, error) {
 			Backoff: backoff.Config{BaseDelay: firstRetry, Multiplier: backoff.DefaultConfig.Multiplier, Jitter: backoff.DefaultConfig.Jitter, MaxDelay: lastRetry}}),
 	}
 	if cfg.TLS {
-		options = append(options, otlptracegrpc.WithTLSCredentials(credentials.NewTLS(&tls.Config{MinVersion: tls.VersionTLS12})))
+		options = append(options, otlptracegrpc.WithTLSCredentials(credentials.NewTLS(secure)))
 	} else {
 		options = append(options, otlptracegrpc.WithInsecure())
 	}
@@ -80,9 +114,9 @@ func within(limit time.Duration) grpc.UnaryClientInterceptor {
 	}
 }
 
-func newHTTP(cfg *otlp.Exporter, version string) (otlptrace.Client, error) {
+func newHTTP(cfg *otlp.Exporter, secure *tls.Config, version string) (otlptrace.Client, error) {
 	transport := &http.Transport{MaxIdleConns: 1, IdleConnTimeout: time.Minute, TLSHandshakeTimeout: cfg.Timeout, ForceAttemptHTTP2: true,
-		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}}
+		TLSClientConfig: secure}
 	shaped := &shaping{to: transport, agent: "pingap/" + version}
 	options := []otlptracehttp.Option{
 		otlptracehttp.WithEndpoint(cfg.Endpoint), otlptracehttp.WithURLPath(cfg.Path), otlptracehttp.WithHeaders(cfg.Headers),
