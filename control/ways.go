@@ -36,7 +36,8 @@ type ways struct {
 
 // routes are all that the admin interface answers beside logging in: a list for each part.
 func (p *process) routes() []api.Route {
-	return slices.Concat(p.objects().Routes(), p.shown.recent.Routes(), p.shown.tail.Routes(), (&explain.Part{Asker: explainer{p}}).Routes())
+	return slices.Concat(p.objects().Routes(), p.shown.recent.Routes(), p.shown.tail.Routes(), (&explain.Part{Asker: explainer{p}}).Routes(),
+		[]api.Route{admin.Description()})
 }
 
 // makeWays prepares them with what the supervisor gave. Without its socket, and without a folder, everything else works.

@@ -155,7 +155,9 @@ func TestWritesThatCannotWaitAreTurnedAway(t *testing.T) {
 	const asked = maxWrites + 20
 	answers := make(chan answer, asked)
 	for n := range asked {
-		go func() { answers <- a.try("POST", "/changes", fmt.Sprintf(`{"set":{"upstream":{"n%d":{"addrs":[]}}}}`, n)) }() // ends with the client's time limit
+		go func() {
+			answers <- a.try("POST", "/changes", fmt.Sprintf(`{"set":{"upstream":{"n%d":{"addrs":[]}}}}`, n))
+		}() // ends with the client's time limit
 	}
 	if got := <-answers; got.status != 503 || !strings.Contains(got.body, "too many") {
 		t.Errorf("%+v", got)
