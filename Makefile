@@ -15,7 +15,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Tools and tests of the tree gain nothing from the race detector.
 RACE_SKIP := ^pingap/(bench$$|internal/|e2e)
 
-.PHONY: all build run tools test lint bench bench-quick bench-reload bench-heal bench-plugins fuzz soak clean packages packages-check install uninstall container
+.PHONY: all build run tools test lint bench bench-quick bench-reload bench-heal bench-plugins fuzz panel soak clean packages packages-check install uninstall container
 
 all: build
 
@@ -74,6 +74,10 @@ fuzz:
 		if [ $$result -ne 0 ] && ! { echo "$$out" | grep -q 'context deadline exceeded' && \
 			! echo "$$out" | grep -q 'Failing input'; }; then exit 1; fi; \
 	done
+
+# The panel (control/admin/web) anew from its sources: dist is checked in, and a test holds that it is what this makes.
+panel:
+	cd control/admin/web && npm ci --no-audit --no-fund && npm run check && npm run build
 
 # The long forms of all fault tests (hundreds of applies, restarts, kills), SOAK_MINUTES of faults drawn by lot, then full load and
 # reloads for SOAK. Fails on any request that is lost and on what keeps growing. SOAK_TESTS chooses some of the tests.

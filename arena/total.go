@@ -52,6 +52,35 @@ func (t *Total) Add(word int, n int64) {
 	atomic.AddInt64(&t.own[word], n)
 }
 
+// Put sets a word of this process, which is no sum: ReadColumns reads it.
+func (t *Total) Put(word int, v int64) {
+	if !t.told.Load() {
+		t.tell()
+	}
+	atomic.StoreInt64(&t.own[word], v)
+}
+
+// maxRead is how many words ReadColumns reads at most.
+const maxRead = 8
+
+// ReadColumns calls f with n words, from one on, of each column that has something for that name. The words are read one after the other, and
+// are f's until it returns.
+func (a *Arena) ReadColumns(name []byte, from, n int, f func(words []int64)) {
+	p, row := a.findTotal(idOf(name), false)
+	if row < 0 {
+		return
+	}
+	var room [maxRead]int64
+	words := room[:n]
+	for mask := atomic.LoadUint64(&p.blocks[row*2+1]) & (1<<p.columns - 1); mask != 0; mask &= mask - 1 {
+		column := &p.summed[bits.TrailingZeros64(mask)][row]
+		for i := range words {
+			words[i] = atomic.LoadInt64(&column[from+i])
+		}
+		f(words)
+	}
+}
+
 // tell has the column read from now on. Reading one that nobody wrote would give it pages, for each name and each column.
 func (t *Total) tell() {
 	atomic.OrUint64(t.mask, t.bit)

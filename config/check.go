@@ -105,6 +105,9 @@ func (l *loader) checkLocationNames(e *entry, s *Server) {
 			l.fail(e.problem(fmt.Sprintf("location %q is not defined%s", clip(name), l.suggestEntry(name, KindLocation)), "locations", places.Element(i)))
 		}
 	}
+	if none && !l.broken {
+		s.Locations = nil // workers look for what is named
+	}
 }
 
 func (l *loader) checkAccessLog(e *entry, s *Server) {

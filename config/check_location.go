@@ -90,6 +90,11 @@ func (l *loader) checkPluginName(e *entry, i int, name string) {
 	}
 	known := Unknown
 	switch {
+	case name == AdminName:
+		if l.opt.Admin == "" {
+			l.warn(e.problem(fmt.Sprintf("plugin %q is there with --admin only: requests pass without it", name), "plugins", places.Element(i)))
+		}
+		return
 	case l.opt.KnownPlugin != nil:
 		known = l.opt.KnownPlugin(name)
 	case strings.HasPrefix(name, "pingap:"):

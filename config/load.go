@@ -28,6 +28,8 @@ type Options struct {
 	// ReadFile reads a file that a key names (certificates, keys, CAs), with ~ and relative paths as the caller means them.
 	// Where path is a directory it reads the first of names that is in it. nil reads none: such keys are not judged.
 	ReadFile func(path string, names []string) (FileRead, error)
+	// Admin is the value of --admin; empty for none.
+	Admin string
 	// NoACME is set where no certificates are requested, whatever the configuration says.
 	NoACME bool
 	// Resolve looks a host name up. nil resolves nothing at validation.
@@ -74,12 +76,14 @@ func Load(docs []Document, opt Options) (*Config, Report) {
 	l.config = newConfig(l.schema)
 	l.config.Locations = make(map[string]*Location, len(l.names[KindLocation]))
 	l.config.Upstreams = make(map[string]*Upstream, len(l.names[KindUpstream]))
+	l.reserve()
 	l.expandIncludes()
 	l.decode()
 	l.readFiles()
 	l.check()
 	l.normalise()
 	l.addImplied()
+	l.addAdmin()
 	l.finish()
 	if len(l.report.Errors) > 0 {
 		return nil, l.report

@@ -10,7 +10,7 @@ import (
 )
 
 // Write gives a configuration as one TOML document: every key that has not its default, in the order of the tree. Loaded
-// again it is the same configuration, as far as a snapshot keeps one. Without secrets their places hold "[redacted]".
+// again it is the same configuration, as far as a snapshot keeps one. What --admin implies is left out. Without secrets their places hold "[redacted]".
 func Write(c *Config, secrets bool) []byte {
 	w := &writer{schema: newSchema(), secrets: secrets}
 	w.object(KindBasic, "", &c.Basic)
@@ -30,6 +30,9 @@ type writer struct {
 
 func writeAll[V any](w *writer, kind Kind, objects map[string]V) {
 	for _, name := range sortedKeys(objects) {
+		if implied(kind, name) {
+			continue
+		}
 		w.object(kind, name, objects[name])
 	}
 }
@@ -76,9 +79,13 @@ func (w *writer) field(k *Key, field reflect.Value) string {
 	case "share":
 		return k.print(field.Int())
 	case "list":
-		items := make([]string, field.Len())
-		for i := range items {
-			items[i] = quoteText(w.text(field.Index(i).String()))
+		var items []string
+		for i := range field.Len() {
+			text := field.Index(i).String()
+			if k.Name == "locations" && implied(KindLocation, text) {
+				continue
+			}
+			items = append(items, quoteText(w.text(text)))
 		}
 		return "[" + strings.Join(items, ", ") + "]"
 	case "string":

@@ -99,6 +99,8 @@ func (t *Table) Shown(key, text string) string {
 		return ShownText(key, text)
 	case text == "":
 		return text
+	case k.Name == "prometheus_metrics" && text[0] == '/':
+		return text // the path of a page; secret is where to push to
 	case k.File != "" && holdsKey(text):
 		return HiddenMark
 	case k.Type == "secret" && (k.File == "" || isContent(k.File, text) || !plausiblePath(text)):

@@ -28,7 +28,7 @@ func Check(ctx context.Context, job Job, opt config.Options, live *config.Snapsh
 		return Verdict{Errors: []string{err.Error()}}, nil
 	}
 	v := Verdict{Digest: source.Digest(docs)}
-	opt.Strict = job.Strict
+	opt.Strict, opt.Admin = job.Strict, job.Admin
 	opt.ReadFile = source.Base{Home: job.Home, Dir: job.Dir}.Named
 	cfg, report := config.Load(documents(docs), opt)
 	v.Warnings = lines(report.Warnings)
@@ -48,6 +48,10 @@ func Check(ctx context.Context, job Job, opt config.Options, live *config.Snapsh
 		v.Warnings = append(v.Warnings, "each node requests its own certificates from the CA, and only that node answers the challenge: "+
 			"give all nodes the same acme_secret in the URL of etcd (docs/acme.md), so that one requests them for all; or let one node do so "+
 			"(PINGAP_DISABLE_ACME on the others), or use challenges by DNS")
+	}
+	if stale := job.Location.Mixed(docs); len(stale) > 0 {
+		v.Warnings = append(v.Warnings, "the configuration is in a mixed layout, all of it is read; not where pingap itself would write it: "+
+			strings.Join(clip(stale, 1<<10), ", ")+"; pingap config migrate brings it there")
 	}
 	if len(v.Errors) > 0 {
 		return v, nil

@@ -47,6 +47,8 @@ type Options struct {
 	Plugins []objects.Plugin
 	// Docker is the socket of the Docker engine; empty is /var/run/docker.sock. Version is told to backends that are checked.
 	Docker, Version string
+	// PanelOnly serves what --admin implies and nothing else, whatever the source holds.
+	PanelOnly bool
 	// Become makes this process, root until now, run as a user for good. nil
 	// where there is nothing to give up.
 	Become func(uid, gid int) error
@@ -173,7 +175,6 @@ func newProcess(opt Options, m *ipc.Message, given *ipc.ControlStart) (*process,
 	if p.acceptor, err = ipc.AcceptorFromFD(fd); err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
-	p.takeAdmin(m, given)
 	if err := p.takeLogs(m, given.Logs); err != nil {
 		p.acceptor.Close()
 		return nil, err
@@ -190,6 +191,7 @@ func newProcess(opt Options, m *ipc.Message, given *ipc.ControlStart) (*process,
 	p.takeArena(m, given)
 	p.takeBackends(given)
 	p.makeShown()
+	p.makeWays(given, m)
 	p.live = live{version: given.Version, sha: given.SHA}
 	p.load = given.Load
 	if p.root.as = given.RunAs; given.SHA != "" {

@@ -306,10 +306,12 @@ func wantedOf(s *config.Snapshot) ([]acme.Wanted, error) {
 
 // ACMEFolder opens the folder of a state directory that certificates of CAs are kept in, for a process that may not; nil where there is
 // none.
-func ACMEFolder(state string) *os.File {
-	fd, err := unix.Open(filepath.Join(state, acmeFolder), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+func ACMEFolder(state string) *os.File { return openFolder(state, acmeFolder) }
+
+func openFolder(state, name string) *os.File {
+	fd, err := unix.Open(filepath.Join(state, name), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if state == "" || err != nil {
 		return nil
 	}
-	return os.NewFile(uintptr(fd), acmeFolder)
+	return os.NewFile(uintptr(fd), name)
 }

@@ -126,7 +126,7 @@ func (p *process) lowest(sha string) uint64 {
 func (p *process) keep(ctx context.Context, r *result, a *ipc.Applied, lead *request, then func(context.Context)) {
 	p.kept.highest = max(p.kept.highest, a.Version)
 	store := p.kept.store
-	if store == nil {
+	if store == nil || r.empty {
 		then(ctx)
 		return
 	}

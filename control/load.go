@@ -75,6 +75,9 @@ func (p *process) next(ctx context.Context) {
 // loadFor has a kept version, or with 0 the source, read and judged.
 func (p *process) loadFor(ctx context.Context, batch []*request, version uint64) {
 	p.loading = true
+	if p.opt.PanelOnly {
+		version = emptyVersion
+	}
 	job, live, store := p.opt.Job, p.live.snapshot, p.kept.store
 	p.wg.Go(func() {
 		var r *result
@@ -86,6 +89,8 @@ func (p *process) loadFor(ctx context.Context, batch []*request, version uint64)
 			}
 		case liveVersion:
 			r, err = p.loadLive(ctx, job, live)
+		case emptyVersion:
+			r, err = p.loadEmpty(ctx, job, live)
 		default:
 			r, err = p.loadKept(ctx, store, version, job, live)
 		}
@@ -98,11 +103,12 @@ func (p *process) judged(ctx context.Context, batch []*request, version uint64, 
 	lead := leader(batch)
 	refuse := func(body *ipc.Refused) {
 		r.close()
-		if lead.boot && version != 0 {
+		if lead.boot && version != 0 && version != emptyVersion {
 			p.fallBack(ctx, batch, lead, version, strings.Join(append([]string{body.Reason}, body.Errors...), "; "))
 			return
 		}
-		if version == 0 && p.fromCopy(ctx, batch, lead, strings.Join(append([]string{body.Reason}, clip(body.Errors, 1<<10)...), "; ")) {
+		why := strings.Join(append([]string{body.Reason}, clip(body.Errors, 1<<10)...), "; ")
+		if version == 0 && (p.fromCopy(ctx, batch, lead, why) || p.withoutSource(ctx, batch, lead, why)) {
 			return
 		}
 		p.finish(ctx, batch, lead, body)

@@ -104,6 +104,7 @@ type rigOptions struct {
 	conf   string            // path of the configuration; an empty text leaves it as it is
 	items  []ipc.StateItem   // of backends, that the supervisor has
 	log    *zap.Logger       // nil for none
+	admin  *net.UnixListener // of the admin interface; nil for none
 }
 
 // newRig starts control on a configuration; text is its first content.
@@ -172,6 +173,14 @@ func (r *rig) greet(listener *net.UnixListener, o rigOptions) {
 	start.StateDir = o.state
 	var fds ipc.FDs
 	start.Listener = fds.Add(int(file.Fd()))
+	if o.admin != nil {
+		own, err := o.admin.File()
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		defer own.Close()
+		start.Admin = fds.Add(int(own.Fd()))
+	}
 	if o.live != nil {
 		fd, err := ipc.SealedMemfd("live", o.live)
 		if err != nil {

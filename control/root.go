@@ -86,6 +86,9 @@ func (p *process) become(as ipc.Credential, v *result, err error) string {
 	if err := p.issuing.give(int(as.UID), int(as.GID)); err != nil {
 		p.log.Error("certificates cannot be requested", zap.Error(err))
 	}
+	if err := p.ways.give(int(as.UID), int(as.GID)); err != nil {
+		p.log.Error("sessions and audit log of the admin interface do not outlast control", zap.Error(err))
+	}
 	if err := p.opt.Become(int(as.UID), int(as.GID)); err != nil {
 		return err.Error()
 	}

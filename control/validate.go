@@ -40,6 +40,7 @@ type result struct {
 	held string           // with kept: digest of the source meanwhile, empty where it could not be read
 
 	refreshed bool             // it is the live configuration with its files read again
+	empty     bool             // it is nothing but the admin interface, in place of a source that could not be loaded
 	again     *history.Version // with refreshed: how the live version was kept, nil where it was not
 }
 

@@ -17,6 +17,8 @@ type Job struct {
 	// Home replaces ~ in the paths of log files; Dir is what relative ones start at.
 	Home string `json:"home,omitempty"`
 	Dir  string `json:"dir,omitempty"`
+	// Admin is the value of --admin, which has a password in it; empty for none.
+	Admin string `json:"admin,omitempty"`
 	// Watch asks whether the location can also be watched.
 	Watch bool `json:"watch,omitempty"`
 	// Documents, where there are any, were read by control, and are judged in place of what Location holds: a child does not reach out.

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"pingap/config"
+	"pingap/control/admin/auth"
 	"pingap/control/endpoints"
 	"pingap/control/inventory"
 	"pingap/control/metrics"
@@ -25,10 +26,11 @@ import (
 // their own, and the rest is worth a page.
 const pageStatusTime = 2 * time.Second
 
-// Requests of workers at once.
+// Requests of workers at once. The admin interface has limits of its own below this one.
 const (
 	maxPages   = 16 // of metrics
 	maxSenders = 32 // of lines that somebody watches; a worker sends one after the other
+	maxAdmin   = 96
 )
 
 // shown is what others see of this instance: pages that workers pass requests on to, and metrics that are pushed.
@@ -51,6 +53,10 @@ func (p *process) makeShown() {
 		Upstreams: func() []endpoints.Upstream {
 			list, _ := p.backends.List("") // all of them are no mistake
 			return list.Upstreams
+		},
+		Events: func() metrics.Events {
+			s := p.telling.bus.Stats()
+			return metrics.Events{Waiting: s.Waiting, Sent: s.Sent, Retried: s.Retried, Failed: s.Failed, Dropped: s.Dropped}
 		},
 	}
 	p.shown.exporter.Init()
@@ -77,15 +83,16 @@ func (p *process) openWeb(ctx context.Context) {
 	}
 	server := &web.Server{Log: p.log.Named("web"), Peer: p.mayCome}
 	if err := server.Open(); err != nil {
-		p.log.Error("metrics are not shown", zap.Error(err))
+		p.log.Error("metrics and the admin interface are not shown", zap.Error(err))
 		return
 	}
 	server.Mount(ipc.WebMetrics, maxPages, http.StripPrefix(ipc.WebMetrics, &p.shown.exporter))
+	server.Mount(ipc.WebAdmin, maxAdmin, p.ways.passed())
 	server.Mount(ipc.WebTail, maxSenders, &p.shown.tail)
 	p.shown.open = true
 	p.wg.Go(func() { server.Run(ctx) })
 	if err := (teller{p}).Publish(ctx, []ipc.StateItem{server.Item()}); err != nil {
-		p.log.Error("workers do not know where metrics are", zap.Error(err))
+		p.log.Error("workers do not know where control answers", zap.Error(err))
 	}
 }
 
@@ -100,6 +107,11 @@ func (p *process) mayCome(uid uint32) bool {
 
 func wantsWeb(s *config.Snapshot) bool {
 	for _, o := range s.Objects() {
+		if o.Kind == config.KindPlugin {
+			if plugin, err := s.Plugin(o.Name); err == nil && plugin.Category == auth.Category {
+				return true
+			}
+		}
 		if o.Kind != config.KindServer {
 			continue
 		}
@@ -145,6 +157,7 @@ func (v *shown) take(ctx context.Context, p *process, s *config.Snapshot, turn u
 	if turn != v.turn.Load() {
 		return
 	}
+	p.ways.guard(s)
 	pushes, err := v.exporter.SetConfig(s)
 	if err != nil {
 		p.log.Error("metrics stay those of the configuration before", zap.Error(err))

@@ -23,10 +23,11 @@ import (
 
 // Bounds of writes.
 const (
-	maxWrites  = 32               // that wait, or are under way
-	maxTries   = 2                // dry runs at a time: each has a validate child
-	storeTime  = 30 * time.Second // for reading and writing the source
-	writesTime = 5 * time.Minute  // for a write with all that wait before it; each has bounds of its own
+	maxWrites    = 32               // that wait, or are under way
+	maxTries     = 2                // dry runs at a time: each has a validate child
+	maxConflicts = 5                // changes by somebody else in between, before a write gives up
+	storeTime    = 30 * time.Second // for reading and writing the source
+	writesTime   = 5 * time.Minute  // for a write with all that wait before it; each has bounds of its own
 )
 
 // writing bounds what clients may ask for.
@@ -83,18 +84,27 @@ func (p *process) draft(ctx context.Context, w *write, known known, job Job, liv
 		return nil, api.Errorf(http.StatusConflict, "%v", err)
 	}
 	defer store.Close()
-	result, ops, err := p.judgeEdit(ctx, w, store, known, job, live)
-	if err != nil {
-		return nil, err
-	}
-	if result == nil { // it has errors, which w says
-		return nil, errInvalid
-	}
-	if err := p.commit(ctx, w, store, ops); err != nil {
+	for tries := 1; ; tries++ {
+		result, ops, err := p.judgeEdit(ctx, w, store, known, job, live)
+		if err != nil {
+			return nil, err
+		}
+		if result == nil { // it has errors, which w says
+			return nil, errInvalid
+		}
+		err = p.commit(ctx, w, store, ops)
+		if err == nil {
+			return result, nil
+		}
 		result.close()
-		return nil, err
+		switch {
+		case !errors.Is(err, source.ErrConflict):
+			return nil, err
+		case w.edit.Match != "" || tries == maxConflicts:
+			return nil, api.Errorf(http.StatusPreconditionFailed, "%v", err)
+		}
+		// Somebody else wrote in between, and whoever asks did not say what it is to be made of: again with what is there now.
 	}
-	return result, nil
 }
 
 // errInvalid is for edits whose errors are in their verdict.
@@ -186,7 +196,7 @@ func (p *process) commit(ctx context.Context, w *write, store source.Store, ops 
 		w.undo = all
 		return nil
 	case errors.Is(err, source.ErrConflict): // nothing was written
-		return api.Errorf(http.StatusPreconditionFailed, "%v", err)
+		return err
 	case errors.Is(err, source.ErrName):
 		return api.Errorf(http.StatusBadRequest, "%v", err)
 	}

@@ -192,6 +192,18 @@ func TestMetricsAreWhatClientsCountedOverRollsAndUpgrades(t *testing.T) {
 	}
 	l.mustBeClean(t)
 	s.mustNeverGoBack()
+	i.eventually("the totals of the ledger", func() error {
+		page, err := scrape("http://" + addr + "/metrics")
+		all := counters(page)
+		// Two workers in each of two rolls, before upgrades, and deaths of control.
+		if drained, ended := all["pingap_drained_workers_total"], all["pingap_drained_connections_total"]; err != nil || drained < 4 || ended == 0 {
+			return fmt.Errorf("%g workers and %g connections have drained, %v", drained, ended, err)
+		}
+		if n := all["pingap_cut_requests_total"]; n != 0 {
+			return fmt.Errorf("%g requests were cut", n)
+		}
+		return nil
+	})
 	sent := float64(l.done.Load())
 	i.eventually("the sum", func() error {
 		if all := requestsOf(t, addr, ""); all != sent {

@@ -91,7 +91,7 @@
 //	Picture {from, to, data}        PictureMade        one for each connection
 //
 //	worker -> control (an abstract socket of streams, named by an item of State)
-//	requests of HTTP/1.1            -                  for metrics, with the token of the item
+//	requests of HTTP/1.1            -                  for metrics, and with lines that somebody watches; with the token of the item
 //
 //	anyone -> anyone
 //	Unknown {of}                    -                  I do not know messages of this type

@@ -6,7 +6,7 @@ import "time"
 type ControlStart struct {
 	RunDir   string      `json:"run_dir"`
 	StateDir string      `json:"state_dir"`
-	Listener Slot        `json:"listener"` // the control socket, bound and listening (SOCK_SEQPACKET): ipc.AcceptorFromFD
+	Listener Slot        `json:"listener"`        // the control socket, bound and listening (SOCK_SEQPACKET): ipc.AcceptorFromFD
 	Admin    Slot        `json:"admin,omitempty"` // the socket of the admin interface, likewise (SOCK_STREAM); 0 where it could not be made
 	Logs     []LogTarget `json:"logs,omitempty"`
 	Build    string      `json:"build"`
@@ -28,6 +28,8 @@ type ControlStart struct {
 	// root supervisor: it may not open them by itself. None otherwise.
 	Versions []Slot `json:"versions,omitempty"`
 	ACME     Slot   `json:"acme,omitempty"` // likewise the folder of certificates that CAs have issued
+
+	AdminDir Slot `json:"admin_dir,omitempty"` // likewise the folder of the admin interface's sessions and audit log
 
 	Arena Slot   `json:"arena,omitempty"` // whose records control gives away
 	Parts []Slot `json:"parts,omitempty"` // of it, as in Start
@@ -155,6 +157,7 @@ type StatusAll struct {
 
 	LastApply  *ApplyResult `json:"last_apply,omitempty"`
 	LastRecord *Record      `json:"last_record,omitempty"` // of the ledger
+	Ledger     *Totals      `json:"ledger,omitempty"`      // sums over all its records, those that were dropped included
 	Settled    bool         `json:"settled"`               // nothing is under way: no apply, roll or upgrade, no workers of another build
 	Hurried    int          `json:"hurried"`               // workers of this supervisor that had to drain faster: too many generations, too much memory
 	Epoch      uint32       `json:"epoch"`                 // how many supervisors there have been before this one, less one
@@ -176,6 +179,16 @@ type Source struct {
 	Refused  string    `json:"refused,omitempty"` // why it came to nothing
 
 	Rollback uint64 `json:"rollback_to,omitempty"` // version that was rolled back to and is live in place of the source; 0 for none
+}
+
+// Totals are what became of requests and connections because of all operations since the instance began, over its supervisors. They only grow.
+type Totals struct {
+	Workers  uint64 `json:"workers"`  // that have drained, or died
+	Finished uint64 `json:"finished"` // requests that ended while draining
+	Drained  uint64 `json:"drained"`  // connections that ended while draining
+	Moved    uint64 `json:"moved"`    // connections that successors had accepted when a roll was over
+	Cut      uint64 `json:"cut"`      // requests that were ended in the middle
+	Refused  uint64 `json:"refused"`  // connections that found nobody to take them (the kernel's count of full queues)
 }
 
 // AppliedVersion is a configuration that was made live.

@@ -13,9 +13,9 @@ type HandoverRequest struct {
 type Handover struct {
 	State []byte `json:"state"` // what the state file holds
 
-	Lock      Slot            `json:"lock"`    // of the run directory
-	Control   Slot            `json:"control"` // the listening control socket
-	Admin     Slot            `json:"admin,omitempty"`   // that of the admin interface; 0 from a build without one
+	Lock      Slot            `json:"lock"`            // of the run directory
+	Control   Slot            `json:"control"`         // the listening control socket
+	Admin     Slot            `json:"admin,omitempty"` // that of the admin interface; 0 from a build without one
 	Arena     Slot            `json:"arena"`
 	Parts     []Slot          `json:"parts,omitempty"`   // of the arena, as in Start
 	Snapshot  Slot            `json:"snapshot"`          // of the live version; 0 without one

@@ -60,6 +60,12 @@ const (
 	WebKey   = "control"
 	WebToken = 32
 	WebField = "X-Pingap-Token"
+	// Fields of requests that plugins pass on: the client's address, the scheme of its request, what was taken from the front of its path.
+	WebClient = "X-Pingap-Client"
+	WebScheme = "X-Pingap-Scheme"
+	WebPrefix = "X-Pingap-Prefix"
+	// WebAdmin is in front of the name of a plugin, escaped as a path is, in the path of what that one passes on.
+	WebAdmin = "/admin/"
 	// WebMetrics is in front of the name of a server, escaped as a path is, in the path of its metrics.
 	WebMetrics = "/metrics/"
 	// WebTail is where workers send lines that somebody watches: see TailLine.

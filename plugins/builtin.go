@@ -7,12 +7,11 @@ import (
 )
 
 // builtins are the instances that need no table: ordinary plugins with fixed parameters.
-// pingap:admin gets its parameters from the command line.
+// pingap:admin is none of them: --admin makes a table of that name.
 func builtins() []*config.Plugin {
 	return []*config.Plugin{
 		{Name: "pingap:acceptEncodingAdjustment", Category: "accept_encoding",
 			Params: map[string]any{"encodings": "zstd, br, gzip", "only_one_encoding": true}},
-		{Name: "pingap:admin", Category: "admin"},
 		{Name: "pingap:compression", Category: "compression", Params: compressionLevels("")},
 		{Name: "pingap:compressionUpstream", Category: "compression", Params: compressionLevels("upstream")},
 		{Name: "pingap:ping", Category: "ping", Params: map[string]any{"path": "/ping"}},

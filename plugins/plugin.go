@@ -143,6 +143,14 @@ type Answer struct {
 	Content bool
 	// Wire is for a Body that is given many times with status 200: the proxy keeps in it what it sends. Nil for none.
 	Wire *message.Wire
+	// Inside has control make the answer; nothing else of this one counts then.
+	Inside *Inside
+}
+
+// Inside is a request as control gets it: its target there, and the path that was taken from its front, for answers that name others.
+type Inside struct {
+	Target []byte
+	Prefix string
 }
 
 // FilePart is a body that lies in a file, which is read without changing its offset.

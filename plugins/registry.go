@@ -8,7 +8,7 @@ import (
 	"pingap/config"
 )
 
-// ErrLater is why a plugin of a category that is known but not built yet cannot be built. Whoever builds
+// ErrLater is why a plugin of a category that is known but not built yet, or not there for now, cannot be built. Whoever builds
 // a location leaves such a plugin out; Check has warned about it.
 var ErrLater = errors.New("not built yet")
 

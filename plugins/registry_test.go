@@ -276,7 +276,7 @@ func TestBuiltinsComeBeforeTables(t *testing.T) {
 		{"pingap:compression", true, false, config.Later},
 		{"pingap:compressionUpstream", true, false, config.Later},
 		{"pingap:acceptEncodingAdjustment", true, false, config.Later},
-		{"pingap:admin", true, false, config.Later},
+		{"pingap:admin", false, false, config.Unknown},
 		{"pingap:other", false, false, config.Unknown},
 		{"ping", false, false, config.Unknown},
 	}

@@ -75,7 +75,7 @@ func (s *supervisor) adoptAll(in *inherit.Set) error {
 	st := in.State
 	s.epoch, s.applies, s.generation, s.last, s.serial = st.Epoch+1, st.Applies, st.Generation, st.Last, st.Serial
 	s.control.runAs, s.liveBuild = st.Control, st.LiveBuild
-	s.ledger.Load(st.Ledger, st.Record)
+	s.ledger.Load(st.Ledger, st.Record, st.Sums)
 	s.workers = newSlots(st.Slots, st.Generation)
 	s.adopting = &adoption{how: in.How, by: st.By, began: time.Now(), waiting: map[*child]struct{}{}}
 	if err := s.adoptVersion(in); err != nil {

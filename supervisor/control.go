@@ -3,6 +3,7 @@ package supervisor
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -97,10 +98,13 @@ func (s *supervisor) controlHello(c *child, b *ipc.Hello) error {
 			start.Versions = append(start.Versions, fds.Add(int(f.Fd())))
 		}
 	}
-	if s.control.runAs != nil && s.o.OpenACME != nil {
-		if f := s.o.OpenACME(); f != nil {
+	for slot, open := range map[*ipc.Slot]func() *os.File{&start.ACME: s.o.OpenACME, &start.AdminDir: s.o.OpenAdmin} {
+		if s.control.runAs == nil || open == nil {
+			continue
+		}
+		if f := open(); f != nil {
 			defer f.Close()
-			start.ACME = fds.Add(int(f.Fd()))
+			*slot = fds.Add(int(f.Fd()))
 		}
 	}
 	s.send(c, 0, start, fds...)

@@ -326,6 +326,8 @@ func (w *worker) handle(ctx context.Context, m *ipc.Message) error {
 		return reply(ipc.StateTaken{})
 	case *ipc.Announce:
 		return w.hear(b, reply)
+	case *ipc.Explain:
+		return w.explain(m, b, reply)
 	case *ipc.Announced:
 		return w.note("said", fmt.Sprintf("%d %q", b.Workers, b.Missing))
 	case *ipc.Refused:

@@ -22,6 +22,7 @@ type Options struct {
 	StateDir     string            // told to control
 	OpenVersions func() []*os.File // opens what a control process without root may not, for ControlStart.Versions; nil = nothing
 	OpenACME     func() *os.File   // likewise the folder of issued certificates, for ControlStart.ACME; nil = nothing
+	OpenAdmin    func() *os.File   // likewise that of the admin interface, for ControlStart.AdminDir; nil = nothing
 	Workers      int               // number of workers, 0 = as the configuration says, or 1 up to 2 cores, else 2
 	ControlArgs  []string          // arguments of control after its role
 	ControlEnv   []string          // environment of control, nil = this process's

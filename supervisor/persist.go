@@ -58,7 +58,8 @@ func (s *supervisor) stateNow() *state.State {
 		st.Workers = append(st.Workers, w)
 	}
 	slices.SortFunc(st.Workers, func(a, b state.Worker) int { return a.Serial - b.Serial })
-	st.Ledger = s.ledger.Records()
+	sums := s.ledger.Sums()
+	st.Ledger, st.Sums = s.ledger.Records(), &sums
 	return st
 }
 

@@ -27,7 +27,7 @@ func (s *supervisor) begun(p *proposal, kind string) {
 func (s *supervisor) died(c *child, how string) {
 	r := s.enter(ipc.RecordWorker, c.name())
 	r.Reason, r.Workers = clip(how), 1
-	r.Kill(inFlight(c))
+	s.ledger.Died(r, inFlight(c))
 	s.ledger.Done(r)
 	s.noteGap()
 }

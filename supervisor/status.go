@@ -14,6 +14,8 @@ func (s *supervisor) status() ipc.StatusAll {
 	all := ipc.StatusAll{State: s.state(), Build: s.o.Build, Degraded: s.degraded(), LastApply: s.lastApply, Epoch: s.epoch, Hurried: s.hurried}
 	all.Settled = s.live != nil && s.op == nil && s.upgrade == nil && s.wantUpgrade == nil && s.adopting == nil && !s.foreign && len(s.queue) == 0
 	all.LastRecord = s.ledger.Last()
+	sums := s.ledger.Sums()
+	all.Ledger = &sums.Totals
 	if s.live != nil {
 		all.Version, all.SHA, all.Listeners = s.live.number, s.live.sha, s.live.listeners
 	}

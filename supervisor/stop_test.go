@@ -91,7 +91,7 @@ func TestStopping(t *testing.T) {
 				c.Close()
 				t.Error("somebody still listens")
 			}
-			for _, name := range []string{"pingap.pid", "control.sock"} {
+			for _, name := range []string{"pingap.pid", "control.sock", "admin.sock"} {
 				if _, err := os.Stat(filepath.Join(i.dir, "run", name)); !errors.Is(err, os.ErrNotExist) {
 					t.Errorf("%s left behind: %v", name, err)
 				}

@@ -168,6 +168,9 @@ func (w *work) definition(name string) (sha config.Sha, cfg *config.Plugin, err 
 		return config.Sha{}, nil, plugins.ErrLater
 	}
 	object, found := w.snapshot.Find(config.KindPlugin, name)
+	if !found && name == config.AdminName {
+		return config.Sha{}, nil, plugins.ErrLater // without --admin; the check of the configuration has warned
+	}
 	if !found {
 		return config.Sha{}, nil, fmt.Errorf("plugin %q: %w", name, config.ErrNoObject)
 	}

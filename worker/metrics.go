@@ -58,7 +58,9 @@ func (w *work) countAll(s *server) error {
 // tell brings what the worker has counted by itself into the totals.
 func (w *worker) tell() {
 	traced := w.build.traces.Counts()
-	w.totals.Count(w.arena, tally.Figures{LogDropped: w.logs.lost(), Traced: traced.Exported, Untraced: traced.Dropped})
+	copies := w.proxy.Mirrored()
+	w.totals.Count(w.arena, tally.Figures{LogDropped: w.logs.lost(), Traced: traced.Exported, Untraced: traced.Dropped,
+		Mirrored: copies.Sent, Unanswered: copies.Failed, Unsent: copies.Dropped})
 }
 
 // openConnections is the count of open connections to an upstream. A new upstream of the name goes on with it while the connections of the old one end. Where

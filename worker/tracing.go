@@ -22,7 +22,7 @@ func (w *work) tracer(cfg *config.Server) (*trace.Tracer, error) {
 	}
 	e := w.exporters[url]
 	if e != nil {
-		return e.Tracer(cfg.Name), nil
+		return e.Tracer(cfg.Name, w.basic.LogRedactQuery), nil
 	}
 	if e = w.live.exporters[url]; e == nil {
 		opened, err := w.traces.Open(url)
@@ -34,7 +34,7 @@ func (w *work) tracer(cfg *config.Server) (*trace.Tracer, error) {
 	}
 	w.use(&e.shared)
 	w.exporters[url] = e
-	return e.Tracer(cfg.Name), nil
+	return e.Tracer(cfg.Name, w.basic.LogRedactQuery), nil
 }
 
 // How long a worker that ends waits for traces to be exported: one that has drained, and one that was told to end at once.

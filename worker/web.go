@@ -18,6 +18,7 @@ import (
 const (
 	controlConnect = 2 * time.Second
 	controlRead    = 30 * time.Second
+	adminRead      = 4 * time.Minute // an apply waits for the one before it and for all workers; control's own bound is shorter
 	controlWrite   = 10 * time.Second
 	controlIdle    = 30 * time.Second // shorter than what control allows
 	controlPool    = 4                // idle connections
@@ -27,7 +28,7 @@ const (
 const controlName = "pingap:control"
 
 // web is the way to control.
-type web struct{ upstream *upstream.Upstream }
+type web struct{ upstreams [2]*upstream.Upstream }
 
 // takeWeb tells all who speak to control where it is.
 func (b *beside) takeWeb(p *proxy.Proxy, item *ipc.StateItem) error {
@@ -42,33 +43,51 @@ func (b *beside) takeWeb(p *proxy.Proxy, item *ipc.StateItem) error {
 // take says where control answers from now on: an item of kind ipc.StateWeb.
 func (b *web) take(p *proxy.Proxy, item *ipc.StateItem) error {
 	if item.Gone {
-		b.become(p, nil, nil)
+		b.become(p, nil, nil, nil)
 		return nil
 	}
 	if item.Key != ipc.WebKey || len(item.Body) <= ipc.WebToken || item.Body[ipc.WebToken] != '@' {
 		return errors.New("the place where control answers cannot be read")
 	}
-	cfg := &config.Upstream{Name: controlName, ConnectionTimeout: config.Duration(controlConnect), ReadTimeout: config.Duration(controlRead),
-		WriteTimeout: config.Duration(controlWrite), IdleTimeout: config.Duration(controlIdle), MaxIdleConnections: controlPool}
-	u, err := upstream.New(cfg, upstream.Options{})
+	place := config.Address{Network: "unix", Path: string(item.Body[ipc.WebToken:])}
+	pages, err := toControl(place, controlRead)
 	if err != nil {
 		return err
 	}
-	u.SetEndpoints([]upstream.Endpoint{{Address: config.Address{Network: "unix", Path: string(item.Body[ipc.WebToken:])}, Weight: 1}}, nil)
-	b.become(p, u, item.Body[:ipc.WebToken])
+	admin, err := toControl(place, adminRead)
+	if err != nil {
+		pages.Close()
+		return err
+	}
+	b.become(p, pages, admin, item.Body[:ipc.WebToken])
 	return nil
 }
 
-func (b *web) become(p *proxy.Proxy, u *upstream.Upstream, token []byte) {
+// toControl is a way there on which answers come within a time.
+func toControl(place config.Address, read time.Duration) (*upstream.Upstream, error) {
+	cfg := &config.Upstream{Name: controlName, ConnectionTimeout: config.Duration(controlConnect), ReadTimeout: config.Duration(read),
+		WriteTimeout: config.Duration(controlWrite), IdleTimeout: config.Duration(controlIdle), MaxIdleConnections: controlPool}
+	u, err := upstream.New(cfg, upstream.Options{})
+	if err != nil {
+		return nil, err
+	}
+	u.SetEndpoints([]upstream.Endpoint{{Address: place, Weight: 1}}, nil)
+	return u, nil
+}
+
+func (b *web) become(p *proxy.Proxy, pages, admin *upstream.Upstream, token []byte) {
 	var inside *proxy.Inside
-	if u != nil {
-		inside = proxy.NewInside(u, ipc.WebField, []byte(hex.EncodeToString(token)))
+	if pages != nil {
+		fields := proxy.InsideFields{Token: ipc.WebField, Client: ipc.WebClient, Scheme: ipc.WebScheme, Prefix: ipc.WebPrefix}
+		inside = proxy.NewInside(pages, admin, fields, []byte(hex.EncodeToString(token)))
 	}
 	p.SetInside(inside)
-	if b.upstream != nil {
-		b.upstream.Close()
+	for _, u := range b.upstreams {
+		if u != nil {
+			u.Close()
+		}
 	}
-	b.upstream = u
+	b.upstreams = [2]*upstream.Upstream{pages, admin}
 }
 
 // metricsOf is the page of metrics of a server; nil where it has none.

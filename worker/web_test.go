@@ -21,6 +21,8 @@ type control struct {
 	item  ipc.StateItem
 	asked chan *http.Request
 	l     net.Listener
+
+	server *http.Server
 }
 
 func newControl(t *testing.T, page string) *control {
@@ -38,6 +40,7 @@ func newControl(t *testing.T, page string) *control {
 		c.asked <- r
 		io.WriteString(w, page)
 	})}
+	c.server = server
 	go server.Serve(l) // ends with Close
 	t.Cleanup(func() { server.Close() })
 	return c

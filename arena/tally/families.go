@@ -42,6 +42,9 @@ type Family struct {
 	// Native tells that the histogram has native buckets beside the classic ones, NativeWords from NativeAt on: see there.
 	Native   bool
 	NativeAt int
+	// Exemplars tells that the histogram keeps a request to refer to, from ExemplarAt on: see Exemplar.
+	Exemplars  bool
+	ExemplarAt int
 
 	limits []int64 // Buckets in what is counted
 }
@@ -90,6 +93,7 @@ const (
 	StorageWriteTime
 	LogDropped
 	Traced
+	Mirrored
 	families = int(iota)
 )
 
@@ -115,7 +119,7 @@ var table = placed([families]Family{
 	ResponseCodes: {Name: "pingap_http_responses_codes", Kind: LocationBlock, Type: Codes, Label: "code",
 		Values: []string{"1xx", "2xx", "3xx", "4xx", "5xx", "unknown"},
 		Help:   "Answers by class of status; unknown is a request that got none."},
-	ResponseTime: {Name: "pingap_http_response_time", Kind: LocationBlock, Type: Histogram, Scale: perSecond, Native: true,
+	ResponseTime: {Name: "pingap_http_response_time", Kind: LocationBlock, Type: Histogram, Scale: perSecond, Native: true, Exemplars: true,
 		Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		Help:    "Seconds from the first byte of a request to the end of its answer."},
 	Sent: {Name: "pingap_http_sent", Kind: LocationBlock, Type: Histogram, Scale: perKiB, Buckets: []float64{1, 5, 10, 50, 100, 1000, 10000},
@@ -170,6 +174,8 @@ var table = placed([families]Family{
 		Help: "Lines of access logs that were lost because what they went to was too slow, or failed."},
 	Traced: {Name: "pingap_traced_requests_total", Kind: HostBlock, Type: Codes, Label: "result", Values: []string{"exported", "dropped"},
 		Help: "Requests whose spans a collector took, or that were dropped because it did not."},
+	Mirrored: {Name: "pingap_mirrored_requests_total", Kind: HostBlock, Type: Codes, Label: "result", Values: []string{"sent", "failed", "dropped"},
+		Help: "Copies of requests for a second upstream: it answered, it did not, or the copy was not sent because there were too many."},
 })
 
 // Families are all totals, in the order of their IDs. Nobody may change them.
@@ -196,9 +202,14 @@ func placed(all [families]Family) *[families]Family {
 		}
 	}
 	for i := range all {
-		if f := &all[i]; f.Native {
+		f := &all[i]
+		if f.Native {
 			f.NativeAt = next[f.Kind]
 			next[f.Kind] += NativeWords
+		}
+		if f.Exemplars {
+			f.ExemplarAt = next[f.Kind]
+			next[f.Kind] += exemplarWords
 		}
 	}
 	return &all

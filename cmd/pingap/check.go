@@ -15,7 +15,10 @@ func (s surroundings) job(o *options) (control.Job, error) {
 	if err != nil {
 		return control.Job{}, fmt.Errorf("working directory: %w", err)
 	}
-	job := control.Job{Strict: o.strict, Threads: o.threads, Workers: o.workers, Home: s.home(), Dir: dir}
+	job := control.Job{Strict: o.strict, Threads: o.threads, Workers: o.workers, Home: s.home(), Dir: dir, Admin: o.admin}
+	if o.cp && job.Workers < 0 {
+		job.Workers = 1
+	}
 	switch {
 	case o.sample:
 		job.Location = source.Memory("sample.toml", sampleConfig)
@@ -37,6 +40,15 @@ func check(o *options, s surroundings) int {
 		return s.fail(err)
 	}
 	v, _ := control.Check(context.Background(), job, configOptions(), nil)
+	if s.printFindings(job, v) > 0 {
+		return exitFailed
+	}
+	fmt.Fprintln(s.stdout, "Validate config success")
+	return exitDone
+}
+
+// printFindings prints what was found, and returns how many errors there are.
+func (s surroundings) printFindings(job control.Job, v control.Verdict) int {
 	for _, w := range v.Warnings {
 		fmt.Fprintf(s.stderr, "warning: %s\n", w)
 	}
@@ -45,10 +57,8 @@ func check(o *options, s surroundings) int {
 	}
 	if len(v.Errors) > 0 {
 		fmt.Fprintf(s.stderr, "%s: %s\n", job.Location, errorCount(len(v.Errors)))
-		return exitFailed
 	}
-	fmt.Fprintln(s.stdout, "Validate config success")
-	return exitDone
+	return len(v.Errors)
 }
 
 func errorCount(n int) string {

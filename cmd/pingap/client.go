@@ -110,6 +110,9 @@ func (c *call) failed(err error) int {
 func (c *call) unexpected(answer ipc.Body) int {
 	switch a := answer.(type) {
 	case *ipc.Refused:
+		if c.json {
+			c.printJSON(refused{refusal(a), orEmpty(a.Errors)})
+		}
 		fmt.Fprintf(c.stderr, "pingap: refused: %s\n", refusal(a))
 		for _, e := range a.Errors {
 			fmt.Fprintf(c.stderr, "  %s\n", e)

@@ -77,6 +77,9 @@ func (s surroundings) daemonOutput(o *options) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.cp {
+		return os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	}
 	if job.Location.Remote() {
 		if job.Documents, err = job.Location.Read(); err != nil {
 			fmt.Fprintf(s.stderr, "pingap: %v\npingap: the last good copy is used, if there is one; basic.error_log of it is not\n", err)
@@ -84,6 +87,10 @@ func (s surroundings) daemonOutput(o *options) (*os.File, error) {
 		}
 	}
 	v, _ := control.Check(context.Background(), job, configOptions(), nil)
+	if len(v.Errors) > 0 && o.admin != "" {
+		fmt.Fprintf(s.stderr, "pingap: nothing is served but the admin panel, the configuration is refused:\n%s\n", strings.Join(v.Errors, "\n"))
+		return os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	}
 	if len(v.Errors) > 0 {
 		return nil, errors.New("the configuration is refused:\n" + strings.Join(v.Errors, "\n"))
 	}

@@ -99,11 +99,7 @@ func (c *call) explainConfig(ctx context.Context, q *explain.Question) ([]byte, 
 		return nil, c.fail(err)
 	}
 	v, snapshot := control.Check(ctx, job, configOptions(), nil)
-	if len(v.Errors) > 0 {
-		for _, e := range v.Errors {
-			fmt.Fprintf(c.stderr, "error: %s\n", e)
-		}
-		fmt.Fprintf(c.stderr, "%s: %s\n", job.Location, errorCount(len(v.Errors)))
+	if c.printFindings(job, v) > 0 {
 		return nil, exitFailed
 	}
 	answer, err := explainSnapshot(snapshot, v.Listeners, q)

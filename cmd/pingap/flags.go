@@ -22,6 +22,8 @@ type options struct {
 	threads, workers int // -1 where not given
 	autorestart      bool
 	autoreload       bool
+	admin            string // value of --admin with its user; empty for none
+	cp               bool
 	strict           bool
 
 	runDir, stateDir string
@@ -43,10 +45,7 @@ type options struct {
 // confVariable stands in for -c.
 const confVariable = "PINGAP_CONF"
 
-const (
-	laterAdmin = "the admin panel comes with a later version"
-	laterCopy  = "converting configurations comes with a later version"
-)
+const laterCopy = "converting configurations comes with a later version"
 
 // dirFlags are understood on either side of a verb.
 func dirFlags() []flagSpec {
@@ -88,6 +87,10 @@ func serveFlags() []flagSpec {
 			help: "Certificate to serve TLS with --upstream: a PEM file, or a directory with certificate and key."},
 		{long: "key", value: "PATH", set: text(func(o *options) *string { return &o.key }),
 			help: "Private key of --cert: a PEM file or a directory. Default: in the directory, or the file, of --cert."},
+		{long: "admin", value: "VALUE", env: "PINGAP_ADMIN_ADDR", set: text(func(o *options) *string { return &o.admin }),
+			help: "Serve the admin panel: [USER:PASSWORD@]HOST:PORT[/PREFIX][?max_age=2d], user and password escaped as in a URL or together in base64. Everybody on the machine sees arguments: better by variable, PINGAP_ADMIN_USER and PINGAP_ADMIN_PASSWORD apart. A configuration that cannot be loaded does not end the start then."},
+		{long: "cp", env: "PINGAP_CP", set: on(func(o *options) *bool { return &o.cp }),
+			help: "Control panel only: serve --admin and nothing of the configuration of -c, which may be empty or broken."},
 		{long: "sample", set: on(func(o *options) *bool { return &o.sample }),
 			help: "Serve the built-in sample configuration on port 6188, with an upstream of its own."},
 		{long: "sync", value: "CONF", set: text(func(o *options) *string { return &o.syncTo }),
@@ -106,8 +109,6 @@ func serveFlags() []flagSpec {
 // laterFlags belong to Pingap and are refused by name until they are built.
 func laterFlags() []flagSpec {
 	return []flagSpec{
-		{long: "admin", value: "ADDR", env: "PINGAP_ADMIN_ADDR", later: laterAdmin},
-		{long: "cp", env: "PINGAP_CP", later: laterAdmin, strict: true},
 		{long: "to-hcl", later: laterCopy},
 		{long: "to-kdl", later: laterCopy},
 	}
@@ -182,6 +183,9 @@ func serveOptions(args []string, getenv func(string) string) (*options, []string
 	if o.conf == "" && o.upstream == "" && !o.sample {
 		o.conf = getenv(confVariable)
 	}
+	if err := o.completeAdmin(getenv); err != nil {
+		return nil, nil, err
+	}
 	return o, nil, o.check()
 }
 
@@ -217,6 +221,9 @@ func (o *options) check() error {
 		return usagef("no configuration: give -c PATH, --upstream LIST or --sample")
 	case sources > 1:
 		return usagef("-c, --upstream and --sample exclude each other")
+	}
+	if o.cp && (o.admin == "" || o.conf == "") {
+		return usagef("--cp needs --admin, and -c for what it is the panel of")
 	}
 	return o.checkQuickStart()
 }

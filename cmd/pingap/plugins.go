@@ -3,6 +3,7 @@ package main
 import (
 	"pingap/plugins"
 	acceptencoding "pingap/plugins/accept_encoding"
+	"pingap/plugins/admin"
 	basicauth "pingap/plugins/basic_auth"
 	"pingap/plugins/cache"
 	combinedauth "pingap/plugins/combined_auth"
@@ -33,6 +34,7 @@ import (
 func pluginList() []plugins.Factory {
 	return []plugins.Factory{
 		acceptencoding.Factory(),
+		admin.Factory(),
 		basicauth.Factory(),
 		cache.Factory(),
 		combinedauth.Factory(),

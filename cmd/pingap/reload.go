@@ -21,6 +21,7 @@ refused it and why. A refused configuration changes nothing.
 		flags: []flagSpec{
 			{long: "wait", set: on(func(o *options) *bool { return &o.wait }),
 				help: "Return once the change is live, or with the reason why not. It does so without, too."},
+			jsonFlag(appliedFields),
 		},
 		timeout: time.Minute,
 		run:     runReload,
@@ -40,6 +41,9 @@ func (c *call) apply(ctx context.Context, request ipc.Body) int {
 	a, ok := answer.(*ipc.Applied)
 	if !ok {
 		return c.unexpected(answer)
+	}
+	if c.json {
+		return c.printJSON(newApplied(a))
 	}
 	for _, w := range a.Warnings {
 		fmt.Fprintf(c.stderr, "warning: %s\n", w)

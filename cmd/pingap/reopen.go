@@ -19,6 +19,7 @@ Opens every log file anew and returns when no process writes to the old ones any
 more, so that they can be compressed. When the control process does not answer,
 the supervisor is told by signal, and that nobody waits for it is said.
 `,
+		flags:   []flagSpec{jsonFlag("paths, errors; without an answer of control signalled, the pid that was sent SIGUSR1.")},
 		timeout: 10 * time.Second,
 		run:     runReopen,
 	}
@@ -35,6 +36,16 @@ func runReopen(ctx context.Context, c *call) int {
 	r, ok := answer.(*ipc.Reopened)
 	if !ok {
 		return c.unexpected(answer)
+	}
+	if c.json {
+		code := c.printJSON(struct {
+			Paths  []string `json:"paths"`
+			Errors []string `json:"errors"`
+		}{orEmpty(r.Paths), orEmpty(r.Errors)})
+		if len(r.Errors) > 0 {
+			return exitFailed
+		}
+		return code
 	}
 	for _, path := range r.Paths {
 		fmt.Fprintln(c.stdout, path)
@@ -59,5 +70,8 @@ func (c *call) signalReopen(cause error) int {
 		return c.failed(err)
 	}
 	fmt.Fprintf(c.stderr, "pingap: %v from control: sent SIGUSR1 to pid %d, not known when it is done\n", cause, p.pid)
+	if c.json {
+		return c.printJSON(map[string]int{"signalled": p.pid})
+	}
 	return exitDone
 }

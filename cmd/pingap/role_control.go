@@ -36,7 +36,7 @@ func controlRole(args []string, s surroundings) int {
 		return s.fail(err)
 	}
 	// It may hold a password, and is not for children: they get what has been read.
-	if err := os.Unsetenv(confVariable); err != nil {
+	if err := forget(append(adminVariables(), confVariable)...); err != nil {
 		return s.fail(err)
 	}
 	log, err := s.openLog(o, ipc.RoleControl)
@@ -56,7 +56,7 @@ func controlRole(args []string, s surroundings) int {
 		Conn: conn, Job: job, Watch: o.watch(), Build: buildID(),
 		Log: log.logger(), LogFile: log.take, LogSettings: log.settings, LogDropped: log.log.Lost,
 		ACME:   control.ACME{Disabled: s.getenv(noACME) != "", Getenv: s.getenv},
-		Docker: docker, Version: version, Plugins: pluginSchema(pluginList()),
+		Docker: docker, Version: version, Plugins: pluginSchema(pluginList()), PanelOnly: o.cp,
 	}
 	if s.uid == 0 {
 		opt.Become = become
@@ -79,10 +79,11 @@ func (o *options) watch() control.Watch {
 
 // controlEnv is the environment of control: what may hold a password is no argument, as everybody sees those.
 func controlEnv(job control.Job) []string {
+	env := adminEnv(os.Environ(), job.Admin)
 	if !job.Location.Remote() {
-		return os.Environ()
+		return env
 	}
-	env := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, confVariable+"=") })
+	env = slices.DeleteFunc(env, func(v string) bool { return strings.HasPrefix(v, confVariable+"=") })
 	return append(env, confVariable+"="+job.Location.Conf())
 }
 
@@ -113,6 +114,7 @@ func (o *options) controlArgs(job control.Job) []string {
 	}
 	add("log", o.log)
 	turn("sample", o.sample)
+	turn("cp", o.cp)
 	turn("strict", o.strict)
 	turn("autoreload", o.autoreload)
 	turn("autorestart", o.autorestart)

@@ -19,6 +19,7 @@ never notice. SIGWINCH to the supervisor does the same.
 `,
 		flags: []flagSpec{
 			{long: "wait", set: on(func(o *options) *bool { return &o.wait }), help: "Return once the fresh workers accept, or with the reason why not. It does so without, too."},
+			jsonFlag(appliedFields),
 		},
 		timeout: time.Minute,
 		run:     runRoll,
@@ -33,6 +34,9 @@ func runRoll(ctx context.Context, c *call) int {
 	a, ok := answer.(*ipc.Applied)
 	if !ok {
 		return c.unexpected(answer)
+	}
+	if c.json {
+		return c.printJSON(newApplied(a))
 	}
 	fmt.Fprintf(c.stdout, "rolled: %d workers on version %d, %s\n", a.Workers, a.Version, a.Took.Round(time.Millisecond))
 	return exitDone

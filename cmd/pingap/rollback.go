@@ -21,6 +21,7 @@ is applied by --autoreload or at a start, or until pingap reload asks for it.
 		flags: []flagSpec{
 			{long: "wait", set: on(func(o *options) *bool { return &o.wait }),
 				help: "Return only after workers that the change replaced have ended, too. A hot change replaces none."},
+			jsonFlag(appliedFields),
 		},
 		arguments: true,
 		timeout:   time.Minute,

@@ -30,6 +30,9 @@ func serve(o *options, s surroundings, ready func()) int {
 	if job.Location.Etcd.Password != "" && s.getenv(confVariable) == "" {
 		fmt.Fprintf(s.stderr, "pingap: warning: everybody on this machine can see the password behind -c: %s hides it\n", confVariable)
 	}
+	if o.admin != "" && s.getenv(adminVariable) == "" && s.getenv(adminPasswordVariable) == "" {
+		fmt.Fprintf(s.stderr, "pingap: warning: everybody on this machine can see the password in --admin: %s hides it\n", adminVariable)
+	}
 	d := s.dirs(o.runDir)
 	run, err := d.create()
 	if err != nil {
@@ -67,6 +70,7 @@ func serve(o *options, s surroundings, ready func()) int {
 	opt := supervisor.Options{
 		RunDir: run, StateDir: state, ControlArgs: o.controlArgs(job), ControlEnv: controlEnv(job), OpenVersions: func() []*os.File { return history.Files(state) },
 		OpenACME:  func() *os.File { return control.ACMEFolder(state) },
+		OpenAdmin: func() *os.File { return control.AdminFolder(state) },
 		WorkerEnv: workerEnv(s.getenv, o.log), Env: os.LookupEnv, LookUpUser: lookUpUser,
 		AppLog: target, OnAppLog: log.follow(target), OnLogSettings: log.obey, LogDropped: log.log.Lost,
 		Signals: signals, OnReady: ready, Log: log.logger(), Build: buildID(),

@@ -31,12 +31,14 @@ instance allows itself.
 `,
 		flags: []flagSpec{
 			{long: "fast", set: on(func(o *options) *bool { return &o.fast }), help: "Do not wait for requests in flight."},
+			jsonFlag("stopped, and took_ms."),
 		},
 		run: runStop,
 	}
 }
 
 func runStop(ctx context.Context, c *call) int {
+	began := time.Now()
 	p, perr := c.findProcess()
 	if perr == nil {
 		defer p.close()
@@ -61,6 +63,12 @@ func runStop(ctx context.Context, c *call) int {
 	}
 	if err := p.wait(c.timeout); err != nil {
 		return c.failed(err)
+	}
+	if c.json {
+		return c.printJSON(struct {
+			Stopped bool  `json:"stopped"`
+			Took    int64 `json:"took_ms"`
+		}{true, time.Since(began).Milliseconds()})
 	}
 	fmt.Fprintln(c.stdout, "stopped")
 	return exitDone

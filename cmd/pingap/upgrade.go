@@ -21,6 +21,7 @@ that does not work changes nothing. SIGUSR2 to the supervisor does the same.
 		flags: []flagSpec{
 			{long: "wait", set: on(func(o *options) *bool { return &o.wait }),
 				help: "Return once workers of the new build accept, and print what became of the connections so far."},
+			jsonFlag("pid, build, took_ms; with --wait also records, as pingap history has them."),
 		},
 		timeout: 2 * time.Minute,
 		run:     runUpgrade,
@@ -39,9 +40,11 @@ func runUpgrade(ctx context.Context, c *call) int {
 	if !ok {
 		return c.unexpected(answer)
 	}
-	fmt.Fprintf(c.stdout, "upgraded: pid %d, build %s, %s\n", a.PID, short(a.Build), a.Took.Round(time.Millisecond))
 	if !c.wait {
-		return exitDone
+		return c.printUpgraded(a, nil)
+	}
+	if !c.json {
+		c.printUpgraded(a, nil) // at once: the rest may take a while
 	}
 	return c.awaitBuild(ctx, a, began)
 }
@@ -56,7 +59,7 @@ func (c *call) awaitBuild(ctx context.Context, up *ipc.Upgraded, began time.Time
 		all, ok := answer.(*ipc.StatusAll)
 		switch {
 		case err == nil && ok && all.Settled && (supervisorOf(all) == up.PID || all.Build == up.Build): // or one after it
-			return c.printSince(ctx, began)
+			return c.printSince(ctx, up, began)
 		case err == nil && ok && len(all.Degraded) > 0 && all.LastApply != nil && all.LastApply.Error != "":
 			fmt.Fprintf(c.stderr, "pingap: the new supervisor keeps the workers of the build before: %s\n", all.LastApply.Error)
 			return exitFailed
@@ -78,7 +81,21 @@ func supervisorOf(all *ipc.StatusAll) int {
 	return 0
 }
 
-func (c *call) printSince(ctx context.Context, since time.Time) int {
+// printUpgraded says who the supervisor is now.
+func (c *call) printUpgraded(a *ipc.Upgraded, records []ipc.Record) int {
+	if c.json {
+		return c.printJSON(struct {
+			PID     int          `json:"pid"`
+			Build   string       `json:"build"`
+			Took    int64        `json:"took_ms"`
+			Records []ipc.Record `json:"records,omitempty"`
+		}{a.PID, a.Build, a.Took.Milliseconds(), records})
+	}
+	fmt.Fprintf(c.stdout, "upgraded: pid %d, build %s, %s\n", a.PID, short(a.Build), a.Took.Round(time.Millisecond))
+	return exitDone
+}
+
+func (c *call) printSince(ctx context.Context, up *ipc.Upgraded, since time.Time) int {
 	answer, err := c.request(ctx, ipc.HistoryRequest{})
 	if err != nil {
 		return c.failed(err)
@@ -92,6 +109,9 @@ func (c *call) printSince(ctx context.Context, since time.Time) int {
 		if !r.At.Before(since) {
 			recent = append(recent, r)
 		}
+	}
+	if c.json {
+		return c.printUpgraded(up, recent)
 	}
 	printRecords(c.stdout, recent)
 	return exitDone

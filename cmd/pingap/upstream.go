@@ -18,9 +18,9 @@ func upstreamVerb() verb {
 	return verb{
 		name: "upstream", summary: "List the backends, take one out of service or back in.",
 		help: `Usage: pingap upstream list [NAME] [--json]
-       pingap upstream drain NAME ADDR [--wait]
-       pingap upstream down NAME ADDR [--wait]
-       pingap upstream up NAME ADDR
+       pingap upstream drain NAME ADDR [--wait] [--json]
+       pingap upstream down NAME ADDR [--wait] [--json]
+       pingap upstream up NAME ADDR [--json]
 
 list prints the backends of each upstream, or of one: health with its reason and
 since when, what an operator wants of it, breaker and ejection, and the requests
@@ -33,7 +33,7 @@ has been in no list for a day. ADDR is as list prints it. The command returns
 when all workers know.
 `,
 		flags: []flagSpec{
-			{long: "json", set: on(func(o *options) *bool { return &o.json }), help: "Print JSON. Times are in nanoseconds."},
+			{long: "json", set: on(func(o *options) *bool { return &o.json }), help: "Print JSON: of list all that is known, times in nanoseconds; of the others upstream, address, admin, before (what it was), absent, problem."},
 			{long: "wait", set: on(func(o *options) *bool { return &o.wait }), help: "Return only when the backend has no more requests."},
 		},
 		arguments: true,
@@ -59,7 +59,7 @@ func runUpstream(ctx context.Context, c *call) int {
 			b.Name = c.rest[1]
 		}
 		return printDocument[endpoints.List](ctx, c, b)
-	case known && len(c.rest) == 3 && !c.json:
+	case known && len(c.rest) == 3:
 		return c.admin(ctx, ipc.UpstreamAdmin{Upstream: c.rest[1], Address: c.rest[2], Admin: admin})
 	}
 	return c.fail(usagef("upstream needs list [NAME], or drain, up or down with NAME and ADDR, found %q", c.rest))
@@ -76,16 +76,7 @@ func (c *call) admin(ctx context.Context, b ipc.UpstreamAdmin) int {
 	if !ok {
 		return c.unexpected(answer)
 	}
-	word := c.rest[0]
-	switch {
-	case changed.Before == b.Admin:
-		fmt.Fprintf(c.stdout, "unchanged: %s of %s is %s already\n", changed.Address, b.Upstream, word)
-	case changed.Absent:
-		fmt.Fprintf(c.stdout, "%s: %s of %s, which is in no list now\n", word, changed.Address, b.Upstream)
-	default:
-		fmt.Fprintf(c.stdout, "%s: %s of %s\n", word, changed.Address, b.Upstream)
-	}
-	if changed.Problem != "" {
+	if c.printAdmin(&b, changed); changed.Problem != "" {
 		fmt.Fprintf(c.stderr, "pingap: %s\n", changed.Problem)
 		return exitTimeout
 	}
@@ -93,6 +84,38 @@ func (c *call) admin(ctx context.Context, b ipc.UpstreamAdmin) int {
 		return exitDone
 	}
 	return c.emptied(ctx, b.Upstream, changed.Address, begun.Add(c.timeout))
+}
+
+// printAdmin says what has changed.
+func (c *call) printAdmin(b *ipc.UpstreamAdmin, changed *ipc.UpstreamChanged) {
+	word := c.rest[0]
+	switch {
+	case c.json:
+		c.printJSON(struct {
+			Upstream string `json:"upstream"`
+			Address  string `json:"address"`
+			Admin    string `json:"admin"`
+			Before   string `json:"before"`
+			Absent   bool   `json:"absent"`
+			Problem  string `json:"problem"`
+		}{b.Upstream, changed.Address, word, wordOf(changed.Before), changed.Absent, changed.Problem})
+	case changed.Before == b.Admin:
+		fmt.Fprintf(c.stdout, "unchanged: %s of %s is %s already\n", changed.Address, b.Upstream, word)
+	case changed.Absent:
+		fmt.Fprintf(c.stdout, "%s: %s of %s, which is in no list now\n", word, changed.Address, b.Upstream)
+	default:
+		fmt.Fprintf(c.stdout, "%s: %s of %s\n", word, changed.Address, b.Upstream)
+	}
+}
+
+// wordOf is the word of the command line for what is wanted of a backend.
+func wordOf(admin ipc.Admin) string {
+	for word, a := range admins() {
+		if a == admin {
+			return word
+		}
+	}
+	return ""
 }
 
 // emptied waits until a backend has no more requests.

@@ -23,7 +23,7 @@ type call struct {
 }
 
 func verbs() []verb {
-	return []verb{reloadVerb(), rollbackVerb(), rollVerb(), upgradeVerb(), configVerb(), certVerb(), upstreamVerb(), explainVerb(), statusVerb(), topVerb(), tailVerb(), historyVerb(), reopenVerb(), stopVerb(), helpVerb()}
+	return []verb{reloadVerb(), rollbackVerb(), rollVerb(), upgradeVerb(), configVerb(), certVerb(), upstreamVerb(), explainVerb(), statusVerb(), topVerb(), tailVerb(), historyVerb(), reopenVerb(), stopVerb(), hashVerb(), helpVerb()}
 }
 
 func findVerb(name string) (verb, bool) {

@@ -138,6 +138,16 @@ func TestVerbsReportWhatTheInstanceAnswers(t *testing.T) {
 		{"upstream drain, silence", []string{"upstream", "drain", "api", "a", "--timeout=50ms"}, nil, 3, nil, []string{"no answer"}},
 		{"upstream without a word", []string{"upstream"}, &ipc.Ready{}, 2, nil, []string{"list, drain, up or down"}},
 		{"upstream drain of nothing", []string{"upstream", "drain", "api"}, &ipc.Ready{}, 2, nil, []string{"NAME and ADDR"}},
+		{"reload, json", []string{"reload", "--json"}, applied, 0, []string{`"version": 3`, `"sha": "0123456789abcdef"`, `"class": "hot"`, `"object": "upstream:api"`, `"workers": 2`,
+			`"took_ms": 12`, `"w1"`}, nil},
+		{"reload, errors, json", []string{"reload", "--json"}, &ipc.Refused{Reason: "2 errors", Errors: []string{"a:1: x"}}, 1, []string{`"message": "2 errors"`, `"a:1: x"`}, []string{"refused"}},
+		{"rollback, json", []string{"rollback", "--json"}, &ipc.Applied{Version: 3, Unchanged: true}, 0, []string{`"unchanged": true`, `"changes": []`}, nil},
+		{"roll, json", []string{"roll", "--json"}, &ipc.Applied{Version: 3, Workers: 2}, 0, []string{`"workers": 2`}, nil},
+		{"upgrade, json", []string{"upgrade", "--json"}, &ipc.Upgraded{PID: 7, Build: "b", Took: time.Second}, 0, []string{`"pid": 7`, `"build": "b"`, `"took_ms": 1000`}, nil},
+		{"reopen, json", []string{"reopen", "--json"}, &ipc.Reopened{Paths: []string{"/a"}, Errors: []string{"b stays"}}, 1, []string{`"/a"`, `"b stays"`}, nil},
+		{"upstream drain, json", []string{"upstream", "drain", "api", "a", "--json"}, &ipc.UpstreamChanged{Address: "a:1", Before: ipc.AdminDown}, 0,
+			[]string{`"upstream": "api"`, `"address": "a:1"`, `"admin": "drain"`, `"before": "down"`, `"absent": false`}, nil},
+		{"stop, json, refused", []string{"stop", "--json"}, &ipc.Refused{Reason: "busy"}, 1, nil, []string{"refused: busy"}},
 		{"stop, refused", []string{"stop"}, &ipc.Refused{Reason: "busy"}, 1, nil, []string{"refused: busy"}},
 	}
 	for _, c := range cases {

@@ -193,6 +193,12 @@ func (d *Document) String() string {
 		at = max(at, e.to)
 	}
 	b.add(d.text[at:])
+	if b.lines { // a table was the last
+		if text := strings.TrimRight(b.String(), "\r\n"); text != "" {
+			return text + "\n"
+		}
+		return ""
+	}
 	return b.String()
 }
 

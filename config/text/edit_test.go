@@ -54,7 +54,7 @@ func TestEditsLeaveTheRestAsItStands(t *testing.T) {
 		{"a table with its comments less", func(d *Document) { d.Remove("locations", "a") },
 			"# about a\n# more about a\n[locations.a]\npath = \"/a\" # why\nupstream = \"u\"\n\n", ""},
 		{"a table with a quoted name less", func(d *Document) { d.Remove("locations", "with.dot") }, "[locations.\"with.dot\"]\npath = '/c'\n\n", ""},
-		{"the last table less", func(d *Document) { d.Remove("plugins", "p") }, sample[strings.Index(sample, "[plugins.p]"):], ""},
+		{"the last table less", func(d *Document) { d.Remove("plugins", "p") }, "\n" + sample[strings.Index(sample, "[plugins.p]"):], ""},
 		{"a table in place of another", func(d *Document) { d.Replace("[locations.b]\npath = \"/n\"\n", "locations", "b") }, "path = \"\"\"\n/b\"\"\"\n", "path = \"/n\"\n"},
 		{"a new table behind its kind", func(d *Document) { d.Replace("[locations.n]\npath = \"/n\"", "locations", "n") }, "path = '/c'\n", "path = '/c'\n\n[locations.n]\npath = \"/n\"\n"},
 		{"two new tables", func(d *Document) {

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"runtime/debug"
@@ -11,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"pingap/control/admin/api"
+	"pingap/control/admin/auth"
 )
 
 // Limits on requests.
@@ -24,6 +26,8 @@ type Options struct {
 	Log *zap.Logger
 	// Routes are all that is answered below /api.
 	Routes []api.Route
+	// Gate finds out who asks, and keeps the audit log.
+	Gate *auth.Gate
 	// Panel answers everything else; nil is 404.
 	Panel http.Handler
 }
@@ -31,6 +35,7 @@ type Options struct {
 // Handler answers requests whose asker is known.
 type Handler struct {
 	log     *zap.Logger
+	gate    *auth.Gate
 	api     http.ServeMux
 	panel   http.Handler
 	plain   chan struct{} // places of requests
@@ -40,12 +45,12 @@ type Handler struct {
 
 // New makes one. A route whose path is no pattern, or that is there twice, is a mistake in the program: it panics.
 func New(o Options) *Handler {
-	h := &Handler{log: o.Log, panel: o.Panel, plain: make(chan struct{}, maxPlain), streams: make(chan struct{}, maxStreams)}
+	h := &Handler{log: o.Log, gate: o.Gate, panel: o.Panel, plain: make(chan struct{}, maxPlain), streams: make(chan struct{}, maxStreams)}
 	if h.panel == nil {
 		h.panel = http.NotFoundHandler()
 	}
 	methods := map[string][]string{}
-	for _, r := range o.Routes {
+	for _, r := range append(o.Gate.Routes(), o.Routes...) {
 		h.api.HandleFunc(r.Method+" /api"+r.Path, h.route(r))
 		methods[r.Path] = append(methods[r.Path], r.Method)
 	}
@@ -113,6 +118,9 @@ func (h *Handler) route(route api.Route) http.HandlerFunc {
 	}
 	return func(w http.ResponseWriter, r *http.Request) {
 		if err := h.admit(w, r, route); err != nil {
+			if route.Need == api.Writer && api.WhoOf(r.Context()).Role > api.Anyone {
+				h.note(r, &api.Trail{}, err, 0)
+			}
 			api.WriteError(w, err)
 			return
 		}
@@ -135,13 +143,47 @@ func (h *Handler) admit(w http.ResponseWriter, r *http.Request, route api.Route)
 	return bound(w, route)
 }
 
-// run has a route answer.
+// run has a route answer, and notes what came of it.
 func (h *Handler) run(w http.ResponseWriter, r *http.Request, route api.Route) {
+	ctx, trail := api.WithTrail(r.Context())
+	if route.Stream {
+		var release func()
+		ctx, release = h.gate.Stream(ctx)
+		defer release()
+	}
+	r = r.WithContext(ctx)
 	a := &answer{ResponseWriter: w}
 	defer h.recovered(a, r)
-	if err := route.Serve(a, r); err != nil && a.status == 0 {
+	err := route.Serve(a, r)
+	if err != nil && a.status == 0 {
 		api.WriteError(a, err)
 	}
+	if route.Need == api.Writer && api.Unsafe(route.Method) {
+		h.note(r, trail, err, a.status)
+	}
+}
+
+// note has the audit log say what came of a write, unless it was only tried out.
+func (h *Handler) note(r *http.Request, trail *api.Trail, err error, status int) {
+	if trail.Quiet || r.URL.Query().Has("dry_run") {
+		return
+	}
+	message := ""
+	if err != nil {
+		message = err.Error()
+		if status < 400 {
+			status = http.StatusInternalServerError
+		}
+		var own *api.Error
+		if errors.As(err, &own) {
+			status = own.Status
+		}
+	}
+	what := trail.What
+	if what == "" {
+		what = strings.ToLower(r.Method) + " " + strings.TrimPrefix(r.URL.Path, "/api/")
+	}
+	h.gate.Note(r, what, status, message, trail.Version)
 }
 
 // limited has serve answer if there is a place.

@@ -12,12 +12,14 @@ import (
 	"go.uber.org/zap"
 
 	"pingap/control/admin/api"
+	"pingap/control/admin/auth"
 )
 
 // running is a Handler with routes that show what they got, behind a real server. uid is who asks by the socket.
 func running(t *testing.T, o Options) (url string) {
 	t.Helper()
 	o.Log = zap.NewNop()
+	o.Gate = auth.New(o.Log, nil)
 	h := New(o)
 	s := httptest.NewServer(h.Local(func(context.Context) (uint32, bool) { return 7, true }))
 	t.Cleanup(s.Close)
@@ -97,7 +99,7 @@ func TestRequestsReachTheirRouteWithinItsBounds(t *testing.T) {
 }
 
 func TestNobodyIsAnsweredWhoIsNotKnown(t *testing.T) {
-	h := New(Options{Log: zap.NewNop(), Routes: []api.Route{{Method: "GET", Path: "/x", Serve: echo}}})
+	h := New(Options{Log: zap.NewNop(), Gate: auth.New(zap.NewNop(), nil), Routes: []api.Route{{Method: "GET", Path: "/x", Serve: echo}}})
 	s := httptest.NewServer(h.Local(func(context.Context) (uint32, bool) { return 0, false }))
 	defer s.Close()
 	if status, _, _ := ask(t, "GET", s.URL+"/api/x", ""); status != 403 {

@@ -34,6 +34,7 @@ type Options struct {
 // Stats count events since the start.
 type Stats struct {
 	Sent    uint64
+	Retried uint64 // attempts beyond the first of an event
 	Failed  uint64 // that could not be delivered
 	Dropped uint64 // that had no place in the queue, or waited when the process ended
 	Waiting int

@@ -65,6 +65,7 @@ func (b *Bus) deliver(ctx context.Context, i *item) {
 			b.failed(i, tried, err)
 			return
 		}
+		b.retried()
 	}
 }
 
@@ -79,6 +80,12 @@ func (b *Bus) sent() {
 	defer b.mu.Unlock()
 	b.stats.Sent++
 	b.lastErr = ""
+}
+
+func (b *Bus) retried() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.stats.Retried++
 }
 
 func (b *Bus) failed(i *item, tried int, err error) {

@@ -19,6 +19,8 @@ const documentHead = `# Metrics
 protobuf are chosen by Accept; native histograms are in protobuf only. Totals are sums over all processes, and never go back when one of them is
 replaced or killed. Location "" is the total over all locations. A dashboard and alert rules are in ` + "`packaging/monitoring/`" + ` and in the packages.
 
+The buckets of ` + "`pingap_http_response_time`" + ` have exemplars in OpenMetrics and protobuf: the newest sampled request of each location, by its trace.
+
 Metrics without the label server are of the instance, and the same on the pages of all its servers. promtool finds fault with the names of some: they
 are those of the original.
 

@@ -32,6 +32,12 @@ type Certificate struct {
 	NotAfter time.Time
 }
 
+// Events are what became of those that are told to a webhook, since control started.
+type Events struct {
+	Waiting                        int
+	Sent, Retried, Failed, Dropped uint64
+}
+
 // Exporter makes pages. Its methods may be called by any goroutine.
 type Exporter struct {
 	// Arena is read; nil shows no totals.
@@ -40,6 +46,7 @@ type Exporter struct {
 	Status       func(context.Context) *ipc.StatusAll
 	Upstreams    func() []endpoints.Upstream
 	Certificates func() []Certificate
+	Events       func() Events // nil shows none
 	// Version is that of this build.
 	Version string
 	Log     *zap.Logger

@@ -112,6 +112,8 @@ func TestValuesAreThoseThatWereCounted(t *testing.T) {
 		`pingap_process_draining{role="worker",slot="1"} 2`,
 		`pingap_process_restarts{role="worker",slot="1"} 2`,
 		`pingap_config_version 4`, `pingap_config_last_apply_success 0`, `pingap_config_source_refused 1`, `pingap_degraded 1`,
+		`pingap_drained_requests_total 2`, `pingap_drained_connections_total 3`, `pingap_moved_connections_total 4`, `pingap_cut_requests_total 5`,
+		`pingap_events_waiting 1`, `pingap_events{result="retried"} 3`, `pingap_events{result="dropped"} 5`,
 		`pingap_operations_total 6`, `pingap_last_operation_cut_connections{kind="roll"} 3`,
 		`pingap_certificate_expiry_timestamp_seconds{certificate="c"} 1e+09`,
 	} {

@@ -52,6 +52,7 @@ func newRig(t testing.TB, to string, locations ...string) *rig {
 		Status:       func(context.Context) *ipc.StatusAll { return status() },
 		Upstreams:    func() []endpoints.Upstream { return upstreams() },
 		Certificates: func() []Certificate { return []Certificate{{"c", time.Unix(1e9, 0)}} },
+		Events:       func() Events { return Events{Waiting: 1, Sent: 2, Retried: 3, Failed: 4, Dropped: 5} },
 	}}
 	r.Init()
 	r.configure(to, locations...)
@@ -118,6 +119,7 @@ func status() *ipc.StatusAll {
 			Status: &ipc.Status{RSS: 10 << 20, FDs: 5, Goroutines: 9, LogDropped: 1}}
 	}
 	return &ipc.StatusAll{Version: 4, Degraded: []string{"why"}, LastApply: &ipc.ApplyResult{At: time.Unix(5, 0), Error: "no"},
+		Ledger:     &ipc.Totals{Workers: 1, Finished: 2, Drained: 3, Moved: 4, Cut: 5, Refused: 6},
 		LastRecord: &ipc.Record{ID: 6, Kind: ipc.RecordRoll, Cut: 3}, Source: &ipc.Source{Refused: "x"},
 		Processes: []ipc.Process{worker(3, ipc.StateDraining), worker(4, ipc.StateActive), worker(2, ipc.StateDraining)}}
 }

@@ -72,6 +72,9 @@ func (e *Exporter) instance(p *page, all *ipc.StatusAll) {
 		p.gauge("pingap_certificate_expiry_timestamp_seconds", "When a certificate of the configuration ends, in Unix time.",
 			float64(c.NotAfter.Unix()), p.label("certificate", c.Name))
 	}
+	if e.Events != nil {
+		events(p, e.Events())
+	}
 	sockets(p)
 	up := 0.0
 	if all != nil {
@@ -81,6 +84,18 @@ func (e *Exporter) instance(p *page, all *ipc.StatusAll) {
 		operations(p, all)
 	}
 	p.gauge("pingap_supervisor_answers", "Whether the supervisor told of processes and configuration for this page: 1 or 0.", up)
+}
+
+// events adds what became of events. They are no counters: control may be started again, and counts anew.
+func events(p *page, e Events) {
+	p.gauge("pingap_events_waiting", "Events that wait to be told to the webhook, or are being told.", float64(e.Waiting))
+	for _, of := range []struct {
+		result string
+		n      uint64
+	}{{"sent", e.Sent}, {"retried", e.Retried}, {"failed", e.Failed}, {"dropped", e.Dropped}} {
+		p.gauge("pingap_events", "Events for the webhook since control started: sent, attempts beyond the first, given up, and dropped as too many waited.", float64(of.n),
+			p.label("result", of.result))
+	}
 }
 
 // configuration adds what is live, and how the last change ended.
@@ -104,8 +119,16 @@ func configuration(p *page, all *ipc.StatusAll) {
 	}
 }
 
-// operations adds what the ledger says of the last one.
+// operations adds what the ledger says of all operations, and of the last one.
 func operations(p *page, all *ipc.StatusAll) {
+	if t := all.Ledger; t != nil {
+		p.counter("pingap_drained_workers_total", "Workers that have drained, or died, since the instance began.", float64(t.Workers))
+		p.counter("pingap_drained_requests_total", "Requests that ended while their worker drained.", float64(t.Finished))
+		p.counter("pingap_drained_connections_total", "Connections that ended while their worker drained.", float64(t.Drained))
+		p.counter("pingap_moved_connections_total", "Connections that the successors had accepted when a roll was over.", float64(t.Moved))
+		p.counter("pingap_cut_requests_total", "Requests that an operation, or the death of a worker, ended in the middle.", float64(t.Cut))
+		p.counter("pingap_refused_connections_total", "Connections that found nobody to take them, as the kernel counts for all listeners of the machine.", float64(t.Refused))
+	}
 	r := all.LastRecord
 	if r == nil {
 		return

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"math"
 	"os"
 	"strings"
 	"time"
@@ -104,6 +105,9 @@ func histogramPoint(m *dto.Metric, now time.Time) metricdata.HistogramDataPoint[
 	point := metricdata.HistogramDataPoint[float64]{Attributes: attributes(m), Time: now, Count: h.GetSampleCount(), Sum: h.GetSampleSum()}
 	var below uint64
 	for _, b := range h.Bucket {
+		if math.IsInf(b.GetUpperBound(), 1) {
+			break // it is there for its exemplar, and counted below
+		}
 		point.Bounds = append(point.Bounds, b.GetUpperBound())
 		point.BucketCounts = append(point.BucketCounts, b.GetCumulativeCount()-below)
 		below = b.GetCumulativeCount()

@@ -1,7 +1,11 @@
 package metrics
 
 import (
+	"fmt"
+	"math"
+
 	dto "github.com/prometheus/client_model/go"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"pingap/arena"
 	"pingap/arena/tally"
@@ -18,7 +22,7 @@ func (e *Exporter) totals(p *page, s *server) {
 		for len(got) < arena.TotalWords {
 			got = append(got, 0)
 		}
-		e.block(p, k.Kind, name, got[:arena.TotalWords])
+		e.block(p, k, name, got[:arena.TotalWords])
 	}
 	block(tally.Key{Kind: tally.LocationBlock, Server: s.name}, "")
 	for _, name := range s.locations {
@@ -45,22 +49,26 @@ func (p *page) labelsOf(kind tally.Kind, name string) []*dto.LabelPair {
 }
 
 // block adds the metrics of one block of words.
-func (e *Exporter) block(p *page, kind tally.Kind, name string, words []int64) {
+func (e *Exporter) block(p *page, k tally.Key, name string, words []int64) {
 	families := tally.Families()
 	for i := range families {
 		f := &families[i]
-		if f.Kind != kind {
+		if f.Kind != k.Kind {
 			continue
 		}
 		switch f.Type {
 		case tally.Counter:
-			p.counter(f.Name, f.Help, count(words[f.At]), p.labelsOf(kind, name)...)
+			p.counter(f.Name, f.Help, count(words[f.At]), p.labelsOf(k.Kind, name)...)
 		case tally.Codes:
 			for j, value := range f.Values {
-				p.counter(f.Name, f.Help, count(words[f.At+j]), append(p.labelsOf(kind, name), p.label(f.Label, value))...)
+				p.counter(f.Name, f.Help, count(words[f.At+j]), append(p.labelsOf(k.Kind, name), p.label(f.Label, value))...)
 			}
 		case tally.Histogram:
-			p.histogram(f.Name, f.Help, histogramOf(f, words), p.labelsOf(kind, name)...)
+			h := histogramOf(f, words)
+			if x, ok := tally.ReadExemplar(e.Arena, k, tally.ID(i)); ok {
+				exemplify(h, x, f.Scale)
+			}
+			p.histogram(f.Name, f.Help, h, p.labelsOf(k.Kind, name)...)
 		}
 	}
 }
@@ -90,6 +98,23 @@ func histogramOf(f *tally.Family, words []int64) *dto.Histogram {
 		h.Bucket[i] = &buckets[i]
 	}
 	return h
+}
+
+// exemplify adds a request to refer to: to its bucket, and beside native ones. The text form of Prometheus leaves it out.
+func exemplify(h *dto.Histogram, x tally.Exemplar, scale float64) {
+	name, id, value := "trace_id", fmt.Sprintf("%016x%016x", x.Trace[0], x.Trace[1]), float64(x.Value)/scale
+	e := &dto.Exemplar{Label: []*dto.LabelPair{{Name: &name, Value: &id}}, Value: &value, Timestamp: timestamppb.New(x.At)}
+	if h.Schema != nil {
+		h.Exemplars = []*dto.Exemplar{e}
+	}
+	for _, b := range h.Bucket {
+		if value <= b.GetUpperBound() {
+			b.Exemplar = e
+			return
+		}
+	}
+	above := math.Inf(1)
+	h.Bucket = append(h.Bucket, &dto.Bucket{CumulativeCount: h.SampleCount, UpperBound: &above, Exemplar: e})
 }
 
 // nativeInto adds native buckets, those alone that have something in them, and returns how many there are in all.

@@ -33,7 +33,7 @@ func (s *Sampler) History(of string, series []string, span time.Duration) (*Hist
 	}
 	values := int(span / step)
 	h := &History{Step: step.Milliseconds(), Series: map[string][]Figure{}}
-	last := s.at
+	last := s.lastLocked()
 	if step != period && s.n >= coarseStep {
 		last = time.UnixMilli(s.folds[s.n/coarseStep%coarseLength])
 	}

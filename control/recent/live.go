@@ -126,7 +126,7 @@ func (s *Sampler) Live(samples int) *Live {
 	backends := s.Upstreams()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l := &Live{At: s.at.UnixMilli(), Interval: int64(max(samples, 1)) * period.Milliseconds(), Locations: []Location{}, Upstreams: []Upstream{}, Processes: []Process{}}
+	l := &Live{At: s.lastLocked().UnixMilli(), Interval: int64(max(samples, 1)) * period.Milliseconds(), Locations: []Location{}, Upstreams: []Upstream{}, Processes: []Process{}}
 	d, span := s.total.within(s.n, samples)
 	l.Totals = Totals{Rates: ratesOf(&d, span, s.total.current), BytesIn: perSecond(d.in, span), BytesOut: perSecond(d.out, span),
 		Status: Statuses{perSecond(d.class[1], span), perSecond(d.class[2], span), perSecond(d.class[3], span), perSecond(d.class[4], span)}}
@@ -148,6 +148,14 @@ func (s *Sampler) Live(samples int) *Live {
 	}
 	s.addProcessesLocked(l)
 	return l
+}
+
+// lastLocked is when the last sample was made; before the first it is now.
+func (s *Sampler) lastLocked() time.Time {
+	if s.n == 0 {
+		return time.Now()
+	}
+	return s.at
 }
 
 // busiest are the first maxShown of objects, in their order.

@@ -107,6 +107,8 @@ func (r *rig) pass(seconds int) {
 	}
 }
 
+func must(h *History, _ bool) *History { return h }
+
 func near(got, want, part float64) bool { return math.Abs(got-want) <= part*math.Abs(want) }
 
 func TestRatesAreWhatCameBetweenTwoSamplesOverAllProcesses(t *testing.T) {
@@ -210,6 +212,9 @@ func TestAnHourIsKeptAndThenWrittenOver(t *testing.T) {
 
 func TestWhatIsNotKnownIsNull(t *testing.T) {
 	r := newRig(t, []string{"a", "never"}, nil)
+	if l, h := r.Live(1), must(r.History("total", []string{"rps"}, time.Minute)); l.At < time.Now().UnixMilli()-time.Minute.Milliseconds() || !math.IsNaN(float64(h.Series["rps"][59])) {
+		t.Errorf("before the first sample: %+v, %+v", l, h)
+	}
 	r.pass(10)
 	r.now = r.now.Add(20 * time.Second) // control was held up
 	r.requests(0, "a", 42, 1, time.Millisecond)

@@ -58,4 +58,11 @@ END
 if ! [ -d "$into/node_modules/ws" ] || ! [ -d "$into/node_modules/http-cache-tests" ]; then
 	npm install --silent --no-audit --no-fund --prefix "$into" ws@8.23.0 http-cache-tests@0.4.5 || echo "not installed: ws, http-cache-tests"
 fi
+
+# What the panel is built and driven with, as its lock file says.
+panel=$(dirname "$0")/../../control/admin/web
+if ! cmp -s "$panel/package-lock.json" "$into/panel/package-lock.json" || ! [ -d "$into/panel/node_modules/vite" ]; then
+	mkdir -p "$into/panel" && cp "$panel/package.json" "$panel/package-lock.json" "$into/panel/"
+	(cd "$into/panel" && npm ci --silent --no-audit --no-fund) || { rm -f "$into/panel/package-lock.json"; echo "not installed: packages of the panel"; }
+fi
 exit 0

@@ -20,6 +20,7 @@ type arrow struct {
 func arrows() []arrow {
 	return []arrow{
 		{from: "config", to: []string{"config/*"}},
+		{from: "config/adminaddr", to: []string{"config/credential"}}, // 0027
 		{from: "config/text", to: []string{"config/internal/places"}}, // 0026
 		{from: "config/*"},
 		{from: "ipc"},
@@ -44,6 +45,7 @@ func arrows() []arrow {
 		{from: "worker/*", to: []string{"config", "config/*", "message", "arena", "arena/*", "telemetry"}},
 		{from: "worker", to: []string{"worker/*", "plugins", "ipc", "arena", "config", "config/*", "telemetry", "message"}},
 		{from: "plugins/cache", to: []string{"plugins", "message", "config", "arena", "worker/cache", "worker/cache/*", "worker/tally"}},
+		{from: "plugins/admin", to: []string{"plugins", "message", "config", "config/credential", "arena"}}, // 0027
 		{from: "plugins/*", to: []string{"plugins", "message", "config", "arena"}},
 		{from: "plugins", to: []string{"message", "config", "arena"}},
 		{from: "control/endpoints", to: []string{"config", "ipc", "arena", "arena/*", "telemetry", "control/discovery", "control/health"}}, // 0014
@@ -185,6 +187,7 @@ func TestExternalPackagesStayInTheirFolders(t *testing.T) {
 		"go.uber.org/zap":                 {"plugins", "plugins/*", "telemetry", "supervisor", "supervisor/*", "control", "control/*", "worker", "worker/*", "cmd/pingap"},
 		"github.com/cloudflare/tableflip": {"cmd/pingap"},
 		"github.com/golang-jwt/jwt/v5":    {"plugins/jwt"},
+		"golang.org/x/crypto/argon2":      {"control/admin/auth", "cmd/pingap"}, // 0027
 		"golang.org/x/crypto/acme":        {"control/acme"},
 		"golang.org/x/net/idna":           {"control/acme"},
 		"golang.org/x/net/publicsuffix":   {"control/acme"},
@@ -202,7 +205,7 @@ func TestExternalPackagesStayInTheirFolders(t *testing.T) {
 		"go.opentelemetry.io/otel":       {"worker/trace", "control/metrics"},                                          // 0022
 		"go.opentelemetry.io/proto/otlp": {"telemetry/otlp", "worker/trace", "control/metrics", "e2e", "e2e/backends"}, // 0024; there and in tests a sink
 		"google.golang.org/grpc":         {"telemetry/otlp", "worker/trace", "control/source/etcd", "e2e"},
-		"google.golang.org/protobuf":     {"telemetry/otlp", "worker/trace", "e2e", "e2e/backends"},
+		"google.golang.org/protobuf":     {"telemetry/otlp", "worker/trace", "control/metrics", "e2e", "e2e/backends"},
 
 		"github.com/HugoSmits86/nativewebp": {"control/images"},
 		"github.com/andybalholm/brotli":     {"plugins/compression"},

@@ -16,8 +16,8 @@ const (
 
 // larger are packages that a decision in docs/decisions lets grow further.
 func larger() map[string]int {
-	return map[string]int{"config": 6100, "supervisor": 4900, "cmd/pingap": 4800, // 0004, 0005, 0006, 0013, 0019, 0020, 0022, 0023, 0026
-		"worker": 3600, "worker/proxy": 7200, "control": 5800, "worker/upstream": 2850, "control/acme": 2900} // 0009, 0011, 0012, 0014, 0016, 0017, 0022, 0026, 0030
+	return map[string]int{"config": 6100, "supervisor": 4900, "cmd/pingap": 5300, // 0004, 0005, 0006, 0013, 0019, 0020, 0022, 0023, 0026
+		"worker": 3600, "worker/proxy": 7200, "control": 5800, "worker/upstream": 2850, "control/acme": 2900} // 0009, 0011, 0012, 0014, 0016, 0017, 0022, 0026, 0027, 0030
 }
 
 // checkFunctions reports functions over the limit and the share of those over the usual length.

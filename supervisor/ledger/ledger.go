@@ -28,6 +28,13 @@ type Book struct {
 
 	id      uint64 // of the last entry
 	entries []*Entry
+	sums    Sums
+}
+
+// Sums are the totals over all entries there ever were.
+type Sums struct {
+	ipc.Totals
+	Drops uint64 `json:"drops"` // of the kernel, up to which Refused counts
 }
 
 // Entry is a record while its operation, and the draining that follows from it, goes on. The fields that only the operation knows are
@@ -37,10 +44,14 @@ type Entry struct {
 	drops uint64 // of the kernel when it began
 }
 
-// Load goes on with the entries of the supervisor before, id being the last number given.
-func (b *Book) Load(records []ipc.Record, id uint64) {
+// Load goes on with the entries and sums of the supervisor before, id being the last number given. No sums are those of one that kept none.
+func (b *Book) Load(records []ipc.Record, id uint64, sums *Sums) {
 	b.id = id
 	drops := listenDrops()
+	b.sums.Drops = drops
+	if sums != nil {
+		b.sums = *sums
+	}
 	for _, r := range records {
 		b.entries = append(b.entries, &Entry{Record: r, drops: drops})
 	}
@@ -49,6 +60,9 @@ func (b *Book) Load(records []ipc.Record, id uint64) {
 // Begin opens an entry; live is the version that is live, 0 for none.
 func (b *Book) Begin(kind, by string, live uint64) *Entry {
 	b.id++
+	if b.sums.Drops == 0 {
+		b.sums.Drops = listenDrops() // the instance begins
+	}
 	e := &Entry{drops: listenDrops(),
 		Record: ipc.Record{ID: b.id, Kind: kind, By: by, At: time.Now(), Build: b.Build, From: live, To: live}}
 	b.entries = append(b.entries, e)
@@ -91,12 +105,14 @@ func (b *Book) Drains(e *Entry) {
 // Drained notes the end of such a worker: its last message, or, without one, how many requests were in flight when it was last heard
 // of. nil is no entry.
 func (b *Book) Drained(e *Entry, gone *ipc.Gone, inFlight int64) {
+	b.sum(gone, inFlight)
 	if e == nil {
+		b.changed()
 		return
 	}
 	e.Draining--
 	if gone == nil {
-		e.Kill(inFlight)
+		e.kill(inFlight)
 	} else {
 		e.Requests += gone.Finished
 		e.Connections += gone.Connections
@@ -110,8 +126,35 @@ func (b *Book) Drained(e *Entry, gone *ipc.Gone, inFlight int64) {
 	b.close(e)
 }
 
-// Kill counts requests that a worker took with it.
-func (e *Entry) Kill(inFlight int64) {
+// sum adds the end of a worker to the totals.
+func (b *Book) sum(gone *ipc.Gone, inFlight int64) {
+	t := &b.sums.Totals
+	t.Workers++
+	if gone == nil {
+		t.Cut += uint64(max(inFlight, 0))
+		return
+	}
+	t.Finished += gone.Finished
+	t.Drained += gone.Connections
+	t.Cut += uint64(max(gone.Cut, 0))
+}
+
+// Sums are the totals up to now.
+func (b *Book) Sums() Sums {
+	now := listenDrops()
+	b.sums.Refused += now - min(now, b.sums.Drops) // another network namespace may count from less
+	b.sums.Drops = now
+	return b.sums
+}
+
+// Died counts the requests of a worker that died, and was not to.
+func (b *Book) Died(e *Entry, inFlight int64) {
+	b.sum(nil, inFlight)
+	e.kill(inFlight)
+}
+
+// kill counts requests that a worker took with it.
+func (e *Entry) kill(inFlight int64) {
 	if inFlight > 0 {
 		e.Cut += inFlight
 		e.why("killed", inFlight)
@@ -145,6 +188,7 @@ func (b *Book) close(e *Entry) {
 	e.Refused = int64(listenDrops() - e.drops)
 	if e.Workers > 0 && e.Kind == ipc.RecordRoll && b.Accepted != nil {
 		e.Moved = b.Accepted()
+		b.sums.Moved += e.Moved
 	}
 	b.Log.Info("ledger", zap.Uint64("id", e.ID), zap.String("kind", e.Kind), zap.String("by", e.By), zap.String("result", e.Result),
 		zap.String("reason", e.Reason), zap.Uint64("from", e.From), zap.Uint64("to", e.To), zap.Duration("took", e.Took),

@@ -49,7 +49,7 @@ func TestTheLedgerIsBoundedAndGoesOnWithItsSuccessor(t *testing.T) {
 		t.Fatalf("%d entries, the last %+v", n, b.Last())
 	}
 	next, _ := observed()
-	next.Load(b.Records(), b.ID())
+	next.Load(b.Records(), b.ID(), nil)
 	if e := next.Begin(ipc.RecordCrash, "", 1); e.ID != open.ID+1 || len(next.Records()) != Max {
 		t.Errorf("goes on with %d of %d", e.ID, len(next.Records()))
 	}
@@ -78,5 +78,36 @@ func TestListenDropsAreFoundByName(t *testing.T) {
 		if n := dropsIn(bad); n != 0 {
 			t.Errorf("%q: %d", bad, n)
 		}
+	}
+}
+
+func TestTotalsOnlyGrowAndGoOnWithTheSuccessor(t *testing.T) {
+	b, _ := observed()
+	for range 2 * Max { // more than are kept
+		e := b.Begin(ipc.RecordRoll, "", 1)
+		b.Drains(e)
+		b.Done(e)
+		b.Drained(e, &ipc.Gone{Finished: 3, Connections: 2, Cut: 1}, 0)
+	}
+	b.Drained(nil, &ipc.Gone{Finished: 1, Cut: -5}, 0) // of an entry that nobody remembers; a worker may say anything
+	b.Drained(nil, nil, 4)
+	b.Died(b.Begin(ipc.RecordWorker, "", 1), 2)
+	want := ipc.Totals{Workers: 2*Max + 3, Finished: 6*Max + 1, Drained: 4 * Max, Moved: 18 * Max, Cut: 2*Max + 6}
+	sums := b.Sums()
+	if sums.Refused = 0; sums.Totals != want {
+		t.Errorf("%+v, want %+v", sums.Totals, want)
+	}
+	next, _ := observed()
+	last := b.Sums()
+	last.Refused, last.Drops = 7, 0 // all that the kernel has counted came meanwhile
+	next.Load(b.Records(), b.ID(), &last)
+	next.Drained(nil, nil, 1)
+	again := next.Sums()
+	if again.Cut != want.Cut+1 || again.Finished != want.Finished || again.Refused != 7+listenDrops() {
+		t.Errorf("%+v after %+v", again, last)
+	}
+	next.sums.Drops = 1 << 40 // of another namespace
+	if n := next.Sums().Refused; n < again.Refused {
+		t.Errorf("refused went from %d to %d", again.Refused, n)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"pingap/ipc"
+	"pingap/supervisor/ledger"
 )
 
 // format changes when an older or newer build could misread the file. Fields may be added without.
@@ -46,6 +47,7 @@ type State struct {
 	Control *ipc.Credential `json:"control,omitempty"` // whom control runs as
 	Ledger  []ipc.Record    `json:"ledger,omitempty"`
 	Record  uint64          `json:"record"` // number of the last
+	Sums    *ledger.Sums    `json:"sums,omitempty"`
 }
 
 // Version is the live one, as far as the supervisor knows it.

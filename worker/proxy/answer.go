@@ -12,6 +12,10 @@ import (
 
 // answer sends a response made by a plugin. It closes what the answer owns, sent or not.
 func (c *conn) answer(a *plugins.Answer) {
+	if a.Inside != nil {
+		c.pass(a.Inside)
+		return
+	}
 	if a.File == nil && a.Stream == nil {
 		c.answerWith(a)
 		return

@@ -4,20 +4,27 @@ import (
 	"bytes"
 
 	"pingap/message"
+	"pingap/plugins"
 	"pingap/worker/route"
 	"pingap/worker/upstream"
 )
 
-// Inside is how requests reach control, which answers what only it knows. To the engine it is an upstream like any other.
+// Inside is how requests reach control, which answers what only it knows. To the engine it is an upstream like any other: two, as
+// pages of metrics and what people do have other limits.
 type Inside struct {
-	location Location
-	field    string
-	token    []byte
+	pages, admin Location
+	fields       InsideFields
+	token        []byte
 }
 
-// NewInside makes one of an upstream and of what every request shows there: a field and its value.
-func NewInside(u *upstream.Upstream, field string, token []byte) *Inside {
-	return &Inside{location: Location{Route: &route.Location{}, Upstream: u}, field: field, token: token}
+// InsideFields names the fields of requests to control that are set here, whatever a client sends: who asks; the client's address, the scheme of its
+// request and the path taken from the front of that, of requests that plugins pass on.
+type InsideFields struct{ Token, Client, Scheme, Prefix string }
+
+// NewInside makes one of two upstreams and of what every request shows there.
+func NewInside(pages, admin *upstream.Upstream, fields InsideFields, token []byte) *Inside {
+	return &Inside{pages: Location{Route: &route.Location{}, Upstream: pages}, admin: Location{Route: &route.Location{}, Upstream: admin},
+		fields: fields, token: token}
 }
 
 // Metrics is the page of metrics of a server. It comes before all locations, as a request that has none must find it, and asks no plugin.
@@ -52,7 +59,7 @@ func (c *conn) showMetrics(m *Metrics) served {
 		c.answerAway("ConnectError")
 		return answered
 	}
-	s.location = &s.inside.location
+	s.location = &s.inside.pages
 	target := bytes.Clone(s.ex.Request.Target) // a page of thousands of lines follows: this is nothing
 	s.ex.Request.SetTarget(m.Target)
 	how := c.forward()
@@ -61,12 +68,42 @@ func (c *conn) showMetrics(m *Metrics) served {
 	return how
 }
 
-// insideFields are the fields of a request to control: the client's, and the token.
+// pass passes a request on to control, whatever its method and body, for a plugin of its location. The log has it as it came.
+func (c *conn) pass(in *plugins.Inside) {
+	s := c.s
+	if s.reqFrame.Upgrade || s.call.kind != callNone {
+		c.answerError(404, "HTTPStatus", "")
+		return
+	}
+	if s.inside = c.p.inside.Load(); s.inside == nil {
+		c.answerAway("ConnectError")
+		return
+	}
+	s.prefix = in.Prefix
+	located := s.location
+	defer func() { s.location = located }() // its limits and counts are kept
+	s.location = &s.inside.admin
+	target := bytes.Clone(s.ex.Request.Target)
+	s.ex.Request.SetTarget(in.Target)
+	c.forward()
+	s.ex.Request.SetTarget(target)
+	s.ex.UpstreamAddr = "" // nobody else's business
+}
+
+// insideFields are the fields of a request to control: the client's, and what it cannot say itself.
 func (s *session) insideFields() *message.Fields {
-	s.upFields.CopyFrom(&s.ex.Request.Fields)
-	s.upFields.Del(s.inside.field)
-	s.upFields.Add(s.inside.field, s.inside.token)
-	return &s.upFields
+	to, names := &s.upFields, &s.inside.fields
+	to.CopyFrom(&s.ex.Request.Fields)
+	for _, name := range []string{names.Token, names.Client, names.Scheme, names.Prefix} {
+		to.Del(name)
+	}
+	to.Add(names.Token, s.inside.token)
+	if s.location == &s.inside.admin {
+		to.Add(names.Client, s.ex.ClientIPText)
+		to.Add(names.Scheme, []byte(s.ex.Scheme()))
+		to.Add(names.Prefix, []byte(s.prefix))
+	}
+	return to
 }
 
 // answerAway says that control cannot be asked at the moment.

@@ -51,6 +51,7 @@ type session struct {
 	held       bool    // a slot of the location is held
 	counted    bool    // counted in the server's Processing
 	inside     *Inside // the request goes to control; nil for any other
+	prefix     string  // with inside: what was taken from the front of its path
 	keepClient bool    // the client's connection may be used again
 	headSent   bool    // a final response head has been written, at least in part
 	ended      int64   // when the exchange with the upstream was over, 0 for not known

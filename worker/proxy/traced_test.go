@@ -19,7 +19,7 @@ func tracedBy(t testing.TB, query string) func(*Server) {
 		must(t, e.Close())
 		x.Wait(0)
 	})
-	return func(s *Server) { s.Log, s.Tracer = &countingLog{}, e.Tracer("web") }
+	return func(s *Server) { s.Log, s.Tracer = &countingLog{}, e.Tracer("web", nil) }
 }
 
 func TestATracedRequestThatIsNotExportedAllocatesNothing(t *testing.T) {

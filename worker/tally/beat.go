@@ -15,6 +15,8 @@ type Beat struct {
 type Figures struct {
 	LogDropped       uint64 // lines of access logs
 	Traced, Untraced uint64 // requests whose spans a collector took, or did not
+	// Copies of requests for a second upstream: answered, not answered, not sent.
+	Mirrored, Unanswered, Unsent uint64
 }
 
 // Count adds what has come since the last call. Where there is no room for it nothing is counted, and it is tried again.
@@ -34,5 +36,8 @@ func (b *Beat) Count(a *arena.Arena, now Figures) {
 	more(tally.LogDropped, 0, now.LogDropped, b.told.LogDropped)
 	more(tally.Traced, 0, now.Traced, b.told.Traced)
 	more(tally.Traced, 1, now.Untraced, b.told.Untraced)
+	more(tally.Mirrored, 0, now.Mirrored, b.told.Mirrored)
+	more(tally.Mirrored, 1, now.Unanswered, b.told.Unanswered)
+	more(tally.Mirrored, 2, now.Unsent, b.told.Unsent)
 	b.told = now
 }

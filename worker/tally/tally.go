@@ -2,6 +2,7 @@ package tally
 
 import (
 	"fmt"
+	"time"
 
 	"pingap/arena"
 	"pingap/arena/tally"
@@ -123,6 +124,9 @@ func end(b *tally.Block, r *message.Record, took int64) {
 	b.Observe(tally.Sent, r.ResponseBody)
 	b.Observe(tally.ResponseTime, took)
 	b.Count(tally.ResponseCodes, class(r.Status))
+	if r.Trace.Sampled && r.Trace.On() {
+		b.Exemplify(tally.ResponseTime, tally.Exemplar{Trace: r.Trace.ID, Value: took, At: time.Now()})
+	}
 	if r.Limited != message.Unlimited {
 		b.Count(tally.Limited, int(r.Limited)-1)
 	}

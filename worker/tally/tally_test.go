@@ -320,12 +320,41 @@ func TestWhatAWorkerCountsByItselfIsAddedOnce(t *testing.T) {
 	a := worker(t)
 	var first, second Beat
 	for _, n := range []uint64{0, 3, 3, 5} {
-		first.Count(a, Figures{LogDropped: n, Traced: 2 * n, Untraced: n})
+		first.Count(a, Figures{LogDropped: n, Traced: 2 * n, Untraced: n, Mirrored: n, Unanswered: 2 * n, Unsent: 3 * n})
 	}
 	second.Count(a, Figures{LogDropped: 10}) // another process, or the next one
 	second.Count(nil, Figures{LogDropped: 11})
-	want := map[string]int64{"pingap_access_log_dropped_total": 15, "pingap_traced_requests_total exported": 10, "pingap_traced_requests_total dropped": 5}
+	want := map[string]int64{"pingap_access_log_dropped_total": 15, "pingap_traced_requests_total exported": 10, "pingap_traced_requests_total dropped": 5,
+		"pingap_mirrored_requests_total sent": 5, "pingap_mirrored_requests_total failed": 10, "pingap_mirrored_requests_total dropped": 15}
 	if got := says(t, a, tally.Key{Kind: tally.HostBlock}); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// Requests that are traced cost a little more; those that are not, nothing.
+func TestASampledRequestIsAnExemplarOfItsLocation(t *testing.T) {
+	a := worker(t)
+	_, l := handles(t, a)
+	k := tally.Key{Kind: tally.LocationBlock, Server: "web", Name: "api"}
+	r := plain()
+	l.Begin()
+	l.End(r, r.Start+1e6)
+	r.Trace = message.Trace{ID: message.TraceID{7, 8}, Server: 9} // traced, not sampled
+	l.Begin()
+	l.End(r, r.Start+1e6)
+	if e, ok := tally.ReadExemplar(a, k, tally.ResponseTime); ok {
+		t.Errorf("%+v", e)
+	}
+	r.Trace.Sampled = true
+	l.Begin()
+	l.End(r, r.Start+3e6)
+	for _, name := range []string{"api", ""} {
+		k.Name = name
+		if e, ok := tally.ReadExemplar(a, k, tally.ResponseTime); !ok || e.Trace != [2]uint64{7, 8} || e.Value != 3e6 || time.Since(e.At).Abs() > time.Minute {
+			t.Errorf("location %q: %+v, %v", name, e, ok)
+		}
+	}
+	if n := testing.AllocsPerRun(100, func() { l.Begin(); l.End(r, r.Start+3e6) }); n != 0 {
+		t.Errorf("%v allocations", n)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -26,7 +27,7 @@ func (current) server(e *entry) (string, []attribute.KeyValue) {
 	list = append(list, attribute.String("server.address", host), attribute.Int("server.port", port), text("client.address", e.client),
 		attribute.String("network.protocol.version", protocol(e.version)), attribute.String("pingap.location", e.location))
 	if len(e.query) > 0 {
-		list = append(list, attribute.String("url.query", redactQuery(string(e.query))))
+		list = append(list, attribute.String("url.query", e.shownQuery()))
 	}
 	if len(e.agent) > 0 {
 		list = append(list, text("user_agent.original", e.agent))
@@ -110,7 +111,7 @@ func (e *entry) fullURL(scheme, addr string) string {
 	}
 	full := scheme + "://" + addr + clean(e.path)
 	if len(e.query) > 0 {
-		full += "?" + redactQuery(string(e.query))
+		full += "?" + e.shownQuery()
 	}
 	return full
 }
@@ -137,7 +138,7 @@ type legacy struct{}
 func (legacy) server(e *entry) (string, []attribute.KeyValue) {
 	uri := clean(e.path)
 	if len(e.query) > 0 {
-		uri += "?" + redactQuery(string(e.query))
+		uri += "?" + e.shownQuery()
 	}
 	list := []attribute.KeyValue{text("http.method", e.method), attribute.String("http.url", uri), text("http.host", e.host),
 		text("http.client_ip", e.client), attribute.Int("http.status_code", e.status), attribute.Int64("http.response.body.size", e.responseBody),
@@ -210,15 +211,38 @@ func splitPort(authority, scheme string) (host string, port int) {
 	return strings.ToValidUTF8(host, "\ufffd"), port
 }
 
-// redactQuery hides the values that a query may give somebody rights with. The first four are those that the conventions name.
-func redactQuery(query string) string {
-	parts := strings.Split(query, "&")
-	for i, part := range parts {
-		if name, value, ok := strings.Cut(part, "="); ok && value != "" && givesRights(name) {
-			parts[i] = name + "=REDACTED"
+// shownQuery is the query without the values of what the configuration hides, and of what may give somebody rights.
+func (e *entry) shownQuery() string { return redactQuery(string(e.query), e.tracer.hidden) }
+
+// redactQuery hides values of a query: of the parameters that are named, and those that may give somebody rights. The first four of these are
+// those that the conventions name.
+func redactQuery(query string, hidden []string) string {
+	var out strings.Builder
+	for len(query) > 0 {
+		part, rest := query, ""
+		if n := strings.IndexAny(query, "&;#"); n >= 0 {
+			part, rest = query[:n], query[n:]
 		}
+		if name, value, ok := strings.Cut(part, "="); ok && value != "" && (givesRights(name) || isHidden(name, hidden)) {
+			part = name + "=REDACTED"
+		}
+		out.WriteString(part)
+		n := min(len(rest), 1)
+		out.WriteString(rest[:n])
+		query = rest[n:]
 	}
-	return strings.ToValidUTF8(strings.Join(parts, "&"), "\ufffd")
+	return strings.ToValidUTF8(out.String(), "\ufffd")
+}
+
+// isHidden compares as access logs do: whatever the case, and the escapes.
+func isHidden(name string, hidden []string) bool {
+	if len(hidden) == 0 {
+		return false
+	}
+	if plain, err := url.QueryUnescape(name); err == nil {
+		name = plain
+	}
+	return slices.ContainsFunc(hidden, func(h string) bool { return strings.EqualFold(h, name) })
 }
 
 func givesRights(name string) bool {

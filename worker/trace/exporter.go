@@ -104,10 +104,12 @@ func (x *Exporters) open(url string, to sdk.SpanExporter) (*Exporter, error) {
 	return e, nil
 }
 
-// Tracer returns what traces the requests of a server.
-func (e *Exporter) Tracer(server string) *Tracer {
+// Tracer returns what traces the requests of a server. Of parameters of queries that are hidden, whatever the case of their names, spans have
+// no value.
+func (e *Exporter) Tracer(server string, hidden []string) *Tracer {
 	below := uint64(math.Ldexp(e.cfg.Sample, 63))
-	return &Tracer{server: server, exporter: e, below: below, errors: e.cfg.Errors, jaeger: e.cfg.Jaeger, baggage: e.cfg.Baggage}
+	return &Tracer{server: server, exporter: e, below: below, errors: e.cfg.Errors, jaeger: e.cfg.Jaeger, baggage: e.cfg.Baggage,
+		hidden: hidden}
 }
 
 // Close lets the exporter export what waits, and end. It does not wait.

@@ -116,7 +116,7 @@ func mustHave(t *testing.T, s sdk.ReadOnlySpan, want map[string]string) {
 func TestSpansOfARequestThatWasRetried(t *testing.T) {
 	s := newSink(true)
 	x, e, _ := exporterTo(t, s, "attributes=deployment.environment:test,team:a&max_attributes=100&baggage")
-	tracer, rec := e.Tracer("web"), record("traceparent: "+someParent, "tracestate: a=1", "User-Agent: curl", "baggage: user=jo%20e")
+	tracer, rec := e.Tracer("web", nil), record("traceparent: "+someParent, "tracestate: a=1", "User-Agent: curl", "baggage: user=jo%20e")
 	rec.Request.SetTarget([]byte("/some/path?a=1&sig=hidden"))
 	served(tracer, rec)
 	finished(x, e, s)
@@ -165,7 +165,7 @@ func TestSpansWithTheNamesOfPingap(t *testing.T) {
 	rec := record()
 	rec.CacheLookup = 2e6
 	rec.Response.Fields.Add("x-cache-status", []byte("miss"))
-	served(e.Tracer("web"), rec)
+	served(e.Tracer("web", nil), rec)
 	spans := finished(x, e, s)
 	server, client := spans["/some/path"], spans["upstream.app"]
 	if server == nil || client == nil || server.InstrumentationScope().Name != "http_proxy" {
@@ -180,7 +180,7 @@ func TestSpansWithTheNamesOfPingap(t *testing.T) {
 func TestSpansHaveNoMoreThanTheirLimits(t *testing.T) {
 	s := newSink(true)
 	x, e, _ := exporterTo(t, s, "max_attributes=3&max_events=1")
-	served(e.Tracer("web"), record())
+	served(e.Tracer("web", nil), record())
 	for name, span := range finished(x, e, s) {
 		if len(span.Attributes()) > 3 || len(span.Events()) > 1 || span.DroppedAttributes() == 0 {
 			t.Errorf("%s: %d attributes, %d events", name, len(span.Attributes()), len(span.Events()))
@@ -191,7 +191,7 @@ func TestSpansHaveNoMoreThanTheirLimits(t *testing.T) {
 func TestAFullQueueDropsAndSaysSo(t *testing.T) {
 	s := newSink(false)
 	x, e, logs := exporterTo(t, s, "max_queue_size=4&max_export_batch_size=2")
-	tracer, rec := e.Tracer("web"), record()
+	tracer, rec := e.Tracer("web", nil), record()
 	tracer.Begin(rec)
 	for range 100 {
 		tracer.End(rec, rec.Start)
@@ -217,7 +217,7 @@ func TestFailedExportsAreCountedAsDropped(t *testing.T) {
 	s := newSink(true)
 	s.err = errors.New("collector says no")
 	x, e, logs := exporterTo(t, s, "")
-	served(e.Tracer("web"), record())
+	served(e.Tracer("web", nil), record())
 	finished(x, e, s)
 	if c := x.Counts(); c != (Counts{Dropped: 1}) {
 		t.Errorf("counts %+v", c)
@@ -230,7 +230,7 @@ func TestFailedExportsAreCountedAsDropped(t *testing.T) {
 func TestASmallBatchGoesOutAfterTheDelay(t *testing.T) {
 	s := newSink(true)
 	x, e, _ := exporterTo(t, s, "scheduled_delay=10ms")
-	served(e.Tracer("web"), record())
+	served(e.Tracer("web", nil), record())
 	for deadline := time.Now().Add(20 * time.Second); x.Counts().Exported == 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("nothing was exported")
@@ -242,7 +242,7 @@ func TestASmallBatchGoesOutAfterTheDelay(t *testing.T) {
 func TestTheEndDoesNotWaitForACollectorThatHangs(t *testing.T) {
 	s := newSink(false)
 	x, e, _ := exporterTo(t, s, "")
-	served(e.Tracer("web"), record())
+	served(e.Tracer("web", nil), record())
 	began := time.Now()
 	_ = e.Close()
 	x.Wait(50 * time.Millisecond)
@@ -262,8 +262,8 @@ func TestStrangeRequestsMakeSpans(t *testing.T) {
 	rec.Request.SetMethod([]byte("BREW"))
 	rec.Request.SetTarget([]byte("/\xff\xfe" + strings.Repeat("x", 100_000)))
 	rec.Request.Host = []byte("[2001:db8::1]:8443")
-	e.Tracer("web").Begin(rec)
-	e.Tracer("web").End(rec, rec.Start)
+	e.Tracer("web", nil).Begin(rec)
+	e.Tracer("web", nil).End(rec, rec.Start)
 	span := finished(x, e, s)["HTTP"]
 	if span == nil {
 		t.Fatalf("spans %v", s.spans)

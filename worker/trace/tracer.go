@@ -14,6 +14,7 @@ type Tracer struct {
 	below uint64
 	// of the exporter, beside what is used most
 	errors, jaeger, baggage bool
+	hidden                  []string // parameters of queries
 }
 
 // Names of fields, with their lengths for a first look.
@@ -191,9 +192,4 @@ func (t *Tracer) End(rec *message.Record, ended int64) {
 	if t.exported(rec) {
 		t.exporter.add(t, rec, ended)
 	}
-}
-
-// Exemplar gives the ids of a request that is exported, for figures that refer to one; false for any other.
-func Exemplar(rec *message.Record) (trace message.TraceID, span uint64, ok bool) {
-	return rec.Trace.ID, rec.Trace.Server, rec.Trace.Sampled
 }

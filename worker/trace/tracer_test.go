@@ -36,7 +36,7 @@ func tracerOf(t testing.TB, query string) *Tracer {
 		_ = e.Close()
 		x.Wait(0)
 	})
-	return e.Tracer("web")
+	return e.Tracer("web", nil)
 }
 
 // sent are the fields that go up, as name: value.
@@ -143,9 +143,6 @@ func TestOnlySampledResponsesShowTheIDs(t *testing.T) {
 		span, _ := rec.Response.Fields.Lookup("x-span-id")
 		if want := "0000000000000001000000000000000200000000000000" + "03"; (string(id)+string(span) == want) != sampled {
 			t.Errorf("sampled %v: %q %q", sampled, id, span)
-		}
-		if _, _, ok := Exemplar(rec); ok != sampled {
-			t.Errorf("sampled %v: exemplar %v", sampled, ok)
 		}
 	}
 }

@@ -41,6 +41,7 @@ func (o *Objects) Routes() []api.Route {
 		get("/certificates", o.getCertificates),
 		get("/basic", o.getBasic),
 		post("/restart", maxBody, o.postRestart),
+		{Method: http.MethodPost, Path: "/aes", Need: api.Reader, Body: maxBody, Serve: o.postAES},
 	}
 }
 

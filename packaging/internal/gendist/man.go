@@ -66,7 +66,7 @@ func (p *page) files() {
 	p.section("FILES")
 	for _, f := range [][2]string{
 		{"/etc/pingap/pingap.toml", "configuration of the service"},
-		{"/run/pingap", "run directory: control socket and process id"},
+		{"/run/pingap", "run directory: control socket, socket of the admin interface, and process id"},
 		{"/var/lib/pingap", "what outlasts a reboot"},
 		{"/var/log/pingap", "access logs of the packaged configuration"},
 	} {

@@ -63,7 +63,7 @@ func (s *screen) frame(l *recent.Live) []string {
 		}
 		lines = append(lines, line)
 	}
-	return lines
+	return lines[:min(len(lines), max(s.height, 1))]
 }
 
 // headline says what this is and of when.

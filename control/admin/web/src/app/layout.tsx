@@ -25,7 +25,7 @@ export function Layout({ page, children }: { page?: PageDef; children: Component
       </a>
       <Side page={page} open={drawer} close={() => setDrawer(false)} />
       <div class="main-col">
-        <header class="top">
+        <header class="top-bar">
           <IconButton class="only-narrow" icon="menu" label={t('app.menu')} aria-expanded={drawer} onClick={() => setDrawer(true)} />
           <button type="button" class="jump" onClick={() => setPalette(true)}>
             <Icon name="search" />

@@ -1,7 +1,8 @@
-import { useMemo } from 'preact/hooks';
+import type { FunctionComponent } from 'preact';
+import { useEffect, useMemo, useState } from 'preact/hooks';
 import { t } from '../i18n';
 import { bytes, count, millis, percent, Skeleton } from '../ui';
-import { Chart, type Line } from '../ui/chart';
+import type { ChartProps, Line } from '../ui/chart';
 import type { Name, Past } from './live';
 
 type Graph = { title: string; series: Name[]; lines: Line[]; format: (v: number | null) => string; whole?: boolean };
@@ -18,23 +19,40 @@ function graphs(): Graph[] {
   ];
 }
 
+type ChartLike = FunctionComponent<ChartProps>;
+
+// useChart loads what draws graphs after the page is there: tiles and tables do not wait for it.
+function useChart(): ChartLike | undefined {
+  const [chart, set] = useState<{ Chart: ChartLike }>();
+  useEffect(() => void import('../ui/chart').then((m) => set({ Chart: m.Chart })), []);
+  return chart?.Chart;
+}
+
 /** Graphs are the six of the dashboard; CPU and memory only exist for the whole instance. */
 export function Graphs({ past, whole }: { past?: Past; whole: boolean }) {
+  const Chart = useChart();
   const shown = useMemo(() => graphs().filter((g) => whole || !g.whole), [whole]);
   return (
     <div class="charts">
       {shown.map((g) => (
-        <One key={g.title} graph={g} past={past} />
+        <One key={g.title} graph={g} past={past} Chart={Chart} />
       ))}
     </div>
   );
 }
 
-function One({ graph, past }: { graph: Graph; past?: Past }) {
-  const data = useMemo(() => past && [past.times, ...graph.series.map((s) => past.values[s])], [past?.times, graph]);
-  if (!data) {
+// known is the graphs without the time in which nothing is known of anything: an instance that has just begun has wide ones too.
+function known(past: Past, series: Name[]): (number | null)[][] {
+  const first = past.times.findIndex((_, i) => past.values.memory[i] !== null || past.values.rps[i] !== null);
+  const from = first < 0 ? 0 : Math.max(0, Math.min(first, past.times.length - 60));
+  return [past.times.slice(from), ...series.map((s) => past.values[s].slice(from))];
+}
+
+function One({ graph, past, Chart }: { graph: Graph; past?: Past; Chart?: ChartLike }) {
+  const data = useMemo(() => past && known(past, graph.series), [past?.times, graph]);
+  if (!data || !Chart) {
     return (
-      <div class="card chart" style={{ minHeight: '176px' }}>
+      <div class="card chart">
         <Skeleton lines={5} />
       </div>
     );

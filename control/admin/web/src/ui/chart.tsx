@@ -36,7 +36,9 @@ export function Chart({ title, data, lines, format, height = 150 }: ChartProps) 
   const [at, point] = useState<number | null>(null);
   const chosen = useStore(theme);
   const dark = useDark();
+  const near = useNear(box);
   useEffect(() => {
+    if (!near) return;
     const here = box.current!;
     const u = new uPlot(options(here, lines, format, height, point), data as uPlot.AlignedData, here);
     plot.current = u;
@@ -45,8 +47,9 @@ export function Chart({ title, data, lines, format, height = 150 }: ChartProps) 
     return () => {
       size.disconnect();
       u.destroy();
+      plot.current = undefined;
     };
-  }, [chosen, dark, lines]);
+  }, [chosen, dark, lines, near]);
   useEffect(() => plot.current?.setData(data as uPlot.AlignedData), [data]);
   const index = at ?? (data[0]?.length ?? 0) - 1;
   return (
@@ -66,6 +69,26 @@ export function Chart({ title, data, lines, format, height = 150 }: ChartProps) 
       <div ref={box} role="img" aria-label={words(title, data, lines, format)} style={{ height: `${height}px` }} />
     </figure>
   );
+}
+
+// useNear says whether a box is seen or soon will be: what is far below is not drawn.
+function useNear(box: { current: HTMLElement | null }): boolean {
+  const [near, set] = useState(false);
+  useEffect(() => {
+    let later = 0;
+    const look = new IntersectionObserver((seen) => {
+      clearTimeout(later);
+      // In a task of its own: six graphs at once would keep the page from answering.
+      if (seen.at(-1)!.isIntersecting) later = window.setTimeout(() => set(true), 30);
+      else set(false);
+    }, { rootMargin: '100px' });
+    look.observe(box.current!);
+    return () => {
+      clearTimeout(later);
+      look.disconnect();
+    };
+  }, []);
+  return near;
 }
 
 function words(title: string, data: (number | null)[][], lines: Line[], format: ChartProps['format']): string {
@@ -98,7 +121,7 @@ function options(box: HTMLElement, lines: Line[], format: ChartProps['format'], 
     legend: { show: false },
     cursor: { sync: { key: 'panel' }, drag: { x: false, y: false }, points: { size: 6 }, y: false },
     hooks: { setCursor: [(u) => point(u.cursor.idx ?? null)] },
-    scales: { y: { range: (_u, _min, max) => [0, Math.max(max * 1.12, 0.001)] } },
+    scales: { y: { range: (_u, _min, max) => [0, max > 0 ? max * 1.12 : 1] } },
     axes: [
       { stroke: muted, grid: { show: false }, ticks: { show: false }, font, size: 22, gap: 2, space: 70, values: (_u, ticks) => ticks.map((s) => new Date(s * 1000).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', hour12: false })) },
       { stroke: muted, grid, ticks: { show: false }, font, size: 58, gap: 4, space: 32, values: (_u, ticks) => ticks.map((v) => format(v)) },

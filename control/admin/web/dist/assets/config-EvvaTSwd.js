@@ -1,1 +1,0 @@
-import"./ui-CYm5bBfJ.js";import{D as e,S as t,w as n}from"./menu-gEyV7G0z.js";function r(){return e(t,{title:`…`,children:e(n,{})})}export{r as default};
