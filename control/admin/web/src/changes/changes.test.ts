@@ -4,7 +4,7 @@ import { diffLines, readDiff } from './diff';
 import { changesOf, DraftStore, versionOf, type Store } from './draft';
 import { sortErrors } from './errors';
 import { mergeText } from './merge';
-import { allLive, answeredStates, workerStates, type Process } from './live';
+import { allLive, answeredStates, forward, workerStates, type Process } from './live';
 
 function memory(content: Record<string, string> = {}): Store & { content: Record<string, string> } {
   return { content, getItem: (k) => content[k] ?? null, setItem: (k, v) => void (content[k] = v), removeItem: (k) => void delete content[k] };
@@ -58,6 +58,14 @@ test('the answer to a change already tells which workers serve it', () => {
   assert.equal(allLive(answeredStates({ version: 4, class: 'hot', workers: [worker(4)] })), true);
   assert.equal(allLive(answeredStates({ version: 4, class: 'hot', workers: [worker(4), worker(3)] })), false);
   assert.equal(allLive(answeredStates({ version: 4, class: 'hot' })), false);
+});
+
+test('a worker that served the change does not go back because the status is older', () => {
+  const state = (pid: number, s: 'live' | 'waiting' | 'draining') => ({ pid, slot: 0, generation: 1, state: s });
+  assert.deepEqual(
+    forward([state(1, 'live'), state(2, 'waiting'), state(3, 'live')], [state(1, 'waiting'), state(2, 'waiting'), state(3, 'draining')]).map((w) => w.state),
+    ['live', 'waiting', 'draining'],
+  );
 });
 
 test('edits go on top of what others have changed, key by key', () => {

@@ -4,7 +4,7 @@ import { forget } from '../api/hooks';
 import type { Applied, Status } from '../api/types';
 import { t, type Key } from '../i18n';
 import { Badge, Button, Card, confirm, Icon, LinkButton, Note, Page } from '../ui';
-import { allLive, answeredStates, workerStates, type Process, type WorkerState } from './live';
+import { allLive, answeredStates, forward, workerStates, type Process, type WorkerState } from './live';
 import { ClassBadge, Cost, TypedDiff } from './preview';
 
 const every = 250;
@@ -90,13 +90,16 @@ function useFollow(applied: Applied): Follow {
     let timer = 0;
     let wanted = true;
     const until = Date.now() + patience;
+    let workers = answeredStates(applied);
     const look = async () => {
-      const next = await lookOnce(applied);
+      const next = await lookOnce();
       if (!wanted) return;
-      const late = !next.live && Date.now() > until;
-      set((old) => ({ workers: next.workers ?? old.workers, live: next.live, late, error: next.error }));
-      const draining = next.workers?.some((w) => w.state === 'draining');
-      if (!late && (!next.live || draining)) timer = window.setTimeout(() => void look(), next.live ? 2000 : every);
+      if (next.processes) workers = forward(workers, workerStates(next.processes, applied));
+      const live = allLive(workers);
+      const late = !live && Date.now() > until;
+      set({ workers, live, late, error: next.error });
+      const draining = workers.some((w) => w.state === 'draining');
+      if (!late && (!live || draining)) timer = window.setTimeout(() => void look(), live ? 2000 : every);
     };
     set(answered(applied));
     void look();
@@ -113,13 +116,11 @@ function answered(applied: Applied): Follow {
   return { workers, live: allLive(workers), late: false };
 }
 
-async function lookOnce(applied: Applied): Promise<{ workers?: WorkerState[]; live: boolean; error?: string }> {
+async function lookOnce(): Promise<{ processes?: Process[]; error?: string }> {
   try {
-    const { data } = await get<Status>('/status');
-    const workers = workerStates(data.processes as Process[], applied);
-    return { workers, live: allLive(workers) };
+    return { processes: (await get<Status>('/status')).data.processes };
   } catch (err) {
-    return { live: false, error: err instanceof ApiError ? err.message : String(err) };
+    return { error: err instanceof ApiError ? err.message : String(err) };
   }
 }
 

@@ -46,6 +46,12 @@ function stateOf(w: Process, newest: number, applied: Applied): WorkerState['sta
   return serves && w.state === 'active' ? 'live' : 'waiting';
 }
 
+/** Puts newer news on older. Who served the change goes on doing so: the status tells of a worker what it said last, which may be older than the answer. */
+export function forward(old: WorkerState[], next: WorkerState[]): WorkerState[] {
+  const live = new Set(old.filter((w) => w.state === 'live').map((w) => w.pid));
+  return next.map((w) => (w.state === 'waiting' && live.has(w.pid) ? { ...w, state: 'live' } : w));
+}
+
 /** All that take new connections serve it. */
 export function allLive(states: WorkerState[]): boolean {
   const serving = states.filter((s) => s.state !== 'draining');

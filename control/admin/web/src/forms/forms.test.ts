@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { checkName, checkValue, parseNumber } from './check';
+import { exampleOf } from './example';
 import { groupKeys } from './groups';
 import { defaultFlag, keysOf, widgetOf, type Key, type Schema } from './schema';
 
@@ -118,4 +119,13 @@ test('numbers that JavaScript cannot hold are kept whole', () => {
 test('names that a file or an URL could not have are refused', () => {
   for (const good of ['a', 'api-v2.shop', '中']) assert.equal(checkName(good), undefined, good);
   for (const bad of ['', ' ', 'a b', 'a/b', '*', 'a\nb', 'x'.repeat(129)]) assert.ok(checkName(bad), bad);
+});
+
+test('the example of a plugin is the one table of its kind, whatever stands around it', () => {
+  const example = '# first\n[plugins.api-rate]\ncategory = "limit"\nmax = 20\n\n# 50 at a time\n[plugins.other]\ncategory = "cors"\n\n[locations.api]\nplugins = ["api-rate"]\n';
+  const kind = { category: 'limit', summary: '', steps: null, keys: null, example };
+  assert.equal(exampleOf(kind), '[plugins.api-rate]\ncategory = "limit"\nmax = 20\n');
+  const short = '[plugins.NAME]\ncategory = "limit"\n# max = 1\n';
+  assert.equal(exampleOf({ ...kind, example: short }), short);
+  assert.equal(exampleOf({ ...kind, example: '' }), undefined);
 });

@@ -4,6 +4,8 @@ import { Badge, Icon, IconButton, Input, Select } from '../ui';
 import { pathOf } from './paths';
 import { asList, asText, Names, tie, type WidgetProps } from './parts';
 
+/** How many of a very long list are shown with their buttons; the text has all. */
+const most = 200;
 const other = '\u0000other';
 
 /** PickWidget chooses one object, or takes $name of a variable. */
@@ -41,7 +43,9 @@ export function PicksWidget(p: WidgetProps) {
   const names = useContext(Names)(p.of.refers!);
   const list = asList(p.value);
   const set = (next: string[]) => p.onChange(next.length === 0 ? undefined : next);
-  const left = names.filter((n) => !list.includes(n));
+  const taken = new Set(list);
+  const known = new Set(names);
+  const left = names.filter((n) => !taken.has(n));
   const swap = (i: number, j: number) => {
     const next = [...list];
     [next[i], next[j]] = [next[j], next[i]];
@@ -52,18 +56,19 @@ export function PicksWidget(p: WidgetProps) {
     <div class="entries">
       {list.length > 0 && (
         <ol class="picked" aria-label={p.of.name}>
-          {list.map((name, i) => (
+          {list.slice(0, most).map((name, i) => (
             <li>
               <span class="n muted num">{i + 1}</span>
               <a class="cut grow" href={pathOf(p.of.refers!, name)}>
                 {name}
               </a>
-              {!names.includes(name) && <Badge tone="bad">{t('forms.missing')}</Badge>}
+              {!known.has(name) && <Badge tone="bad">{t('forms.missing')}</Badge>}
               <IconButton small icon="up" disabled={p.disabled || i === 0} label={t('forms.move_up', { name })} onClick={() => swap(i, i - 1)} />
               <IconButton small icon="down" disabled={p.disabled || i === list.length - 1} label={t('forms.move_down', { name })} onClick={() => swap(i, i + 1)} />
               <IconButton small icon="close" disabled={p.disabled} label={t('forms.take_out', { name })} onClick={() => set(list.filter((n) => n !== name))} />
             </li>
           ))}
+          {list.length > most && <li class="muted small">{t('forms.more_in_text', { n: list.length - most })}</li>}
         </ol>
       )}
       <Select

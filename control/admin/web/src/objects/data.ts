@@ -37,6 +37,8 @@ export function useValidity(wanted: boolean): Map<string, Validity> {
   return useMemo(() => new Map((data?.certificates ?? []).map((c) => [c.name, c])), [data]);
 }
 
+const none: string[] = [];
+
 /** useNames gives the names of a category, with those that the draft adds and without those that it removes. */
 export function useNames(objects: ObjectLine[] | undefined): (category: string) => string[] {
   const { items } = useDraft();
@@ -48,7 +50,9 @@ export function useNames(objects: ObjectLine[] | undefined): (category: string) 
       if (i.toml === null) of(i.category).delete(i.name);
       else of(i.category).add(i.name);
     }
-    return (category: string) => [...of(category)].sort((a, b) => a.localeCompare(b, undefined, { numeric: true }));
+    const order = new Intl.Collator(undefined, { numeric: true });
+    const sorted = new Map([...byCategory].map(([category, names]) => [category, [...names].sort(order.compare)]));
+    return (category: string) => sorted.get(category) ?? none;
   }, [objects, items]);
 }
 

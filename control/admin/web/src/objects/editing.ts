@@ -6,7 +6,7 @@ import { checkName, checkValue, type Problem } from '../forms/check';
 import { keysOf, tableOf, type Key, type Schema } from '../forms/schema';
 import { tryObject, type ObjectText } from '../forms/toml/object';
 import { TomlError, type Value } from '../forms/toml/scan';
-import { header, rename, setKey } from '../forms/toml/write';
+import { header, rename, setKey, tidy } from '../forms/toml/write';
 import { t } from '../i18n';
 import { confirm } from '../ui';
 
@@ -94,19 +94,6 @@ function readOwn(text: string, table: string, name: string | undefined): ObjectT
   if (read.table !== table) return new TomlError(t('forms.other_table', { want: `[${table}]`, found: `[${read.table}]` }), 1);
   if (name !== undefined && table !== 'basic' && read.name !== name) return new TomlError(t('forms.other_name', { want: name, found: read.name }), 1);
   return read;
-}
-
-/** tidy takes empty entries of lists away, which a form leaves when somebody added one too many. */
-export function tidy(text: string): string {
-  const read = tryObject(text);
-  if (read instanceof TomlError) return text;
-  let next = text;
-  for (const [key, value] of Object.entries(read.values)) {
-    if (!Array.isArray(value) || !value.includes('')) continue;
-    const full = value.filter((v) => v !== '');
-    next = setKey(next, key, full.length === 0 ? undefined : full);
-  }
-  return next;
 }
 
 function withItem(draft: Draft, item: Draft['items'][number]): Draft {

@@ -2,8 +2,7 @@ import { useState } from 'preact/hooks';
 import { t } from '../i18n';
 import { Badge, Button, Card, Search } from '../ui';
 import type { PluginKind, Schema } from '../forms/schema';
-import { tryObject } from '../forms/toml/object';
-import { TomlError } from '../forms/toml/scan';
+import { exampleOf } from '../forms/example';
 import { rename } from '../forms/toml/write';
 import type { Editing } from './editing';
 
@@ -53,14 +52,4 @@ export function KindNote({ schema, editing, fresh }: { schema: Schema; editing: 
       )}
     </div>
   );
-}
-
-/** exampleOf takes the first plugin of the kind out of its example, which may have other tables around it. */
-export function exampleOf(kind: PluginKind): string | undefined {
-  const parts = (kind.example ?? '').split(/^(?=\[[^[])/m);
-  for (let i = 0; i < parts.length; i++) {
-    const read = tryObject(parts[i]);
-    if (!(read instanceof TomlError) && read.table === 'plugins' && read.values.category === kind.category) return parts[i].replace(/(\n#[^\n]*)*\s*$/, '\n');
-  }
-  return undefined;
 }

@@ -10,7 +10,7 @@ import { TomlError } from '../forms/toml/scan';
 import { t, type Key } from '../i18n';
 import { Badge, Empty, Icon, IconButton, LinkButton, Note, Page, Search, Segments, Skeleton } from '../ui';
 import { columnsOf, type Column, type RowData } from './columns';
-import { useConfigs, useHealth, useObjects, useValidity } from './data';
+import { type Configs, useConfigs, useHealth, useObjects, useValidity } from './data';
 import { askRemoval } from './remove';
 import { useNarrow, useWindowed } from './window';
 import { categoryTitle, categoryWord } from './words';
@@ -85,15 +85,20 @@ function useRows(category: string, objects: ObjectLine[] | undefined): RowData[]
   const health = useHealth(category === 'upstream' || category === 'location');
   const validity = useValidity(category === 'certificate');
   const { items } = useDraft();
-  return useMemo(() => {
-    const mine = items.filter((i) => i.category === category);
-    const drafts = new Map(mine.map((i) => [i.name, i]));
-    const lines = (objects ?? []).filter((o) => o.category === category);
-    const rows = lines.map((line) => row(category, line.name, line, configs?.[line.name], drafts.get(line.name)));
-    const known = new Set(lines.map((l) => l.name));
-    const added = mine.filter((i) => !known.has(i.name)).map((i) => row(category, i.name, undefined, undefined, i));
-    return [...added, ...rows].map((r) => ({ ...r, health, validity: validity.get(r.name) })).sort((a, b) => a.name.localeCompare(b.name, undefined, { numeric: true }));
-  }, [category, objects, configs, items, health, validity]);
+  const rows = useMemo(() => joined(category, objects ?? [], configs, items), [category, objects, configs, items]);
+  // Health comes every few seconds; all else of thousands of rows stays as it is then.
+  return useMemo(() => rows.map((r) => ({ ...r, health, validity: validity.get(r.name) })), [rows, health, validity]);
+}
+
+function joined(category: string, objects: ObjectLine[], configs: Configs | undefined, items: Item[]): RowData[] {
+  const mine = items.filter((i) => i.category === category);
+  const drafts = new Map(mine.map((i) => [i.name, i]));
+  const lines = objects.filter((o) => o.category === category);
+  const known = new Set(lines.map((l) => l.name));
+  const live = lines.map((line) => row(category, line.name, line, configs?.[line.name], drafts.get(line.name)));
+  const added = mine.filter((i) => !known.has(i.name)).map((i) => row(category, i.name, undefined, undefined, i));
+  const order = new Intl.Collator(undefined, { numeric: true });
+  return [...added, ...live].sort((a, b) => order.compare(a.name, b.name));
 }
 
 function row(category: string, name: string, line: ObjectLine | undefined, value: Record<string, unknown> | undefined, draft: Item | undefined): RowData {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { readObject, tryObject } from './object';
 import { TomlError } from './scan';
-import { objectText, rename, setKey, valueText } from './write';
+import { objectText, rename, setKey, tidy, valueText } from './write';
 
 const sample = `# backends of the shop
 [upstreams.api] # a comment
@@ -170,4 +170,9 @@ test('any sequence of edits leaves a text that says what was set', () => {
     else want[key] = value;
   }
   assert.deepEqual(readObject(text).values, want);
+});
+
+test('entries that were left empty go before a text is kept', () => {
+  assert.equal(tidy('[servers.a]\nlocations = ["x", ""] # two\nmodules = [""]\n'), '[servers.a]\nlocations = ["x"] # two\n');
+  assert.equal(tidy('[servers.a'), '[servers.a');
 });

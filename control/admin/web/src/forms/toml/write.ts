@@ -1,5 +1,5 @@
-import { readObject, type Place } from './object';
-import { Scanner, type Value } from './scan';
+import { readObject, tryObject, type Place } from './object';
+import { Scanner, TomlError, type Value } from './scan';
 
 const lineWidth = 100;
 
@@ -108,4 +108,17 @@ export function objectText(table: string, name: string, values: { [key: string]:
     .filter(([, v]) => v !== null && v !== undefined)
     .map(([k, v]) => `${keyText(k)} = ${valueText(v as Value)}\n`);
   return `${header(table, name)}\n${lines.join('')}`;
+}
+
+/** tidy takes empty entries of lists away, which a form leaves when somebody added one too many. */
+export function tidy(text: string): string {
+  const read = tryObject(text);
+  if (read instanceof TomlError) return text;
+  let next = text;
+  for (const [key, value] of Object.entries(read.values)) {
+    if (!Array.isArray(value) || !value.includes('')) continue;
+    const full = value.filter((v) => v !== '');
+    next = setKey(next, key, full.length === 0 ? undefined : full);
+  }
+  return next;
 }

@@ -276,4 +276,5 @@ export default {
   'forms.kept_entry': 'entry {n}, kept as it is',
   'lost.merge': 'Put my edits on top of theirs',
   'objects.history_hint': 'States are kept where the configuration is read with enable_history=true. The page History has whole configurations in any case.',
+  'forms.more_in_text': '{n} more stand in the text',
 };

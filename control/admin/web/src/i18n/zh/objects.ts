@@ -275,4 +275,5 @@ export default {
   'forms.kept_entry': '第 {n} 项，保持不变',
   'lost.merge': '将我的修改合并到对方的内容之上',
   'objects.history_hint': '仅当配置源启用 enable_history=true 时才保存历史。“历史”页面始终保留完整配置。',
+  'forms.more_in_text': '其余 {n} 项见文本',
 };
