@@ -45,7 +45,7 @@ func ParseToken(name, role, expires, token string) (Token, error) {
 	}
 	if sum, ok := strings.CutPrefix(token, sumPrefix); ok {
 		if n, err := hex.Decode(t.Sum[:], []byte(sum[:min(len(sum), 2*len(t.Sum))])); err != nil || n != len(t.Sum) || len(sum) != 2*n {
-			return Token{}, errors.New("token: expected 64 hexadecimal digits behind sha256:")
+			return Token{}, errors.New("token: expected sha256: and 64 hexadecimal digits")
 		}
 		return t, nil
 	}

@@ -72,3 +72,15 @@ func TestOtherRequestsCostNothing(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// BenchmarkOtherRequests is what a location with a panel costs requests that are not for it.
+func BenchmarkOtherRequests(b *testing.B) {
+	x := plugintest.Build(b, Factory(), who+`path = "/adm"`)
+	e := plugintest.New(b, "GET /api/other?a=b")
+	b.ReportAllocs()
+	for b.Loop() {
+		if x.Decider.Decide(e).Answer != nil {
+			b.Fatal("it is for the panel")
+		}
+	}
+}
