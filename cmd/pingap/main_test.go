@@ -132,7 +132,7 @@ func TestExitCodesAndTexts(t *testing.T) {
 		{name: "rollback that runs nowhere", args: []string{"rollback", "--wait", "3"}, code: 4, errors: []string{"not running"}},
 		{name: "help of config", args: []string{"help", "config"}, out: []string{"pingap config diff N M", "--secrets"}},
 		{name: "verb with an argument", args: []string{"stop", "now"}, code: 2, errors: []string{"takes no argument"}},
-		{name: "verb with a flag of another", args: []string{"stop", "--json"}, code: 2, errors: []string{"unknown flag --json"}},
+		{name: "verb with a flag of another", args: []string{"stop", "--secrets"}, code: 2, errors: []string{"unknown flag --secrets"}},
 		{name: "serving flag before a verb", args: []string{"-t", "status"}, code: 2, errors: []string{"--test has no meaning"}},
 		{name: "bad time", args: []string{"status", "--timeout", "soon"}, code: 2, errors: []string{"--timeout", "expected a time"}},
 
