@@ -117,7 +117,7 @@ func (a *admin) Decide(e *plugins.Exchange) plugins.Decision {
 func (a *admin) Foresee(e *plugins.Exchange) plugins.Foresight {
 	d := a.Decide(e)
 	if d.Answer != nil && d.Answer.Inside != nil {
-		return plugins.Unknown("control answers below this path, by who has logged in")
+		return plugins.Foresight{Decision: d, Why: "control answers below this path, by who has logged in"}
 	}
 	return plugins.Foresight{Decision: d}
 }

@@ -27,7 +27,7 @@ func TestPassesOnWhatIsBelowItsPath(t *testing.T) {
 	} {
 		x := plugintest.Build(t, Factory(), who+"path = \""+c.path+"\"")
 		d := x.Decider.Decide(plugintest.New(t, c.request))
-		if x.Foresee(plugintest.New(t, c.request)).Unknown != (c.target != "") {
+		if f := x.Foresee(plugintest.New(t, c.request)); f.Unknown || (f.Answer != nil && f.Answer.Inside != nil) != (c.target != "") {
 			t.Errorf("%s: explain says otherwise", c.request)
 		}
 		target, location := "", ""
