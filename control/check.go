@@ -49,6 +49,10 @@ func Check(ctx context.Context, job Job, opt config.Options, live *config.Snapsh
 			"give all nodes the same acme_secret in the URL of etcd (docs/acme.md), so that one requests them for all; or let one node do so "+
 			"(PINGAP_DISABLE_ACME on the others), or use challenges by DNS")
 	}
+	if stale := job.Location.Mixed(docs); len(stale) > 0 {
+		v.Warnings = append(v.Warnings, "the configuration is in a mixed layout, all of it is read; not where pingap itself would write it: "+
+			strings.Join(clip(stale, 1<<10), ", ")+"; pingap config migrate brings it there")
+	}
 	if len(v.Errors) > 0 {
 		return v, nil
 	}

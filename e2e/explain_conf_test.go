@@ -307,7 +307,7 @@ func explainedCases() []explainedCase {
 		c("GET", "/few"), c("POST", "/small"),
 		c("GET", "/split"), c("GET", "/split", "X-Lane: beta-7"), c("GET", "/split", "X-Lane: alpha"),
 		c("GET", "/apps"), c("GET", "/apps?app_id=status"), c("GET", "/apps?app_id=none"),
-		c("GET", "/stored/1"), c("GET", "/stored/1"), c("GET", "/stored/2"),
+		c("GET", "/stored/1"), c("GET", "/stored/2"),
 		c("GET", "/watched"), c("GET", "/watched", "X-Forwarded-For: 192.0.2.9"),
 		c("GET", "/chain/x?y", "X-Api-Key: KOXQaw", "Accept-Encoding: br, gzip"), c("GET", "/chain", "User-Agent: bot"), c("GET", "/chain"),
 		c("GET", "/hash", "X-Key: a"), c("GET", "/hash", "X-Key: b"), c("GET", "/hash", "X-Key: c"), c("GET", "/hash"),

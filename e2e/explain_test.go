@@ -300,6 +300,23 @@ func TestExplainAndLifeAgree(t *testing.T) {
 	})
 }
 
+// What a cache in memory holds is each worker's own: with one of them it is told before.
+func TestExplainKnowsWhatIsStored(t *testing.T) {
+	dir := workDir(t)
+	x := &explainer{t: t, addr: freePort(t), log: filepath.Join(dir, "access.log")}
+	path := filepath.Join(dir, "pingap.toml")
+	write(t, path, explainedConf(x.addr, x.log, filesFor(t, dir), echoOrigin(t), echoOrigin(t), echoOrigin(t), deadPort(t)))
+	x.i = startIn(t, dir, path, "--workers", "1")
+	x.settle()
+	for _, target := range []string{"/stored/1", "/stored/1", "/stored/2", "/stored/1", "/stored/2"} {
+		x.agree(explainedCase{method: "GET", target: target})
+	}
+	if e := x.explain(explainedCase{method: "GET", target: "/stored/1"}); e.Answer == nil || e.Answer.Status != 200 || !strings.Contains(e.Answer.Why, "stored") {
+		t.Errorf("%+v", e.Answer)
+	}
+	x.read(t)
+}
+
 // settle waits until checks have found all backends healthy: what changes between a question and a request proves nothing.
 func (x *explainer) settle(addrs ...string) {
 	x.t.Helper()

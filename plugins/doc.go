@@ -20,7 +20,8 @@
 //
 // A Decider changes heads only through the Exchange it is given, and returns its answer as a value;
 // the proxy sends it. The proxy can therefore run a plugin against a copy of the heads and only say
-// what it would have done (shadow mode, explain) without any change in a plugin.
+// what it would have done (shadow mode, explain) without any change in a plugin. A Decider that does more than decide, or asks others, has a
+// Foresee for explain (foresee.go); one that does not says so with Factory.Plain.
 //
 // # Process
 //

@@ -30,6 +30,8 @@ func (e *Explanation) Print(w io.Writer) error {
 		p.step("answer", "%d, made here%s", e.Answer.Status, after(": ", e.Answer.Why))
 	} else if e.Upstream != nil {
 		p.step("answer", "what the upstream says")
+	} else {
+		p.step("answer", "what control says")
 	}
 	for i, note := range e.Notes {
 		if i == 0 {

@@ -120,7 +120,7 @@ func addPlugins(e *Explanation, r *proxy.Rehearsal) {
 	for i := range r.Plugins {
 		f := &r.Plugins[i]
 		said[f.Instance] = f
-		if f.Status != 0 && !f.Instance.Shadow {
+		if f.Answers && !f.Instance.Shadow {
 			by = f.Instance.Name
 		}
 	}
@@ -133,7 +133,7 @@ func addPlugins(e *Explanation, r *proxy.Rehearsal) {
 			one.Verdict, one.Why = Off, by+" answers before"
 		case p.asks:
 			one.Verdict, one.Why = Off, "the request is answered before"
-		case r.Status != 0:
+		case r.Answered:
 			one.Verdict, one.Why = Off, "it acts on the response of the upstream, which is not asked"
 		default:
 			one.Verdict, one.Why = Unknown, "it acts on the response"
@@ -148,7 +148,7 @@ func (p *Plugin) judge(f *proxy.Foreseen) {
 	switch {
 	case f.Unknown:
 		p.Verdict = Unknown
-	case f.Status != 0:
+	case f.Answers:
 		p.Verdict, p.Status = Answers, f.Status
 		if f.Why != "" && f.Reason != "" {
 			p.Why = f.Reason + ": " + f.Why
@@ -205,7 +205,9 @@ func stateOf(a upstream.Admin) string {
 // addAnswer tells of the answer that is made here, if one is.
 func addAnswer(e *Explanation, r *proxy.Rehearsal) {
 	switch {
-	case r.Status != 0:
+	case r.Answered && r.Status == 0:
+		e.Notes = append(e.Notes, "control answers, and only it knows what")
+	case r.Answered:
 		e.Answer = &Answer{r.Status, r.Why}
 	case r.Inside:
 		e.Answer = &Answer{200, "the page of metrics, which control makes"}

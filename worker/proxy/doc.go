@@ -27,6 +27,9 @@
 // (refresh.go). Instances in shadow mode get copies (shadow.go). Filters and whatever waits for the end of an exchange hear of it once, however
 // it ends (endExchange in chain.go).
 //
+// A request that is only to be explained is rehearsed (rehearse.go): it takes steps 3 and 4 by the same code, and ends where 5 begins. Whoever adds
+// an effect to these steps looks whether the session has a rehearsal.
+//
 // Bodies of requests that are not complete with their head go up by a goroutine of their own
 // (upload.go); an upgraded connection becomes a tunnel (tunnel.go).
 //

@@ -34,9 +34,11 @@ type Rehearsal struct {
 	Upstream *upstream.Upstream
 	Inside   bool
 	Look     upstream.Look
-	// Status is that of an answer made here, 0 for none, and Why what stands behind it, if that is known.
-	Status int
-	Why    string
+	// Answered tells that the request is answered here, with Status, and Why what stands behind it, if that is known. A status of 0 is one that
+	// only control knows.
+	Answered bool
+	Status   int
+	Why      string
 
 	trace route.Trace
 }
@@ -45,8 +47,9 @@ type Rehearsal struct {
 type Foreseen struct {
 	*plugins.Instance
 	plugins.Foresight
-	// Status is that of its answer, 0 for none. The answer itself is closed.
-	Status int
+	// Answers tells that it would answer, with Status; 0 is what only control knows. The answer itself is closed.
+	Answers bool
+	Status  int
 	// Changed says what it changed, empty for nothing.
 	Changed string
 }
@@ -119,8 +122,8 @@ func (lookingSlots) Release() {}
 
 // answered notes an answer made here.
 func (r *Rehearsal) answered(status int, why string) {
-	if r.Status == 0 {
-		r.Status, r.Why = status, why
+	if !r.Answered {
+		r.Answered, r.Status, r.Why = true, status, why
 	}
 }
 
@@ -145,7 +148,7 @@ func (c *conn) foresee(list []*plugins.Instance) bool {
 		}
 		f := c.foreseeOne(i, e)
 		r.Plugins = append(r.Plugins, f)
-		if f.Status != 0 && !i.Shadow {
+		if f.Answers && !i.Shadow {
 			why := f.Why
 			if why == "" {
 				why = f.Reason
@@ -167,7 +170,7 @@ func (c *conn) foreseeOne(i *plugins.Instance, e *plugins.Exchange) (f Foreseen)
 			f.Foresight = plugins.Unknown("it failed when it was asked")
 		}
 		if f.Answer != nil {
-			f.Status = f.Answer.Status
+			f.Answers, f.Status = true, f.Answer.Status
 			c.closeAnswer(f.Answer)
 		}
 		if e.UpstreamOverride != to {

@@ -48,7 +48,7 @@ export function Palette({ close }: { close: () => void }) {
           <div class="opt" role="option" id={`choice-${i}`} aria-selected={i === at} onClick={() => open(c)} onPointerMove={() => setAt(i)}>
             <Icon name={c.icon} />
             <span class="grow cut">{c.text}</span>
-            <span class="kind">{c.kind}</span>
+            <span class="opt-kind">{c.kind}</span>
           </div>
         ))}
         {found.length === 0 && <p class="muted" style={{ padding: 'var(--s3)' }}>{t('palette.none')}</p>}

@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import { diffLines, readDiff } from './diff';
 import { changesOf, DraftStore, versionOf, type Store } from './draft';
 import { sortErrors } from './errors';
-import { allLive, workerStates, type Process } from './live';
+import { mergeText } from './merge';
+import { allLive, answeredStates, workerStates, type Process } from './live';
 
 function memory(content: Record<string, string> = {}): Store & { content: Record<string, string> } {
   return { content, getItem: (k) => content[k] ?? null, setItem: (k, v) => void (content[k] = v), removeItem: (k) => void delete content[k] };
@@ -50,6 +51,25 @@ test('a store that is full costs nothing but the reload', () => {
   });
   draft.put({ category: 'upstream', name: 'a', toml: 'new', was: null }, '7');
   assert.equal(draft.value.items.length, 1);
+});
+
+test('the answer to a change already tells which workers serve it', () => {
+  const worker = (version: number) => ({ pid: version, slot: 0, generation: 1, version });
+  assert.equal(allLive(answeredStates({ version: 4, class: 'hot', workers: [worker(4)] })), true);
+  assert.equal(allLive(answeredStates({ version: 4, class: 'hot', workers: [worker(4), worker(3)] })), false);
+  assert.equal(allLive(answeredStates({ version: 4, class: 'hot' })), false);
+});
+
+test('edits go on top of what others have changed, key by key', () => {
+  const was = '[upstreams.a]\naddrs = ["a:1"] # first\nread_timeout = "1s"\nsni = "x"\n';
+  const mine = was.replace('"1s"', '"2s"').replace('sni = "x"\n', '');
+  const theirs = '# theirs\n[upstreams.a]\naddrs = ["b:1"]\nread_timeout = "9s"\nsni = "x"\nalgo = "least_conn"\n';
+  assert.equal(mergeText(was, mine, theirs), '# theirs\n[upstreams.a]\naddrs = ["b:1"]\nread_timeout = "2s"\nalgo = "least_conn"\n');
+  assert.equal(mergeText(was, 'broken', theirs), 'broken');
+  const draft = new DraftStore(memory());
+  draft.put({ category: 'upstream', name: 'a', toml: mine, was }, '1');
+  draft.onto('upstream', 'a', theirs);
+  assert.equal(draft.find('upstream', 'a')!.was, theirs);
 });
 
 test('the version of an ETag is read', () => {

@@ -1,3 +1,5 @@
+import { mergeText } from './merge';
+
 // The draft: what was edited and is not applied yet. It survives reloads of the page, not the end of the browser's tab.
 
 export interface Draft {
@@ -84,6 +86,12 @@ export class DraftStore {
   /** The draft is on a newer configuration from now on: whoever reviews it has seen what others changed. */
   rebase(base: string): void {
     this.set({ ...this.draft, base });
+  }
+
+  /** Puts an edit on top of what others have made of the object meanwhile. */
+  onto(category: string, name: string, theirs: string): void {
+    const items = this.draft.items.map((i) => (i.category === category && i.name === name && i.toml !== null ? { ...i, toml: mergeText(i.was, i.toml, theirs), was: theirs } : i));
+    this.set({ ...this.draft, items });
   }
 
   clear(): void {

@@ -4,7 +4,7 @@ import { forget } from '../api/hooks';
 import type { Applied, Status } from '../api/types';
 import { t, type Key } from '../i18n';
 import { Badge, Button, Card, confirm, Icon, LinkButton, Note, Page } from '../ui';
-import { allLive, workerStates, type Process, type WorkerState } from './live';
+import { allLive, answeredStates, workerStates, type Process, type WorkerState } from './live';
 import { ClassBadge, Cost, TypedDiff } from './preview';
 
 const every = 250;
@@ -85,7 +85,7 @@ type Follow = { workers: WorkerState[]; live: boolean; late: boolean; error?: st
 
 /** useFollow reads the status until every worker that takes connections serves the change, or patience ends. */
 function useFollow(applied: Applied): Follow {
-  const [follow, set] = useState<Follow>({ workers: [], live: false, late: false });
+  const [follow, set] = useState<Follow>(() => answered(applied));
   useEffect(() => {
     let timer = 0;
     let wanted = true;
@@ -98,6 +98,7 @@ function useFollow(applied: Applied): Follow {
       const draining = next.workers?.some((w) => w.state === 'draining');
       if (!late && (!next.live || draining)) timer = window.setTimeout(() => void look(), next.live ? 2000 : every);
     };
+    set(answered(applied));
     void look();
     return () => {
       wanted = false;
@@ -105,6 +106,11 @@ function useFollow(applied: Applied): Follow {
     };
   }, [applied]);
   return follow;
+}
+
+function answered(applied: Applied): Follow {
+  const workers = answeredStates(applied);
+  return { workers, live: allLive(workers), late: false };
 }
 
 async function lookOnce(applied: Applied): Promise<{ workers?: WorkerState[]; live: boolean; error?: string }> {

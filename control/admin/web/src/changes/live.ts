@@ -35,6 +35,11 @@ export function workerStates(processes: Process[], applied: Applied): WorkerStat
     .sort((a, b) => b.generation - a.generation || a.slot - b.slot);
 }
 
+/** What the answer to the change itself says of the workers, before anybody has asked for the status. */
+export function answeredStates(applied: Applied): WorkerState[] {
+  return (applied.workers ?? []).map((w) => ({ pid: w.pid, slot: w.slot, generation: w.generation, state: w.version >= applied.version ? 'live' : 'waiting' }));
+}
+
 function stateOf(w: Process, newest: number, applied: Applied): WorkerState['state'] {
   if (w.state === 'draining' || w.generation < newest) return 'draining';
   const serves = w.version !== undefined ? w.version >= applied.version : w.sha !== undefined && w.sha === applied.sha;

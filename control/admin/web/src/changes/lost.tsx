@@ -1,9 +1,10 @@
 import { get } from '../api/client';
-import type { Preview } from '../api/types';
+import type { ObjectOne, Preview } from '../api/types';
 import { useEffect, useState } from 'preact/hooks';
 import { t } from '../i18n';
-import { Button, Icon } from '../ui';
-import { versionOf, type Draft } from './draft';
+import { Button, failed, Icon } from '../ui';
+import { itemKey, versionOf, type Draft } from './draft';
+import { draft } from './store';
 import { TypedDiff } from './preview';
 
 /** Lost says that somebody else applied something since the draft was begun, and what, before anything of theirs is overwritten. */
@@ -24,8 +25,19 @@ export function Lost({ value, now, onAgain }: { value: Draft; now?: string; onAg
       wanted = false;
     };
   }, [value.base]);
-  const mine = new Set(value.items.map((i) => `${i.category}:${i.name}`));
+  const mine = new Set(value.items.map((i) => itemKey(i.category, i.name)));
   const both = (others?.changes ?? []).filter((c) => mine.has(c.object));
+  const merge = async () => {
+    try {
+      for (const item of value.items.filter((i) => i.toml !== null && both.some((c) => c.object === itemKey(i.category, i.name)))) {
+        const { data } = await get<ObjectOne>(`/objects/${item.category}/${encodeURIComponent(item.name)}`);
+        draft.onto(item.category, item.name, data.toml);
+      }
+      onAgain(current);
+    } catch (err) {
+      failed(err);
+    }
+  };
   return (
     <section class="note warn lost" role="alert">
       <Icon name="warn" />
@@ -34,8 +46,13 @@ export function Lost({ value, now, onAgain }: { value: Draft; now?: string; onAg
         <p>{t('lost.text', { base: from ?? '–', now: versionOf(current) ?? '–' })}</p>
         {both.length > 0 && <p class="bad-text">{t('lost.both', { names: both.map((c) => c.object).join(', ') })}</p>}
         {others && others.changes.length > 0 && <TypedDiff changes={others.changes} />}
-        <div>
-          <Button kind="primary" disabled={current === ''} onClick={() => onAgain(current)}>
+        <div class="row wrap">
+          {both.length > 0 && (
+            <Button kind="primary" disabled={current === ''} onClick={() => void merge()}>
+              {t('lost.merge')}
+            </Button>
+          )}
+          <Button kind={both.length > 0 ? undefined : 'primary'} disabled={current === ''} onClick={() => onAgain(current)}>
             {t('lost.again')}
           </Button>
         </div>

@@ -2,6 +2,7 @@ import { useState } from 'preact/hooks';
 import { ApiError, mayWrite, post } from '../api/client';
 import { forget } from '../api/hooks';
 import type { Applied } from '../api/types';
+import { refOf } from '../forms/paths';
 import { t } from '../i18n';
 import { Button, Card, confirm, Empty, Field, Input, LinkButton, Note, Page, Skeleton } from '../ui';
 import { Problems } from '../objects/editor';
@@ -64,8 +65,18 @@ function Review({ value, onApplied }: { value: Draft; onApplied: (a: Applied) =>
   return (
     <Page title={t('draft.title')} lead={t('draft.lead')} actions={<Clear />}>
       {(lost || moved) && <Lost value={value} now={check.preview?.base} onAgain={again} />}
-      {failure && !lost && (failure.errors.length > 0 ? <Problems places={failure.errors} /> : <Note tone="bad">{failureText(failure)}</Note>)}
-      {check.error && !failure && (check.error.errors.length > 0 ? <Problems places={check.error.errors} /> : <Note tone="bad">{check.error.message}</Note>)}
+      {failure &&
+        !lost &&
+        (failure.errors.length > 0 ? <Problems places={failure.errors} /> : <Note tone="bad">{failure.usedBy.length > 0 ? <Used error={failure} /> : failureText(failure)}</Note>)}
+      {check.error &&
+        !failure &&
+        (check.error.errors.length > 0 ? (
+          <Problems places={check.error.errors} />
+        ) : (
+          <Note tone="bad">
+            <Used error={check.error} />
+          </Note>
+        ))}
       <Items value={value} errors={check.error?.errors ?? []} />
       {check.preview ? (
         <PreviewCard preview={check.preview} />
@@ -95,9 +106,27 @@ function bare(etag: string): string {
   return etag.replace(/^W\//, '').replace(/"/g, '');
 }
 
+/** Used names what still uses an object that the draft deletes. */
+function Used({ error }: { error: ApiError }) {
+  return (
+    <>
+      {error.message}
+      {error.usedBy.length > 0 && (
+        <span class="refs wrap">
+          {error.usedBy.slice(0, 20).map((u) => (
+            <a class="chip" href={refOf(u).href}>
+              {u}
+            </a>
+          ))}
+          {error.usedBy.length > 20 && <span class="muted">+{error.usedBy.length - 20}</span>}
+        </span>
+      )}
+    </>
+  );
+}
+
 function failureText(error: ApiError): string {
   if (error.status === 503 && error.retryAfter > 0) return `${error.message} ${t('draft.busy', { n: error.retryAfter })}`;
-  if (error.usedBy.length > 0) return `${error.message} (${error.usedBy.join(', ')})`;
   return error.message;
 }
 

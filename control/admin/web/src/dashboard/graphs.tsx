@@ -52,7 +52,7 @@ function One({ graph, past, Chart }: { graph: Graph; past?: Past; Chart?: ChartL
   const data = useMemo(() => past && known(past, graph.series), [past?.times, graph]);
   if (!data || !Chart) {
     return (
-      <div class="card chart" style={{ minHeight: '190px' }}>
+      <div class="card chart">
         <Skeleton lines={5} />
       </div>
     );

@@ -4,7 +4,7 @@ import { useResource } from '../api/hooks';
 import { useStream, type StreamState } from '../api/stream';
 import type { Inventory, Live, Series } from '../api/types';
 import { t } from '../i18n';
-import { Badge, Page, Segments, Select } from '../ui';
+import { Badge, Card, Page, Segments, Select, Skeleton } from '../ui';
 import './dashboard.css';
 import { Graphs } from './graphs';
 import { Applies, BackendTable, CertificateTable, LocationTable, ProcessTable, UpstreamTable } from './tables';
@@ -39,6 +39,15 @@ export default function Dashboard() {
         <Segments label={t('dash.range')} value={minutes} onChange={setMinutes} options={[{ value: '5', label: '5 min' }, { value: '15', label: '15 min' }, { value: '60', label: '1 h' }]} />
       </div>
       <Graphs past={past} whole={of === 'total'} />
+      {live ? <Tables live={live} certificates={certificates.data} /> : <Card><Skeleton lines={6} /></Card>}
+    </Page>
+  );
+}
+
+/** Tables come all at once, when the first sample is there: one after the other they would push each other down. */
+function Tables({ live, certificates }: { live: Live; certificates?: Inventory }) {
+  return (
+    <>
       <div class="dash-two">
         <LocationTable live={live} />
         <UpstreamTable live={live} />
@@ -46,10 +55,10 @@ export default function Dashboard() {
       <BackendTable live={live} />
       <div class="dash-two">
         <ProcessTable live={live} />
-        <CertificateTable data={certificates.data} />
+        <CertificateTable data={certificates} />
       </div>
       <Applies />
-    </Page>
+    </>
   );
 }
 

@@ -1,4 +1,4 @@
-import { useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { t } from '../i18n';
 import { Badge, Button, IconButton, Input } from '../ui';
 import { asList, type WidgetProps } from './parts';
@@ -13,7 +13,13 @@ export function ListWidget(p: WidgetProps) {
   const list = asList(p.value);
   const box = useRef<HTMLDivElement>(null);
   const set = (next: string[]) => p.onChange(next.length === 0 ? undefined : next);
-  const focus = (at: number) => requestAnimationFrame(() => box.current?.querySelectorAll('input')[at]?.focus());
+  // The entry that is to have the caret once it is there.
+  const wanted = useRef(-1);
+  const focus = (at: number) => (wanted.current = at);
+  useLayoutEffect(() => {
+    if (wanted.current >= 0) box.current?.querySelectorAll('input')[wanted.current]?.focus();
+    wanted.current = -1;
+  });
   const add = () => {
     set([...list, '']);
     focus(list.length);

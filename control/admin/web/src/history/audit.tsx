@@ -5,6 +5,14 @@ import { link } from '../app/router';
 import { t } from '../i18n';
 import { Badge, Card, Empty, Note, Page, Search, Skeleton, Table, Time, type Column } from '../ui';
 
+function readable(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
+}
+
 /** Audit is who did what, and who tried to. */
 export default function Audit() {
   const { data, error, loading } = useResource<{ entries: AuditEntry[] | null }>('/audit?limit=500', 10_000);
@@ -15,7 +23,7 @@ export default function Audit() {
     { id: 'user', head: t('login.user'), cell: (e) => e.user },
     { id: 'how', head: t('audit.how'), cell: (e) => <Badge>{e.how}</Badge> },
     { id: 'addr', head: t('backend.address'), cell: (e) => (e.addr ? <span class="mono">{e.addr}</span> : '') },
-    { id: 'path', full: true, head: t('audit.request'), cell: (e) => <code class="small">{e.method} {e.path}</code> },
+    { id: 'path', full: true, head: t('audit.request'), cell: (e) => <code class="small">{e.method} {readable(e.path)}</code> },
     { id: 'what', full: true, head: t('audit.what'), cell: (e) => (e.what ? <span class="small">{e.what}</span> : '') },
     { id: 'result', full: true, head: t('ledger.result'), cell: (e) => (e.version ? <a href={link('/history', { version: e.version })}>{e.result}</a> : <span class="small">{e.result}</span>) },
   ];

@@ -12,11 +12,12 @@ import { listOf, pathOf } from '../forms/paths';
 import { tableOf, type Schema } from '../forms/schema';
 import { rename } from '../forms/toml/write';
 import { t } from '../i18n';
-import { Badge, Button, Card, Field, Icon, Input, LinkButton, Note, Page, Skeleton, Tabs, toast } from '../ui';
+import { Badge, Button, Card, Field, Icon, Input, LinkButton, Note, Page, Skeleton, Tabs } from '../ui';
 import { useNames, useObject, useObjects, useSchema } from './data';
-import { freshText, useEditing } from './editing';
+import { freshText, useEditing, type Editing } from './editing';
 import { KindChooser, KindNote } from './kinds';
 import { DraftBadge, Gone } from './list';
+import { Past } from './past';
 import { SaveBar } from './savebar';
 import { askRemoval } from './remove';
 import { Facts, Where } from './side';
@@ -112,7 +113,6 @@ function Loaded(p: LoadedProps) {
   const readOnly = !mayWrite() || unwritable !== '';
   const keep = (then: 'review' | 'list') => {
     edit.keep();
-    if (then === 'list') toast('info', t('draft.kept', { name: edit.name }), { label: t('draft.review'), run: () => navigate('#/changes') });
     navigate(then === 'review' ? '#/changes' : p.category === 'basic' ? '#/basic' : listOf(p.category));
   };
   const needsKind = p.category === 'plugin' && !edit.object.values.category && !edit.mistake;
@@ -136,7 +136,7 @@ function Loaded(p: LoadedProps) {
         category={p.category}
         title={p.fresh ? t('objects.new', { what: categoryWord(p.category).toLowerCase() }) : p.name}
         badges={<DraftBadge item={item} />}
-        actions={<Actions p={p} />}
+        actions={<Actions p={p} editing={edit} />}
       >
         {item?.toml === null && !edit.dirty && <RemovedNote category={p.category} name={p.name} was={item.was} />}
         {!mayWrite() && <Note>{t('common.readonly')}</Note>}
@@ -189,18 +189,34 @@ function Loaded(p: LoadedProps) {
   );
 }
 
-function Actions({ p }: { p: LoadedProps }) {
-  if (p.category === 'basic' || p.fresh) return null;
+function Actions({ p, editing }: { p: LoadedProps; editing: Editing }) {
+  const [past, setPast] = useState(false);
+  if (p.fresh) return null;
   const route = p.category === 'server' && p.one && (
     <LinkButton icon="map" href={link('/routes', { name: p.name })}>
       {t('nav.routes')}
     </LinkButton>
   );
-  if (!mayWrite()) return <>{route}</>;
+  const history = (
+    <>
+      <Button icon="clock" onClick={() => setPast(true)}>
+        {t('objects.history')}
+      </Button>
+      {past && <Past category={p.category} table={tableOf(p.schema, p.category)} name={p.name} text={editing.text} onTake={editing.setText} onClose={() => setPast(false)} />}
+    </>
+  );
+  if (!mayWrite() || p.category === 'basic')
+    return (
+      <>
+        {route}
+        {history}
+      </>
+    );
   const gone = async () => (await askRemoval(p.category, p.name)) && navigate(listOf(p.category));
   return (
     <>
       {route}
+      {history}
       <LinkButton icon="copy" href={link(listOf(p.category).slice(1), { name: '*', copy: p.name })}>
         {t('common.copy')}
       </LinkButton>

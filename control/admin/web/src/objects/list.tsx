@@ -5,6 +5,8 @@ import { link, navigate } from '../app/router';
 import { useDraft } from '../changes/store';
 import type { Item } from '../changes/draft';
 import { pathOf } from '../forms/paths';
+import { tryObject } from '../forms/toml/object';
+import { TomlError } from '../forms/toml/scan';
 import { t, type Key } from '../i18n';
 import { Badge, Empty, Icon, IconButton, LinkButton, Note, Page, Search, Segments, Skeleton } from '../ui';
 import { columnsOf, type Column, type RowData } from './columns';
@@ -96,7 +98,9 @@ function useRows(category: string, objects: ObjectLine[] | undefined): RowData[]
 
 function row(category: string, name: string, line: ObjectLine | undefined, value: Record<string, unknown> | undefined, draft: Item | undefined): RowData {
   const words = value ? JSON.stringify(value).slice(0, 4000) : '';
-  return { category, name, line, value: value ?? {}, draft, words, health: new Map() };
+  const edited = draft?.toml ? tryObject(draft.toml) : undefined;
+  const shown = edited && !(edited instanceof TomlError) ? edited.values : (value ?? {});
+  return { category, name, line, value: shown, draft, words, health: new Map() };
 }
 
 function Rows({ category, rows }: { category: string; rows: RowData[] }) {

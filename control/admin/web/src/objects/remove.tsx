@@ -3,8 +3,7 @@ import type { ObjectOne } from '../api/types';
 import { draft } from '../changes/store';
 import { refOf } from '../forms/paths';
 import { t } from '../i18n';
-import { confirm, failed, toast } from '../ui';
-import { navigate } from '../app/router';
+import { confirm, failed } from '../ui';
 import { categoryWord } from './words';
 
 /** askRemoval puts the removal of an object into the draft. What uses it is shown first: the server refuses to leave it without. */
@@ -22,7 +21,6 @@ export async function askRemoval(category: string, name: string): Promise<boolea
     });
     if (!yes) return false;
     draft.put({ category, name, toml: null, was: data.toml }, etag);
-    toast('info', t('draft.kept', { name }), { label: t('draft.review'), run: () => navigate('#/changes') });
     return true;
   } catch (err) {
     failed(err instanceof ApiError ? err : new Error(String(err)));

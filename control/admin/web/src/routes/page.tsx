@@ -117,9 +117,10 @@ function ServerRoutes({ server, form, narrow }: { server: string; form: 'map' | 
       ) : narrow ? (
         <RouteCards locations={shown} server={server} />
       ) : (
-        <RoutePicture locations={shown} server={server} />
+        <RoutePicture locations={shown} server={server}>
+          <Legend />
+        </RoutePicture>
       )}
-      <Legend />
     </>
   );
 }

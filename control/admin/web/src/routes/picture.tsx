@@ -1,3 +1,4 @@
+import type { ComponentChildren } from 'preact';
 import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { pathOf } from '../forms/paths';
 import { t, type Key } from '../i18n';
@@ -9,7 +10,7 @@ const mono = 6.9;
 const zooms = [0.35, 0.5, 0.65, 0.8, 1, 1.25, 1.6];
 
 /** RoutePicture draws the map. It scrolls in its frame; the wheel with Ctrl and the buttons zoom. */
-export function RoutePicture({ locations, server }: { locations: RouteLocation[]; server: string }) {
+export function RoutePicture({ locations, server, children }: { locations: RouteLocation[]; server: string; children: ComponentChildren }) {
   const frame = useRef<HTMLDivElement>(null);
   const [width, setWidth] = useState(1100);
   const [zoom, setZoom] = useState(1);
@@ -32,6 +33,7 @@ export function RoutePicture({ locations, server }: { locations: RouteLocation[]
   return (
     <div class="card route-frame">
       <div class="zoom" role="group" aria-label={t('routes.zoom')}>
+        <div class="grow">{children}</div>
         <IconButton small icon="plus" label={t('routes.zoom_in')} onClick={() => step(1)} />
         <button type="button" class="btn small quiet num" onClick={() => setZoom(1)} title={t('routes.zoom_one')}>
           {Math.round(zoom * 100)} %
@@ -77,9 +79,14 @@ function Spine({ map }: { map: Layout }) {
   return <line class="spine" x1={x} x2={x} y1={4} y2={last.y} />;
 }
 
-function Edge({ map, row, node, lit }: { map: Layout; row: Row; node: Node; lit: boolean }) {
+/** endOf is where a location's own drawing ends: behind its last plugin. */
+function endOf(map: Layout, row: Row): number {
   const last = row.chips[row.chips.length - 1];
-  const from = last ? last.x + last.width + 4 : map.columns.match + map.columns.matchWidth + 4;
+  return last ? last.x + last.width + 4 : map.columns.match + map.columns.matchWidth + 4;
+}
+
+function Edge({ map, row, node, lit }: { map: Layout; row: Row; node: Node; lit: boolean }) {
+  const from = endOf(map, row);
   const to = map.columns.upstream;
   // Straight as far as chips may stand, then a curve in the free lane before the upstreams.
   const bend = Math.max(from, to - 64);
@@ -143,7 +150,7 @@ function RowDrawing({ map, row, lit, onLit }: RowProps) {
         ),
       )}
       {!l.upstream && (
-        <text class="ends" x={map.columns.upstream} y={y + 4}>
+        <text class="ends" x={endOf(map, row) + 8} y={y + 4}>
           {t('routes.answers_itself')}
         </text>
       )}

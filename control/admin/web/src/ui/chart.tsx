@@ -36,7 +36,9 @@ export function Chart({ title, data, lines, format, height = 150 }: ChartProps) 
   const [at, point] = useState<number | null>(null);
   const chosen = useStore(theme);
   const dark = useDark();
+  const near = useNear(box);
   useEffect(() => {
+    if (!near) return;
     const here = box.current!;
     const u = new uPlot(options(here, lines, format, height, point), data as uPlot.AlignedData, here);
     plot.current = u;
@@ -45,8 +47,9 @@ export function Chart({ title, data, lines, format, height = 150 }: ChartProps) 
     return () => {
       size.disconnect();
       u.destroy();
+      plot.current = undefined;
     };
-  }, [chosen, dark, lines]);
+  }, [chosen, dark, lines, near]);
   useEffect(() => plot.current?.setData(data as uPlot.AlignedData), [data]);
   const index = at ?? (data[0]?.length ?? 0) - 1;
   return (
@@ -66,6 +69,26 @@ export function Chart({ title, data, lines, format, height = 150 }: ChartProps) 
       <div ref={box} role="img" aria-label={words(title, data, lines, format)} style={{ height: `${height}px` }} />
     </figure>
   );
+}
+
+// useNear says whether a box is seen or soon will be: what is far below is not drawn.
+function useNear(box: { current: HTMLElement | null }): boolean {
+  const [near, set] = useState(false);
+  useEffect(() => {
+    let later = 0;
+    const look = new IntersectionObserver((seen) => {
+      clearTimeout(later);
+      // In a task of its own: six graphs at once would keep the page from answering.
+      if (seen.at(-1)!.isIntersecting) later = window.setTimeout(() => set(true), 30);
+      else set(false);
+    }, { rootMargin: '100px' });
+    look.observe(box.current!);
+    return () => {
+      clearTimeout(later);
+      look.disconnect();
+    };
+  }, []);
+  return near;
 }
 
 function words(title: string, data: (number | null)[][], lines: Line[], format: ChartProps['format']): string {

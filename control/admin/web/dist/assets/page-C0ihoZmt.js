@@ -1,1 +1,0 @@
-import"./ui-oW9adA1q.js";import{S as e,w as t}from"./menu--0s5EjQA.js";import{t as n}from"./jsxRuntime-CNmmZPHM.js";function r(){return n(e,{title:`…`,children:n(t,{})})}export{r as default};
