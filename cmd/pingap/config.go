@@ -18,11 +18,11 @@ func configVerb() verb {
 		help: `Usage: pingap config list [--json]
        pingap config show [N] [--secrets] [--json]
        pingap config diff N M [--json]
-       pingap config export [--full] -c CONF
-       pingap config import FILE -c CONF
-       pingap config migrate -c CONF
-       pingap config kept KEY -c CONF
-       pingap config restore KEY ID -c CONF
+       pingap config export [--full] [--json] -c CONF
+       pingap config import FILE [--json] -c CONF
+       pingap config migrate [--json] -c CONF
+       pingap config kept KEY [--json] -c CONF
+       pingap config restore KEY ID [--json] -c CONF
 
 list shows the versions that are kept: basic.config_history of them, in the
 state directory. show prints one, without a number the live one, as TOML that
@@ -39,7 +39,8 @@ kept lists what servers/NAME.toml, for example, held before, and restore brings
 it back; both need enable_history=true in CONF.
 `,
 		flags: []flagSpec{
-			{long: "json", set: on(func(o *options) *bool { return &o.json }), help: "Print JSON."},
+			{long: "json", set: on(func(o *options) *bool { return &o.json }),
+				help: "Print JSON. Of the words about a source: source, and of export config (TOML), of import written and kept (keys that it left), of migrate migrated (key, renamed_to), of kept key and kept (id, at, size), of restore key and id; of errors message and errors."},
 			{long: "secrets", set: on(func(o *options) *bool { return &o.secrets }),
 				help: "show: print secrets as they are. For root and the user that control runs as, nobody else."},
 			{long: "full", set: on(func(o *options) *bool { return &o.full }), help: "export: with what is included, and without storages."},

@@ -16,11 +16,11 @@ func jsonFlag(fields string) flagSpec {
 const appliedFields = "version, sha, unchanged, class (same, hot, listeners or roll), changes (object, class), workers, took_ms, warnings; of a refusal message and errors."
 
 // printJSON prints a value.
-func (c *call) printJSON(value any) int {
-	enc := json.NewEncoder(c.stdout)
+func (s surroundings) printJSON(value any) int {
+	enc := json.NewEncoder(s.stdout)
 	enc.SetIndent("", "  ")
 	if err := enc.Encode(value); err != nil {
-		return c.fail(err)
+		return s.fail(err)
 	}
 	return exitDone
 }

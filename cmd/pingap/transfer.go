@@ -27,7 +27,7 @@ func (s surroundings) sync(o *options) int {
 	}
 	job.Documents = docs
 	if errs := judge(job)(docs); len(errs) > 0 {
-		return s.invalid(&transfer.Invalid{Errors: errs})
+		return s.invalid(o, &transfer.Invalid{Errors: errs})
 	}
 	target := *o
 	target.conf = o.syncTo
@@ -44,9 +44,12 @@ func judge(job control.Job) transfer.Judge {
 }
 
 // invalid prints why a configuration was not written.
-func (s surroundings) invalid(err error) int {
+func (s surroundings) invalid(o *options, err error) int {
 	var why *transfer.Invalid
 	if errors.As(err, &why) {
+		if o.json {
+			s.printJSON(refused{err.Error(), orEmpty(why.Errors)})
+		}
 		for _, e := range why.Errors {
 			fmt.Fprintf(s.stderr, "error: %s\n", e)
 		}
@@ -63,7 +66,10 @@ func (s surroundings) copyTo(o *options, docs []source.Document, expand bool) in
 	defer store.Close()
 	out, err := transfer.Import(context.Background(), store, filepath.Base(job.Location.Path), docs, expand, judge(job))
 	if err != nil {
-		return s.invalid(err)
+		return s.invalid(o, err)
+	}
+	if o.json {
+		return s.printJSON(jsonWritten{job.Location.String(), orEmpty(out.Written), orEmpty(out.Kept)})
 	}
 	for _, key := range out.Written {
 		fmt.Fprintf(s.stdout, "written: %s\n", key)
@@ -117,13 +123,9 @@ func runStored(what string, c *call) int {
 	case "migrate":
 		return c.migrate(job, store)
 	case "kept":
-		return c.kept(store)
+		return c.kept(job, store)
 	}
-	if err := source.Restore(context.Background(), store, c.rest[1], c.rest[2]); err != nil {
-		return c.fail(err)
-	}
-	fmt.Fprintf(c.stdout, "restored: %s\n", c.rest[1])
-	return exitDone
+	return c.restore(job, store)
 }
 
 func (c *call) export() int {
@@ -137,7 +139,10 @@ func (c *call) export() int {
 	}
 	text, err := transfer.Export(docs, c.full)
 	if err != nil {
-		return c.invalid(err)
+		return c.invalid(c.options, err)
+	}
+	if c.json {
+		return c.printJSON(jsonExport{job.Location.String(), string(text)})
 	}
 	if _, err := c.stdout.Write(text); err != nil {
 		return c.fail(err)
@@ -146,21 +151,27 @@ func (c *call) export() int {
 }
 
 func (c *call) migrate(job control.Job, store source.Store) int {
-	lines, err := transfer.Migrate(context.Background(), store, job.Location, judge(job))
+	done, err := transfer.Migrate(context.Background(), store, job.Location, judge(job))
 	if err != nil {
-		return c.invalid(err)
+		return c.invalid(c.options, err)
 	}
-	for _, line := range lines {
-		fmt.Fprintln(c.stdout, line)
+	if c.json {
+		return c.printJSON(newJSONMigrated(job.Location, done))
+	}
+	for _, r := range done {
+		fmt.Fprintln(c.stdout, r)
 	}
 	return exitDone
 }
 
 // kept lists what an item held before.
-func (c *call) kept(store source.Store) int {
+func (c *call) kept(job control.Job, store source.Store) int {
 	all, err := store.History(context.Background(), c.rest[1])
 	if err != nil {
 		return c.fail(err)
+	}
+	if c.json {
+		return c.printJSON(newJSONKept(job.Location, c.rest[1], all))
 	}
 	for _, f := range all {
 		fmt.Fprintf(c.stdout, "%s\t%s\t%d bytes\n", f.ID, f.At.Local().Format(time.RFC3339), len(f.Data))
@@ -168,5 +179,18 @@ func (c *call) kept(store source.Store) int {
 	if len(all) == 0 {
 		fmt.Fprintln(c.stderr, "nothing is kept")
 	}
+	return exitDone
+}
+
+// restore gives an item what it held before.
+func (c *call) restore(job control.Job, store source.Store) int {
+	key, id := c.rest[1], c.rest[2]
+	if err := source.Restore(context.Background(), store, key, id); err != nil {
+		return c.fail(err)
+	}
+	if c.json {
+		return c.printJSON(jsonRestored{job.Location.String(), key, id})
+	}
+	fmt.Fprintf(c.stdout, "restored: %s\n", key)
 	return exitDone
 }

@@ -138,9 +138,22 @@ func compare(now, wanted []source.Item) (ops []source.Op, after []source.Documen
 	return ops, after, out
 }
 
+// Retired is an item that a migration took out of the configuration.
+type Retired struct {
+	Key   string
+	Aside string // the name that it has now; empty where it is kept in the history
+}
+
+func (r Retired) String() string {
+	if r.Aside == "" {
+		return "config layout migrated: " + r.Key + " (kept in history)"
+	}
+	return fmt.Sprintf("config layout migrated: %s (renamed to %s)", r.Key, r.Aside)
+}
+
 // Migrate writes a store anew in its own layout, and retires what that layout would not write: where history is wanted it is kept there,
-// else under its name with .bak behind. It returns what it did, a line each; nothing where there is nothing to do.
-func Migrate(ctx context.Context, s source.Store, loc source.Location, judge Judge) ([]string, error) {
+// else under its name with .bak behind. It returns what it took out; nothing where there is nothing to do.
+func Migrate(ctx context.Context, s source.Store, loc source.Location, judge Judge) ([]Retired, error) {
 	items, err := s.List(ctx)
 	if err != nil {
 		return nil, err
@@ -171,27 +184,27 @@ func Migrate(ctx context.Context, s source.Store, loc source.Location, judge Jud
 	if errs := judge(after); len(errs) > 0 {
 		return nil, &Invalid{Errors: errs}
 	}
-	var lines []string
+	var done []Retired
 	for _, i := range stale {
-		line, more, err := retire(s, loc, i)
+		retired, gone, err := retire(s, loc, i)
 		if err != nil {
-			return lines, err
+			return done, err
 		}
-		ops = append(ops, more...)
-		lines = append(lines, line)
+		ops = append(ops, gone)
+		done = append(done, retired)
 	}
-	return lines, s.Txn(ctx, ops...)
+	return done, s.Txn(ctx, ops...)
 }
 
-// retire are the operations that take a stale item out of the configuration.
-func retire(s source.Store, loc source.Location, i source.Item) (string, []source.Op, error) {
+// retire says how a stale item goes, and the operation that takes it out of the configuration.
+func retire(s source.Store, loc source.Location, i source.Item) (Retired, source.Op, error) {
 	gone := source.Op{Key: i.Key, Rev: i.Rev}
 	if loc.History && s.Layout() == source.ByItem {
-		return "config layout migrated: " + i.Key + " (kept in history)", []source.Op{gone}, nil
+		return Retired{Key: i.Key}, gone, nil
 	}
 	aside := i.Key + ".bak"
 	if err := source.SetAside(s, i.Key, i.Data); err != nil {
-		return "", nil, err
+		return Retired{}, source.Op{}, err
 	}
-	return fmt.Sprintf("config layout migrated: %s (renamed to %s)", i.Key, filepath.ToSlash(aside)), []source.Op{gone}, nil
+	return Retired{Key: i.Key, Aside: filepath.ToSlash(aside)}, gone, nil
 }
