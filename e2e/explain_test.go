@@ -27,7 +27,12 @@ func (c explainedCase) String() string {
 
 // explained is what `pingap explain --json` prints, as far as tests look at it.
 type explained struct {
-	Server    string
+	Server      string
+	Certificate string
+	Request     struct {
+		Protocol, Call string
+		Tunnel         bool
+	}
 	Locations []struct {
 		Name    string
 		Matched bool
@@ -43,6 +48,7 @@ type explained struct {
 	}
 	Upstream *struct {
 		Name     string
+		Protocol string
 		Backends []struct {
 			Addr, State, Why string
 			Healthy, Chosen  bool
@@ -51,6 +57,7 @@ type explained struct {
 	}
 	Answer *struct {
 		Status int
+		GRPC   int `json:"grpc_status"`
 		Why    string
 	}
 	Notes []string

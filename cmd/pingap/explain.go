@@ -19,8 +19,8 @@ import (
 func explainVerb() verb {
 	return verb{
 		name: "explain", summary: "Say what would become of a request.",
-		help: `Usage: pingap explain [METHOD] URL [-H 'NAME: VALUE'] [--client IP] [--server NAME]
-                     [--config PATH] [--json]
+		help: `Usage: pingap explain [METHOD] URL [-H 'NAME: VALUE'] [--http2 | --grpc]
+                     [--client IP] [--server NAME] [--config PATH] [--json]
 
 Says which location takes a request and why the others do not, what each plugin
 says to it, how path and headers are changed, and which backend is chosen and
@@ -29,12 +29,14 @@ by the configuration and the health that it has; with --config nothing needs to
 run: the configuration there is read, and backends are taken to be healthy.
 
 The URL's scheme, host and port say which server is asked. METHOD is GET where
-it is not given. The exit code is 0 even where the answer would be an error, and
+it is not given, with --grpc POST. The exit code is 0 even where the answer would be an error, and
 1 where nothing can be told.
 `,
 		flags: []flagSpec{
 			{long: "header", short: 'H', value: "HEADER", help: "A header of the request, 'Name: value'. May be given several times.",
 				set: func(o *options, text string) error { return o.addHeader(text) }},
+			{long: "http2", set: on(func(o *options) *bool { return &o.http2 }), help: "The request comes over HTTP/2: agreed on by TLS, or with prior knowledge in the clear. With -H 'Upgrade: websocket' it is what HTTP/2 has for that."},
+			{long: "grpc", set: on(func(o *options) *bool { return &o.grpc }), help: "The same, as a call of gRPC: with content-type: application/grpc and te: trailers, unless -H says something else."},
 			{long: "client", value: "IP", set: text(func(o *options) *string { return &o.client }), help: "Address that the request comes from. Default 127.0.0.1."},
 			{long: "server", value: "NAME", set: text(func(o *options) *string { return &o.server }), help: "Ask this server, in place of all that the URL may mean."},
 			{long: "config", short: 'c', value: "PATH", set: text(func(o *options) *string { return &o.conf }), help: "Explain by this configuration in place of the one that is live. As -c of the start."},
@@ -57,7 +59,13 @@ func (o *options) addHeader(text string) error {
 }
 
 func runExplain(ctx context.Context, c *call) int {
-	q := explain.Question{Method: "GET", Headers: c.headers, Client: c.client, Server: c.server}
+	q := explain.Question{Headers: c.headers, Client: c.client, Server: c.server}
+	switch {
+	case c.grpc:
+		q.Protocol = explain.ProtocolGRPC
+	case c.http2:
+		q.Protocol = explain.ProtocolH2
+	}
 	switch len(c.rest) {
 	case 1:
 		q.URL = c.rest[0]

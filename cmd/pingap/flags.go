@@ -32,6 +32,7 @@ type options struct {
 	wait, json, metrics, fast, secrets, full bool
 	timeout                                  time.Duration
 	client, server                           string
+	http2, grpc                              bool
 	headers                                  [][2]string
 
 	// Of top and tail.

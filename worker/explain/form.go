@@ -5,6 +5,8 @@ type Question struct {
 	Method  string      `json:"method"`
 	URL     string      `json:"url"`
 	Headers [][2]string `json:"headers,omitempty"`
+	// Protocol is what the client speaks: "http/1.1", or empty; "h2"; or "grpc", which is h2 with the fields that a call has.
+	Protocol string `json:"protocol,omitempty"`
 	// Client is the address that the connection comes from; empty is 127.0.0.1.
 	Client string `json:"client,omitempty"`
 	// Server is asked in place of those that listen where the URL leads; empty for these.
@@ -37,7 +39,10 @@ type Request struct {
 	Method     string `json:"method"`
 	Host       string `json:"host"`
 	Path       string `json:"path"`
-	Normalized string `json:"normalized"` // the path that locations are matched by
+	Normalized string `json:"normalized"`       // the path that locations are matched by
+	Protocol   string `json:"protocol"`         // http/1.1 or h2
+	Call       string `json:"call,omitempty"`   // gRPC or gRPC-web, where it is a call that the server takes for one
+	Tunnel     bool   `json:"tunnel,omitempty"` // it goes on as one that asks for a tunnel, such as a WebSocket
 }
 
 // Location is one that was tried.
@@ -84,6 +89,7 @@ type Plugin struct {
 type Upstream struct {
 	Name      string    `json:"name"`
 	Algorithm string    `json:"algorithm"`
+	Protocol  string    `json:"protocol"` // that backends are spoken to in: http/1.1, h2, or "h2, http/1.1" where they choose
 	Backends  []Backend `json:"backends"`
 	More      int       `json:"more,omitempty"` // backends left out
 	Chosen    string    `json:"chosen"`         // empty for none, or where a lot is drawn
@@ -102,8 +108,11 @@ type Backend struct {
 
 // Answer is one that is made here.
 type Answer struct {
-	Status int    `json:"status"`
-	Why    string `json:"why"`
+	Status int `json:"status"`
+	// GRPC is the status of the call, told with 200 in place of an error of HTTP; GRPCName its name.
+	GRPC     int    `json:"grpc_status,omitempty"`
+	GRPCName string `json:"grpc_name,omitempty"`
+	Why      string `json:"why"`
 }
 
 // Routes are the locations of a server in the order in which they are tried.

@@ -27,7 +27,11 @@ func (e *Explanation) Print(w io.Writer) error {
 	p.upstream(e)
 	p.plugins(e, "upstream_response", "response")
 	if e.Answer != nil {
-		p.step("answer", "%d, made here%s", e.Answer.Status, after(": ", e.Answer.Why))
+		code := ""
+		if e.Answer.GRPC != 0 {
+			code = fmt.Sprintf(" with grpc-status %d (%s)", e.Answer.GRPC, e.Answer.GRPCName)
+		}
+		p.step("answer", "%d%s, made here%s", e.Answer.Status, code, after(": ", e.Answer.Why))
 	} else if e.Upstream != nil {
 		p.step("answer", "what the upstream says")
 	} else {
@@ -85,7 +89,11 @@ func after(sign, text string) string {
 }
 
 func (p *printer) head(e *Explanation) {
-	p.line("%s %s%s", e.Request.Method, e.Request.Host, e.Request.Path)
+	how := ""
+	if e.Request.Protocol == ProtocolH2 {
+		how = " over HTTP/2"
+	}
+	p.line("%s %s%s%s%s", e.Request.Method, e.Request.Host, e.Request.Path, how, after(", a call of ", e.Request.Call))
 	where := "server " + e.Server + " on " + e.Listener
 	if e.Version != 0 {
 		where += fmt.Sprintf(", configuration %d", e.Version)
@@ -159,7 +167,11 @@ func (p *printer) upstream(e *Explanation) {
 	if u == nil {
 		return
 	}
-	p.step("upstream", "%s, by %s", u.Name, u.Algorithm)
+	over := ""
+	if u.Protocol != ProtocolHTTP1 {
+		over = ", over " + u.Protocol
+	}
+	p.step("upstream", "%s, by %s%s", u.Name, u.Algorithm, over)
 	width := 0
 	for _, b := range u.Backends {
 		width = max(width, len(b.Addr))

@@ -17,7 +17,9 @@ type asked struct {
 	port      int    // 0 where the URL has none
 	client    netip.Addr
 	assumed   bool // nobody said who the client is
-	head      []byte
+	h2        bool
+	head      []byte      // in HTTP/1
+	list      [][2]string // in HTTP/2
 	request   Request
 }
 
@@ -49,7 +51,17 @@ func (q *Question) parse() (*asked, error) {
 	if err := a.setClient(q.Client); err != nil {
 		return nil, err
 	}
-	return a, a.setHead(q, target)
+	p := *q
+	if err := p.settleProtocol(); err != nil {
+		return nil, err
+	}
+	if err := a.setHead(&p, target); err != nil {
+		return nil, err
+	}
+	if a.h2 = p.Protocol == ProtocolH2; a.h2 {
+		a.setList(&p, target)
+	}
+	return a, nil
 }
 
 // setAuthority reads host and port.
@@ -110,7 +122,7 @@ func (a *asked) setHead(q *Question, target string) error {
 		fields += h[0] + ": " + h[1] + "\r\n"
 	}
 	a.head = []byte(method + " " + target + " HTTP/1.1\r\nHost: " + host + "\r\n" + fields + "\r\n")
-	a.request = Request{Method: method, Host: host}
+	a.request = Request{Method: method, Host: host, Protocol: ProtocolHTTP1}
 	var r message.Request
 	r.SetTarget([]byte(target))
 	a.request.Path, a.request.Normalized = string(r.Path), string(r.NormalPath())

@@ -59,7 +59,10 @@ func (s *Site) Explain(q *Question) (*Explanation, error) {
 	}
 	var all []*Explanation
 	for _, l := range found {
-		e := s.explain(q, asked, l)
+		e, err := s.explain(asked, l)
+		if err != nil {
+			return nil, err
+		}
 		e.Notes = append(e.Notes, notes...)
 		all = append(all, e)
 	}

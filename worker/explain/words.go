@@ -2,6 +2,7 @@ package explain
 
 import (
 	"fmt"
+	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
@@ -13,12 +14,19 @@ import (
 )
 
 // explain rehearses a request at one listener.
-func (s *Site) explain(q *Question, a *asked, l Listener) *Explanation {
+func (s *Site) explain(a *asked, l Listener) (*Explanation, error) {
 	server := s.server(l)
-	r := &proxy.Rehearsal{Head: a.head, MaxTried: maxLocations, Conn: s.conn(a, l)}
+	r := &proxy.Rehearsal{MaxTried: maxLocations, Conn: s.conn(a, l)}
+	a.fill(r, server)
 	s.Proxy.Rehearse(s.Site, server, r)
+	if r.Malformed != "" {
+		return nil, mistake(http.StatusBadRequest, "HTTP/2 has no such request: %s", r.Malformed)
+	}
 	e := &Explanation{Server: server.Name, Listener: l.Address, Version: s.Version, Request: a.request, Client: string(r.Record.ClientIPText),
 		Locations: []Location{}, More: r.More, Headers: []Header{}, Plugins: []Plugin{}, Notes: []string{}}
+	if e.Request.Call, e.Request.Tunnel = r.Call, r.Tunnel; r.List != nil {
+		e.Request.Protocol = ProtocolH2
+	}
 	if a.secure && s.Certificate != nil {
 		e.Cert = s.Certificate(strings.ToLower(a.host))
 	}
@@ -38,7 +46,8 @@ func (s *Site) explain(q *Question, a *asked, l Listener) *Explanation {
 	addPlugins(e, r)
 	addAnswer(e, r)
 	s.addNotes(e, a, r)
-	return e
+	a.addProtocolNotes(e, r, server)
+	return e, nil
 }
 
 // conn is the connection that the request would come on.
@@ -50,7 +59,7 @@ func (s *Site) conn(a *asked, l Listener) message.Conn {
 		c.Remote, c.RemoteText = netip.AddrPort{}, []byte("unix:")
 	}
 	if a.secure {
-		c.TLS = &message.TLS{Version: "TLSv1.3", Cipher: "TLS_AES_128_GCM_SHA256", ServerName: a.host, Protocol: "http/1.1"}
+		c.TLS = &message.TLS{Version: "TLSv1.3", Cipher: "TLS_AES_128_GCM_SHA256", ServerName: a.host, Protocol: ProtocolHTTP1}
 	}
 	return c
 }
@@ -61,7 +70,7 @@ const hiddenValue = "***"
 // addHeaders tells what differs between the request that came and the one that goes. Values that come from the environment, or whose names say
 // that they are secret, are not shown.
 func (s *Site) addHeaders(e *Explanation, r *proxy.Rehearsal) {
-	for _, d := range proxy.Differences(r.Before, r.Sent) {
+	for _, d := range message.Differences(r.Before, r.Sent) {
 		if d.Value != "" && (s.hides(d.Name) || r.Location.Route.HidesHeader(d.Name)) {
 			d.Value = hiddenValue
 		}
@@ -176,7 +185,7 @@ func orElse(text, otherwise string) string {
 
 // upstreamOf tells which backend is chosen.
 func (s *Site) upstreamOf(r *proxy.Rehearsal) *Upstream {
-	u := &Upstream{Name: r.Upstream.Name, Algorithm: orElse(r.Upstream.Config.Algo, "round_robin"), Backends: []Backend{}, Chosen: r.Look.Chosen}
+	u := &Upstream{Name: r.Upstream.Name, Algorithm: orElse(r.Upstream.Config.Algo, "round_robin"), Protocol: spokenTo(r), Backends: []Backend{}, Chosen: r.Look.Chosen}
 	for _, c := range r.Look.Backends {
 		if len(u.Backends) >= maxBackends && !c.Chosen {
 			u.More++
@@ -208,16 +217,25 @@ func addAnswer(e *Explanation, r *proxy.Rehearsal) {
 	case r.Answered && r.Status == 0:
 		e.Notes = append(e.Notes, "control answers, and only it knows what")
 	case r.Answered:
-		e.Answer = &Answer{r.Status, r.Why}
+		e.Answer = answerOf(r, r.Status, r.Why)
 	case r.Inside:
-		e.Answer = &Answer{200, "the page of metrics, which control makes"}
+		e.Answer = &Answer{Status: 200, Why: "the page of metrics, which control makes"}
 	case r.Upstream != nil && r.Look.Chosen == "" && !r.Look.Lot:
 		why := "no backend of upstream " + r.Upstream.Name + " is available"
 		if r.Upstream.Queue != nil {
 			why += ", and none becomes so in queue_timeout"
 		}
-		e.Answer = &Answer{503, why}
+		e.Answer = answerOf(r, 503, why)
 	}
+}
+
+// answerOf is an answer made here, as the client gets it.
+func answerOf(r *proxy.Rehearsal, status int, why string) *Answer {
+	a := &Answer{Status: status, Why: why}
+	if code, is := r.CallStatus(status); is {
+		a.Status, a.GRPC, a.GRPCName = 200, int(code), code.String()
+	}
+	return a
 }
 
 // addNotes tells what else is to be known.

@@ -40,19 +40,20 @@ func (c *conn) closeAnswer(a *plugins.Answer) {
 
 func (c *conn) answerWith(a *plugins.Answer) {
 	s := c.s
-	if s.nobody || s.headSent || s.clientGone {
+	if s.nobody && s.rehearsal == nil || s.headSent || s.clientGone {
 		s.keepClient = false
-		if s.rehearsal != nil {
-			s.rehearsal.answered(a.Status, "")
-		}
 		return
 	}
 	if c.unlikeTunnel(a.Status) {
-		c.answerError(502, "HTTPStatus", "there is no tunnel here")
+		c.answerError(502, "HTTPStatus", noTunnel)
+		return
+	}
+	if s.rehearsal != nil {
+		s.rehearsal.answered(a.Status, "")
 		return
 	}
 	resp := s.setStatus(a.Status)
-	if s.call.kind != callNone && a.Status >= 300 {
+	if s.call.tells(a.Status) {
 		c.answerCall(resp, "")
 		return
 	}

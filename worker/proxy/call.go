@@ -37,6 +37,9 @@ type call struct {
 
 func (k *call) reset() { *k = call{text: k.text[:0], body: k.body[:0]} }
 
+// tells reports whether an answer of ours is made a status of the call.
+func (k *call) tells(status int) bool { return k.kind != callNone && status >= 300 }
+
 // left is what is left of the client's patience at now; 0 for no limit.
 func (k *call) left(now int64) time.Duration {
 	if k.until == 0 {

@@ -75,13 +75,18 @@ func (c *conn) attempt(u *upstream.Upstream, b *upstream.Backend) (how served, f
 	s.beginAttempt(b)
 	begin := message.Now()
 	s.ex.Trace.Began, s.ex.Trace.Secure = begin, u.Config.SNI != ""
-	if u.Multiplexed() && !(s.reqFrame.Upgrade && u.SpeaksHTTP1()) {
+	if s.shares(u) {
 		how, fail = c.attemptShared(u, b, begin)
 	} else {
 		how, fail = c.attemptAlone(u, b, nil, begin)
 	}
 	s.endAttempt(how, fail)
 	return how, fail
+}
+
+// shares reports whether the request goes to an upstream over HTTP/2, if its backends agree.
+func (s *session) shares(u *upstream.Upstream) bool {
+	return u.Multiplexed() && !(s.reqFrame.Upgrade && u.SpeaksHTTP1())
 }
 
 // attemptAlone is attempt over connections of HTTP/1, which requests have for themselves. The first may be given.

@@ -1,12 +1,15 @@
 package proxy
 
 import (
+	"bytes"
 	"fmt"
 	"sync/atomic"
 
 	"pingap/message"
 	"pingap/plugins"
+	"pingap/worker/grpc"
 	"pingap/worker/http1"
+	"pingap/worker/http2/server"
 	"pingap/worker/route"
 	"pingap/worker/upstream"
 )
@@ -14,8 +17,10 @@ import (
 // Rehearsal is a request that is followed through a server by the code that serves requests, and not served: nothing is sent, asked of others,
 // counted or logged, and no turn or place is taken. Plugins foresee (plugins.Instance.Foresee). It is noted what the request would meet.
 type Rehearsal struct {
-	// Head is the request's head in HTTP/1, whole; Conn what is known of the client's connection; MaxTried the most locations in Tried.
+	// Head is the request's head in HTTP/1, whole, or List that of HTTP/2; Conn what is known of the client's connection; MaxTried the most
+	// locations in Tried.
 	Head     []byte
+	List     *message.Fields
 	Conn     message.Conn
 	MaxTried int
 
@@ -34,6 +39,10 @@ type Rehearsal struct {
 	Upstream *upstream.Upstream
 	Inside   bool
 	Look     upstream.Look
+	// Malformed says why a List is no request: its stream would be reset. Call is what the request is besides one, "" for nothing. Tunnel tells
+	// that it asks for one, Shared that it would go on over HTTP/2.
+	Malformed, Call string
+	Tunnel, Shared  bool
 	// Answered tells that the request is answered here, with Status, and Why what stands behind it, if that is known. A status of 0 is one that
 	// only control knows.
 	Answered bool
@@ -55,28 +64,25 @@ type Foreseen struct {
 }
 
 // Rehearse follows a request through a server of a site. It may be called by any goroutine. It never panics over a plugin.
-func (p *Proxy) Rehearse(site *Site, server *Server, r *Rehearsal) {
+func (p *Proxy) Rehearse(site *Site, at *Server, r *Rehearsal) {
 	k := &conn{p: p, net: nobody{}, server: -1, parkedFD: -1, info: r.Conn}
-	own := *server // without what counts, logs and traces
+	own := *at // without what counts, logs and traces
 	own.Log, own.Tracer, own.Counts, own.Processing = nil, nil, nil, new(atomic.Int64)
-	if server.Processing != nil {
-		own.Processing.Store(server.Processing.Load())
+	if at.Processing != nil {
+		own.Processing.Store(at.Processing.Load())
 	}
 	s := &session{site: site, server: &own, rehearsal: r, nobody: true, reqWhole: true}
 	k.s = s
 	s.ex.Reset()
 	s.ex.Conn, s.ex.Start, s.ex.Shadow = &k.info, message.Now(), true
-	s.ex.Server, s.ex.ConfigVersion = server.Name, site.Version
+	s.ex.Server, s.ex.ConfigVersion = at.Name, site.Version
 	r.Record = &s.ex.Record
-	n, frame, err := http1.ParseRequest(r.Head, &s.ex.Request, &server.Limits)
-	r.Before, r.Target = cloneFields(&s.ex.Request.Fields), string(s.ex.Request.Target)
-	if err != nil || n == 0 {
-		r.refused(err)
+	if !r.takeHead(k) {
 		return
 	}
-	s.reqFrame = frame
 	defer k.endExchange(false)
 	defer func() {
+		r.Call = [...]string{callNone: "", callGRPC: "gRPC", callWeb: "gRPC-web"}[s.call.kind]
 		if cause := recover(); cause != nil {
 			k.notePanic(cause)
 			r.answered(500, "internal error")
@@ -85,13 +91,54 @@ func (p *Proxy) Rehearse(site *Site, server *Server, r *Rehearsal) {
 	k.serveRequest()
 }
 
-// refused notes a head that no server takes.
-func (r *Rehearsal) refused(err *http1.Error) {
+// takeHead reads the head as the connection would. It reports whether the request is served.
+func (r *Rehearsal) takeHead(k *conn) bool {
+	s := k.s
+	if r.List != nil {
+		return r.takeList(k)
+	}
+	n, frame, err := http1.ParseRequest(r.Head, &s.ex.Request, &s.server.Limits)
+	r.keep(s)
+	if err == nil && n > 0 {
+		s.reqFrame = frame
+		return true
+	}
 	if err == nil {
 		err = http1.ErrRequestLine
 	}
 	r.answered(err.Status, err.Text)
+	return false
 }
+
+// takeList is takeHead for a stream. A body is there only where its length is told.
+func (r *Rehearsal) takeList(k *conn) bool {
+	var head server.Head
+	engine := k.s.server.HTTP2
+	if r.Malformed = engine.Judge(&head, r.List, engine.Over(r.List)); r.Malformed != "" {
+		return false
+	}
+	k.via = &via{stream: new(server.Stream)} // which it only has: nothing is read or written
+	head.Ended = head.Length <= 0
+	refused := k.s.takeHead(&head)
+	r.keep(k.s)
+	if refused.status != 0 {
+		r.answered(refused.status, refused.text)
+	}
+	return refused.status == 0
+}
+
+// keep notes the request as it came.
+func (r *Rehearsal) keep(s *session) {
+	r.Before, r.Target = cloneFields(&s.ex.Request.Fields), string(s.ex.Request.Target)
+}
+
+// CallStatus is the status of a call in place of an answer with an HTTP status; false where it stays that.
+func (r *Rehearsal) CallStatus(status int) (code grpc.Code, is bool) {
+	return grpc.FromAnswer(status), r.Call != "" && (&call{kind: callGRPC}).tells(status)
+}
+
+// SpeaksHTTP2 reports whether the server takes HTTP/2 from clients: over TLS, where they agree on it, or in the clear.
+func (s *Server) SpeaksHTTP2() bool { return s.HTTP2 != nil && (s.TLS != nil || s.H2C) }
 
 // match finds the location as for any request, and has the session use a copy of what is bound to it, which counts nothing.
 func (r *Rehearsal) match(s *session) *route.Location {
@@ -133,7 +180,7 @@ func (r *Rehearsal) forward(s *session, u *upstream.Upstream) {
 	if r.Inside {
 		return
 	}
-	r.Look = u.Look(&s.ex.Record)
+	r.Look, r.Tunnel, r.Shared = u.Look(&s.ex.Record), s.reqFrame.Upgrade, s.shares(u)
 	s.ex.UpstreamAddr = r.Look.Chosen
 	r.Sent = cloneFields(s.requestFields())
 }
@@ -149,6 +196,10 @@ func (c *conn) foresee(list []*plugins.Instance) bool {
 		f := c.foreseeOne(i, e)
 		r.Plugins = append(r.Plugins, f)
 		if f.Answers && !i.Shadow {
+			if c.unlikeTunnel(f.Status) {
+				c.answerError(502, "HTTPStatus", noTunnel)
+				return true
+			}
 			why := f.Why
 			if why == "" {
 				why = f.Reason
@@ -179,7 +230,7 @@ func (c *conn) foreseeOne(i *plugins.Instance, e *plugins.Exchange) (f Foreseen)
 		if string(e.Request.Target) != target {
 			f.Changed = appendText(f.Changed, "the target")
 		}
-		for _, d := range Differences(before, e.Request.Fields.List()) {
+		for _, d := range message.Differences(before, e.Request.Fields.List()) {
 			f.Changed = appendText(f.Changed, fmt.Sprintf("%s %s", d.Op, d.Name))
 		}
 	}()
@@ -192,4 +243,14 @@ func appendText(text, more string) string {
 		return more
 	}
 	return text + ", " + more
+}
+
+// cloneFields copies fields with what they hold.
+func cloneFields(fields *message.Fields) []message.Field {
+	list := fields.List()
+	all := make([]message.Field, len(list))
+	for i := range list {
+		all[i] = message.Field{Name: bytes.Clone(list[i].Name), Value: bytes.Clone(list[i].Value), ID: list[i].ID}
+	}
+	return all
 }

@@ -59,7 +59,7 @@ func TestARehearsalFindsWhatARequestWouldMeetAndServesNothing(t *testing.T) {
 		t.Errorf("from %s to %s", h.Target, got)
 	}
 	var said []string
-	for _, d := range Differences(h.Before, h.Sent) {
+	for _, d := range message.Differences(h.Before, h.Sent) {
 		said = append(said, d.Op+" "+d.Name+" "+d.Value)
 	}
 	if got := strings.Join(said, "; "); got != "set X-By-Plugin yes; set X-Client 192.0.2.9" {

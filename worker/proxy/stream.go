@@ -69,16 +69,7 @@ func (k *streamConn) takeHead(site *Site, st *server.Stream, head *server.Head) 
 	s.ex.Conn = &k.info
 	s.ex.Server, s.ex.ConfigVersion = s.server.Name, site.Version
 	s.ex.Start = message.Now()
-	s.in = head.CopyTo(&s.ex.Request, s.in[:0])
-	s.in = s.in[:cap(s.in)]
-	s.reqFrame.TETrailers, s.reqFrame.Expect = head.TETrailers, head.Expect
-	s.reqFrame.Length = s.ex.Request.BodyLength
-	k.refusal = refusal{head.Status, head.Type, head.Text}
-	if head.Protocol != nil {
-		if k.refusal.status == 0 && !bytes.EqualFold(head.Protocol, webSocket) {
-			k.refusal = refusal{501, "HTTPStatus", "this protocol is not carried"}
-		}
-		s.beginWebSocket()
+	if k.refusal = s.takeHead(head); head.Protocol != nil {
 		return
 	}
 	if head.Ended && st.Trailers().Len() == 0 {
@@ -94,6 +85,22 @@ func (k *streamConn) takeHead(site *Site, st *server.Stream, head *server.Head) 
 		s.reqFrame.Length = message.LengthUnknown
 	}
 	s.reqFrame.Chunked = s.reqFrame.Length == message.LengthUnknown
+}
+
+// takeHead copies the head of a request into the session, and says what to answer it if it is not served.
+func (s *session) takeHead(head *server.Head) refusal {
+	s.in = head.CopyTo(&s.ex.Request, s.in[:0])
+	s.in = s.in[:cap(s.in)]
+	s.reqFrame.TETrailers, s.reqFrame.Expect = head.TETrailers, head.Expect
+	s.reqFrame.Length = s.ex.Request.BodyLength
+	refused := refusal{head.Status, head.Type, head.Text}
+	if head.Protocol != nil {
+		if refused.status == 0 && !bytes.EqualFold(head.Protocol, webSocket) {
+			refused = refusal{501, "HTTPStatus", "this protocol is not carried"}
+		}
+		s.beginWebSocket()
+	}
+	return refused
 }
 
 // webSocket is the one protocol that an extended CONNECT may ask for.
@@ -168,6 +175,9 @@ func (c *conn) endStream(st *server.Stream) error {
 func (c *conn) unlikeTunnel(status int) bool {
 	return status/100 == 2 && c.s.reqFrame.Upgrade && c.stream() != nil
 }
+
+// noTunnel is what such a client is told instead.
+const noTunnel = "there is no tunnel here"
 
 // acceptStream makes the upstream's "101 Switching Protocols" what RFC 8441 section 5 has for it. It reports whether the upstream
 // has agreed to what was asked and understood the key, which the client cannot check.

@@ -120,6 +120,30 @@ func (c *Conn) takeTrailers(s *Stream, end, over bool, wrong error, hb *headBuff
 	}
 }
 
+// Judge makes h the head of a decoded list, of which a part is missing if over. It says what is malformed, if anything is.
+func (e *Engine) Judge(h *Head, list *message.Fields, over bool) (malformed string) {
+	malformed = h.Check(list, &e.limits)
+	switch {
+	case over && malformed != "": // of what was left out, perhaps: nothing of it is used
+		*h, malformed = Head{Length: message.LengthUnknown, Priority: head.DefaultPriority}, ""
+		h.TooLarge()
+	case over:
+		h.TooLarge()
+	case malformed == "" && e.o.NoConnect && h.Protocol != nil:
+		malformed = ":protocol was not offered"
+	}
+	return malformed
+}
+
+// Over reports whether a list is longer than is decoded of one.
+func (e *Engine) Over(list *message.Fields) bool {
+	size := 0
+	for _, f := range list.List() {
+		size += len(f.Name) + len(f.Value) + 32 // RFC 7541 section 4.1
+	}
+	return size > e.o.HeadSize || list.Len() > e.o.HeadFields+crumbs
+}
+
 // takeRequest begins a stream. It reports whether hb is used by it.
 func (c *Conn) takeRequest(id uint32, end, over bool, wrong error, hb *headBuffer) bool {
 	if id&1 == 0 {
@@ -129,16 +153,7 @@ func (c *Conn) takeRequest(id uint32, end, over bool, wrong error, hb *headBuffe
 	c.maxID = id
 	c.controls.forgive(c.o.ControlPerSecond)
 	h := &hb.head
-	malformed := h.Check(&hb.list, &c.e.limits)
-	switch {
-	case over && malformed != "": // of what was left out, perhaps: nothing of it is used
-		*h, malformed = Head{Length: message.LengthUnknown, Priority: head.DefaultPriority}, ""
-		h.TooLarge()
-	case over:
-		h.TooLarge()
-	case malformed == "" && c.o.NoConnect && h.Protocol != nil:
-		malformed = ":protocol was not offered"
-	}
+	malformed := c.e.Judge(h, &hb.list, over)
 	switch {
 	case wrong != nil:
 		c.failWith(wrong)

@@ -1,10 +1,8 @@
-package proxy
+package message
 
 import (
 	"bytes"
 	"strings"
-
-	"pingap/message"
 )
 
 // Difference is what became of a field.
@@ -15,10 +13,10 @@ type Difference struct {
 }
 
 // Differences lists what makes the fields after of the fields before, by name in the order of their first appearance.
-func Differences(before, after []message.Field) []Difference {
+func Differences(before, after []Field) []Difference {
 	var all []Difference
 	seen := map[string]bool{}
-	each := func(f *message.Field) {
+	each := func(f *Field) {
 		name := strings.ToLower(string(f.Name))
 		if seen[name] {
 			return
@@ -54,7 +52,7 @@ func appendDifference(all []Difference, name string, before, after [][]byte) []D
 	return all
 }
 
-func valuesOf(list []message.Field, f *message.Field) [][]byte {
+func valuesOf(list []Field, f *Field) [][]byte {
 	var values [][]byte
 	for i := range list {
 		if bytes.EqualFold(list[i].Name, f.Name) {
@@ -62,14 +60,4 @@ func valuesOf(list []message.Field, f *message.Field) [][]byte {
 		}
 	}
 	return values
-}
-
-// cloneFields copies fields with what they hold.
-func cloneFields(fields *message.Fields) []message.Field {
-	list := fields.List()
-	all := make([]message.Field, len(list))
-	for i := range list {
-		all[i] = message.Field{Name: bytes.Clone(list[i].Name), Value: bytes.Clone(list[i].Value), ID: list[i].ID}
-	}
-	return all
 }
