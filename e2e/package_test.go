@@ -81,6 +81,7 @@ func packageDeb(t *testing.T, dir string) {
 	}
 	b.unitIsTight()
 	b.rootSpeaksToIt()
+	b.adminIsAtItsSocketOnly()
 	b.reloadTells()
 	b.logsRotate()
 
@@ -219,6 +220,37 @@ func (b *box) rootSpeaksToIt() {
 	b.run("setpriv --reuid member --regid member --init-groups pingap status")
 	if r := b.try("setpriv --reuid stranger --regid stranger --init-groups pingap status"); r.code == 0 {
 		b.t.Error("a user outside of the group was answered")
+	}
+}
+
+// adminIsAtItsSocketOnly finds the admin interface where root and the group have it, and nowhere else. It comes behind rootSpeaksToIt.
+func (b *box) adminIsAtItsSocketOnly() {
+	b.t.Helper()
+	const socket = "/run/pingap/admin.sock"
+	mode, err := strconv.ParseUint(b.run("stat -c %a "+socket), 8, 32)
+	if owner := b.run("stat -c '%F of %U:%G' " + socket); err != nil || mode&^0o660 != 0 || owner != "socket of pingap:pingap" && owner != "socket of root:pingap" {
+		b.t.Errorf("%s is a %s with mode %o, %v", socket, owner, mode, err)
+	}
+	if out := b.run("pingap explain GET http://127.0.0.1/"); !strings.Contains(out, "answers 200") || !strings.Contains(out, "200, made here") {
+		b.t.Errorf("explain: %s", out)
+	}
+	ask := "curl -s --unix-socket " + socket + " http://pingap/api/session"
+	as := func(user string) string { return "setpriv --reuid " + user + " --regid " + user + " --init-groups " }
+	for _, line := range []string{ask, as("member") + ask} {
+		if out := b.run(line); !strings.Contains(out, `"how":"socket"`) {
+			b.t.Errorf("%s: %s", line, out)
+		}
+	}
+	if r := b.try(as("stranger") + ask); r.code == 0 {
+		b.t.Errorf("a user outside of the group was answered: %s", r.all())
+	}
+	// Over TCP there is the one port of the configuration, and a request for the API there is one for the site.
+	if out := b.run("ss -Hltnp | grep -v ':80 ' | grep pingap || true"); out != "" {
+		b.t.Errorf("it listens on other ports as well: %s", out)
+	}
+	status, body, err := boxGet(boxClient(b.net, false), "http://127.0.0.1/api/session")
+	if err != nil || strings.Contains(body, `"how"`) || status == 401 {
+		b.t.Errorf("the API over TCP: %d %s, %v", status, body, err)
 	}
 }
 
