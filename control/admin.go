@@ -144,13 +144,29 @@ func (i interior) Try(ctx context.Context, e objects.Edit) (*objects.Judged, err
 	}
 	store, err := i.p.openSource(ctx)
 	if err != nil {
-		return nil, api.Errorf(http.StatusConflict, "%v", err)
+		return nil, unopened(err)
 	}
 	defer store.Close()
 	w := &write{edit: e, asked: ctx}
 	r, _, err := i.p.judgeEdit(ctx, w, store, now.known, i.p.opt.Job, now.live)
 	r.close()
-	return w.judged, err
+	return w.judged, away(err)
+}
+
+// unopened is the answer where the source cannot be opened to write there: it may never be so, or is only away.
+func unopened(err error) error {
+	if errors.Is(err, source.ErrAway) {
+		return away(err)
+	}
+	return api.Errorf(http.StatusConflict, "%v", err)
+}
+
+// away makes the answer of an error that is over when the source is reached again. Any other error stays.
+func away(err error) error {
+	if errors.Is(err, source.ErrAway) {
+		return &api.Error{Status: http.StatusServiceUnavailable, Message: err.Error(), Retry: 2}
+	}
+	return err
 }
 
 // Write makes an edit. It goes on when who asked has gone, once it has begun.
@@ -194,7 +210,7 @@ func (i interior) outcome(ctx context.Context, w *write, body ipc.Body, begun ti
 	if errors.Is(w.err, fs.ErrPermission) {
 		return nil, fmt.Errorf("%w: who runs pingap may not write there", w.err)
 	}
-	return nil, w.err
+	return nil, away(w.err)
 }
 
 // refusal is the answer to a write that was not applied. What is short now may be there later.

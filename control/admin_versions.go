@@ -17,10 +17,11 @@ import (
 func (i interior) Former(ctx context.Context, key string) ([]source.Former, error) {
 	store, err := i.p.openSource(ctx)
 	if err != nil {
-		return nil, err
+		return nil, away(err)
 	}
 	defer store.Close()
-	return store.History(ctx, key)
+	all, err := store.History(ctx, key)
+	return all, away(err)
 }
 
 // Versions lists what is kept.

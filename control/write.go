@@ -81,7 +81,7 @@ func (p *process) draft(ctx context.Context, w *write, known known, job Job, liv
 	}
 	store, err := p.openSource(ctx)
 	if err != nil {
-		return nil, api.Errorf(http.StatusConflict, "%v", err)
+		return nil, unopened(err)
 	}
 	defer store.Close()
 	for tries := 1; ; tries++ {

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"pingap/control/source/etcd"
 )
 
 // Layout is how a configuration is cut into files or keys when it is written. Reading does not depend on it.
@@ -27,6 +29,7 @@ const (
 var (
 	ErrConflict = errors.New("was changed by somebody else meanwhile")
 	ErrName     = errors.New("invalid config name")
+	ErrAway     = etcd.ErrAway // of one that did not answer, and may do so later
 )
 
 const (

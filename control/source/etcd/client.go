@@ -16,7 +16,9 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/status"
 )
 
 const (
@@ -26,6 +28,9 @@ const (
 	maxPEM        = 1 << 20
 	maxDescribing = 300 // bytes that are repeated of an error
 )
+
+// ErrAway is in errors of an etcd that did not answer: it may do so later.
+var ErrAway = errors.New("etcd is away")
 
 // Client is a connection to a target. Several goroutines may use it.
 type Client struct {
@@ -161,9 +166,10 @@ func (c *Client) Close() { _ = c.kv.Close() } // nothing that was written depend
 // explain says what did not work, in one line and without a secret.
 func (t Target) explain(what string, err error) error {
 	text := strings.Join(strings.Fields(err.Error()), " ")
+	away := status.Code(err) == codes.Unavailable
 	switch {
 	case errors.Is(err, context.DeadlineExceeded) || strings.Contains(text, "DeadlineExceeded") || strings.Contains(text, "deadline exceeded"):
-		text = "no answer in time"
+		text, away = "no answer in time", true
 	case errors.Is(err, rpctypes.ErrAuthFailed):
 		text = "user or password is wrong"
 	}
@@ -173,16 +179,19 @@ func (t Target) explain(what string, err error) error {
 	if len(text) > maxDescribing {
 		text = text[:maxDescribing] + "..."
 	}
-	return &Error{What: fmt.Sprintf("%s: %s: %s", t.String(), what, text), cause: err}
+	return &Error{What: fmt.Sprintf("%s: %s: %s", t.String(), what, text), cause: err, away: away}
 }
 
 // Error is a request that failed. Its text names the target, and holds neither user nor password.
 type Error struct {
 	What  string
 	cause error
+	away  bool
 }
 
 func (e *Error) Error() string { return e.What }
 
 // Is lets errors.Is find the errors of this package, and nothing whose text could hold more than it should.
-func (e *Error) Is(target error) bool { return errors.Is(e.cause, target) }
+func (e *Error) Is(target error) bool {
+	return target == ErrAway && e.away || errors.Is(e.cause, target)
+}
