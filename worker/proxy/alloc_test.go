@@ -189,3 +189,13 @@ func BenchmarkAnswered(b *testing.B) {
 		}
 	}
 }
+
+func TestWatchingAddsNoAllocations(t *testing.T) {
+	b := plainBackend(t)
+	r := newRig(t, rigOptions{addrs: []string{b.addr()}, server: func(s *Server) { s.Log = nil }})
+	r.p.SetTap(&watcher{})
+	p := r.pinger(t)
+	if n := testing.AllocsPerRun(2000, func() { p.ping(t) }); n != 0 {
+		t.Errorf("%v allocations per request, want 0", n)
+	}
+}
