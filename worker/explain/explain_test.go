@@ -79,10 +79,7 @@ func site(t testing.TB) *Site {
 		t.Fatal(err)
 	}
 	s := &Site{Proxy: p, Certificate: func(name string) string {
-		if name == "a.example" {
-			return "a-cert"
-		}
-		return ""
+		return map[string]string{"a.example": "a-cert", "": "default-cert", "192.0.2.1": "never asked for"}[name]
 	}, Site: &proxy.Site{Version: 7, ErrorPage: errorpage.New("", "test"), Servers: []*proxy.Server{
 		nil, serverOf(t, "plain", false), serverOf(t, "secure", true), serverOf(t, "side", false), serverOf(t, "socket", false)}},
 		Listeners: []Listener{{"0.0.0.0:80", 1}, {"[::]:80", 1}, {"0.0.0.0:443", 2}, {"127.0.0.1:8080", 3}, {"10.0.0.1:8080", 1}, {"/run/x.sock", 4}, {"0.0.0.0:99", 9}}}
@@ -166,6 +163,11 @@ func TestAnExplanationOfTLSNamesTheCertificate(t *testing.T) {
 	e, err := s.Explain(&Question{URL: "https://A.example/"})
 	if err != nil || e.Cert != "a-cert" {
 		t.Errorf("%v %+v", err, e)
+	}
+	for _, addr := range []string{"192.0.2.1", "[::1]"} {
+		if e, err = s.Explain(&Question{URL: "https://" + addr + "/"}); err != nil || e.Cert != "default-cert" {
+			t.Errorf("%s: %v %+v", addr, err, e)
+		}
 	}
 	e, err = s.Explain(&Question{URL: "https://b.example/"})
 	if err != nil || e.Cert != "" || !strings.Contains(strings.Join(e.Notes, "\n"), "no certificate for b.example") {

@@ -85,6 +85,14 @@ func (a *asked) setAuthority(text string) error {
 	return nil
 }
 
+// sni is the name that a client asks for in TLS: addresses are none (RFC 6066 section 3).
+func (a *asked) sni() string {
+	if _, err := netip.ParseAddr(a.host); err == nil {
+		return ""
+	}
+	return a.host
+}
+
 func (a *asked) setClient(text string) error {
 	if text == "" {
 		a.client, a.assumed = netip.AddrFrom4([4]byte{127, 0, 0, 1}), true

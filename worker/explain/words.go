@@ -28,7 +28,7 @@ func (s *Site) explain(a *asked, l Listener) (*Explanation, error) {
 		e.Request.Protocol = ProtocolH2
 	}
 	if a.secure && s.Certificate != nil {
-		e.Cert = s.Certificate(strings.ToLower(a.host))
+		e.Cert = s.Certificate(strings.ToLower(a.sni()))
 	}
 	for _, v := range r.Tried {
 		e.Locations = append(e.Locations, Location{Name: v.Location.Name, Weight: v.Location.Weight, Matched: v.Chosen, Why: v.Why})
@@ -59,7 +59,7 @@ func (s *Site) conn(a *asked, l Listener) message.Conn {
 		c.Remote, c.RemoteText = netip.AddrPort{}, []byte("unix:")
 	}
 	if a.secure {
-		c.TLS = &message.TLS{Version: "TLSv1.3", Cipher: "TLS_AES_128_GCM_SHA256", ServerName: a.host, Protocol: ProtocolHTTP1}
+		c.TLS = &message.TLS{Version: "TLSv1.3", Cipher: "TLS_AES_128_GCM_SHA256", ServerName: a.sni(), Protocol: ProtocolHTTP1}
 	}
 	return c
 }

@@ -8,6 +8,7 @@ import (
 	"pingap/config"
 	"pingap/message"
 	"pingap/plugins"
+	"pingap/worker/http2/server"
 )
 
 // obedient is a plugin that does as it is told.
@@ -97,6 +98,53 @@ func TestARehearsalEndsWithTheFirstAnswer(t *testing.T) {
 	}
 	if after.asked != 0 {
 		t.Error("one behind the answer was asked")
+	}
+}
+
+func TestARehearsalOfAStreamIsToldWhatAStreamIs(t *testing.T) {
+	says := &obedient{decide: func(e *plugins.Exchange) plugins.Decision {
+		switch string(e.Request.Path) {
+		case "/fine":
+			return plugins.Respond(plugins.Text(200, "fine"), "")
+		case "/no":
+			return plugins.Respond(plugins.Text(403, ""), "not you")
+		}
+		return plugins.Continue
+	}}
+	silent := newBackend(t, func(*scripted) { t.Error("the backend was asked") }).addr()
+	r := newRig(t, rigOptions{addrs: []string{silent}, plugins: plugins.NewChain([]*plugins.Instance{instanceOf(t, "says", true, says)})})
+	r.server.HTTP2 = server.NewEngine(server.Options{})
+	for _, c := range []struct {
+		fields    string // besides :scheme and :authority
+		status    int
+		malformed string
+		call      string
+		tunnel    bool
+	}{
+		{":method GET;:path /fine", 200, "", "", false},
+		{":method CONNECT;:protocol websocket;:path /fine", 502, "", "", false}, // no tunnel, which 200 would be for the client
+		{":method CONNECT;:protocol websocket;:path /no", 403, "", "", false},
+		{":method CONNECT;:protocol websocket;:path /up", 0, "", "", true},
+		{":method CONNECT;:protocol connect-udp;:path /up", 501, "", "", false},
+		{":method POST;:path /no;content-type application/grpc", 403, "", "gRPC", false},
+		{":method POST;:path /up;content-type application/grpc", 0, "", "gRPC", false},
+		{":method POST;:path /up;upgrade h2c", 0, "field of the connection", "", false},
+		{":method GET;:path /%00", 400, "", "", false},
+	} {
+		h := &Rehearsal{List: &message.Fields{}, MaxTried: 1}
+		h.List.Add(":scheme", []byte("http"))
+		h.List.Add(":authority", []byte("a"))
+		for text := range strings.SplitSeq(c.fields, ";") {
+			name, value, _ := strings.Cut(text, " ")
+			h.List.Add(name, []byte(value))
+		}
+		r.p.Rehearse(r.p.Site(), r.server, h)
+		if h.Status != c.status || h.Malformed != c.malformed || h.Call != c.call || h.Tunnel != c.tunnel || h.Answered != (c.status != 0) {
+			t.Errorf("%s: %d %q, malformed %q, call %q, tunnel %v", c.fields, h.Status, h.Why, h.Malformed, h.Call, h.Tunnel)
+		}
+	}
+	if s := r.p.Stats(); s.Requests != 0 || s.InFlight != 0 {
+		t.Errorf("it left something behind: %+v", s)
 	}
 }
 
