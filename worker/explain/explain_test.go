@@ -222,7 +222,10 @@ client 192.0.2.1
 }
 
 func FuzzQuestion(f *testing.F) {
-	s := site(f)
+	s := protocols(f)
+	f.Add(`{"url":"https://a.example/pkg.Service/Call","protocol":"grpc","headers":[["Grpc-Timeout","1S"],["Content-Length","1001"]]}`)
+	f.Add(`{"url":"http://a.example:8080/","protocol":"h2","headers":[["Upgrade","websocket"],["Connection","upgrade"],["Cookie","a"],["Cookie","b"]]}`)
+	f.Add(`{"method":"CONNECT","url":"https://a.example","protocol":"h2","headers":[["TE","gzip"]]}`)
 	f.Add(`{"method":"GET","url":"http://a.example/x?y","headers":[["Host","b"],["X-A","b"]],"client":"192.0.2.1"}`)
 	f.Add(`{"url":"https://[::1]:443/%2e%2e/","client":"::ffff:1.2.3.4"}`)
 	f.Add(`{"url":"http://a/ HTTP/1.1\r\nX: y","server":"plain"}`)

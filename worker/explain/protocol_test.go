@@ -11,7 +11,7 @@ import (
 )
 
 // protocols is a site whose server with TLS, and the one on port 8080, speak HTTP/2, to an upstream that does.
-func protocols(t *testing.T) *Site {
+func protocols(t testing.TB) *Site {
 	t.Helper()
 	s := site(t)
 	for _, one := range s.Servers {
