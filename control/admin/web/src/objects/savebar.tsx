@@ -1,8 +1,8 @@
 import type { Check } from '../changes/check';
 import { t } from '../i18n';
 import { Badge, Button, Icon } from '../ui';
+import { ClassBadge, costText } from '../ui/diff';
 import type { Editing } from './editing';
-import { classTone, className, costText } from './words';
 
 type Props = { editing: Editing; check: Check; inDraft: boolean; errorCount: number; onKeep: (then: 'review' | 'list') => void };
 
@@ -41,9 +41,7 @@ function Verdict({ editing, check, errorCount }: { editing: Editing; check: Chec
   const { class: cls, warnings } = check.preview;
   return (
     <span class="row wrap">
-      <Badge tone={classTone(cls)} dot>
-        {className(cls)}
-      </Badge>
+      <ClassBadge cls={cls} />
       <span class="muted small">{costText(cls)}</span>
       {(warnings ?? []).length > 0 && <Badge tone="warn">{t('forms.n_warnings', { n: warnings.length })}</Badge>}
     </span>
