@@ -45,6 +45,7 @@ const panelPassword = "a-password-of-a-test"
 func panelConf(addr, backend string) string {
 	return fmt.Sprintf(`
 [basic]
+name = "shop-eu"
 workers = 2
 
 [servers.web]

@@ -1,7 +1,8 @@
 import { useState } from 'preact/hooks';
-import { ApiError, mayWrite, post } from '../api/client';
+import { ApiError, post } from '../api/client';
 import { forget, useResource } from '../api/hooks';
 import type { Applied, Preview, Version, Versions } from '../api/types';
+import { useInstance, useMayEdit } from '../app/instance';
 import { link, navigate, useRoute } from '../app/router';
 import { t } from '../i18n';
 import { Badge, Button, bytes, Card, CopyButton, Dialog, Empty, failed, Note, Page, Select, Skeleton, Table, Tabs, Time, toast, type Column } from '../ui';
@@ -59,10 +60,12 @@ function Changes({ v }: { v: Version }) {
 }
 
 function Actions({ v, back }: { v: Version; back: (v: Version) => void }) {
+  const mayEdit = useMayEdit();
+  const { panel_only: alone } = useInstance();
   return (
     <span class="row" style={{ justifyContent: 'flex-end' }}>
       <Button small kind="quiet" onClick={() => navigate(link('/history', { version: v.version }))}>{t('history.compare')}</Button>
-      {mayWrite() && <Button small icon="undo" onClick={() => back(v)}>{t('history.rollback')}</Button>}
+      {mayEdit && !alone && <Button small icon="undo" onClick={() => back(v)}>{t('history.rollback')}</Button>}
     </span>
   );
 }

@@ -1,7 +1,8 @@
 import { useState } from 'preact/hooks';
-import { ApiError, get, mayWrite, post } from '../api/client';
+import { ApiError, get, post } from '../api/client';
 import { forget, useResource } from '../api/hooks';
 import type { Applied, Preview, Status } from '../api/types';
+import { useMayEdit } from '../app/instance';
 import { navigate, useRoute, link } from '../app/router';
 import { PreviewCard } from '../changes/preview';
 import { TomlEditor } from '../forms/editor';
@@ -19,11 +20,12 @@ type Tab = 'original' | 'full' | 'import';
 export default function Config() {
   const { query } = useRoute();
   const wanted = query.get('tab');
-  const tab: Tab = wanted === 'full' || wanted === 'import' ? wanted : 'original';
+  const mayEdit = useMayEdit();
+  const tab: Tab = wanted === 'full' || (wanted === 'import' && mayEdit) ? wanted : 'original';
   const options: { value: Tab; label: string }[] = [
     { value: 'original', label: t('config.original') },
     { value: 'full', label: t('config.full') },
-    ...(mayWrite() ? [{ value: 'import' as const, label: t('config.import') }] : []),
+    ...(mayEdit ? [{ value: 'import' as const, label: t('config.import') }] : []),
   ];
   return (
     <Page title={t('nav.config')} lead={t('config.lead')}>

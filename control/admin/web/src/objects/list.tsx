@@ -1,6 +1,6 @@
 import { useMemo, useState } from 'preact/hooks';
-import { mayWrite } from '../api/client';
 import type { ObjectLine } from '../api/types';
+import { useMayEdit } from '../app/instance';
 import { link, navigate } from '../app/router';
 import { useDraft } from '../changes/store';
 import type { Item } from '../changes/draft';
@@ -22,7 +22,7 @@ export function List({ category }: { category: string }) {
   const [search, setSearch] = useState('');
   const [only, setOnly] = useState<'all' | 'unused' | 'draft'>('all');
   const shown = useMemo(() => rows.filter((r) => matches(r, search) && kept(r, only)), [rows, search, only]);
-  const create = mayWrite() && (
+  const create = useMayEdit() && (
     <LinkButton kind="primary" icon="plus" href={link(location.hash.slice(1).split('?')[0], { name: '*' })}>
       {t('objects.add')}
     </LinkButton>
@@ -136,6 +136,7 @@ function Rows({ category, rows }: { category: string; rows: RowData[] }) {
 }
 
 function ListRow({ row: r, columns, index, top, height }: { row: RowData; columns: Column[]; index: number; top: number; height: number }) {
+  const mayEdit = useMayEdit();
   const open = (e: MouseEvent) => {
     if (!(e.target as Element).closest('a,button') && !getSelection()?.toString()) navigate(pathOf(r.category, r.name));
   };
@@ -147,7 +148,7 @@ function ListRow({ row: r, columns, index, top, height }: { row: RowData; column
         </div>
       ))}
       <div role="cell" class="acts">
-        {mayWrite() && (
+        {mayEdit && (
           <>
             <a
               class="btn quiet icon small"

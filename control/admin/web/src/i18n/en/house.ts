@@ -34,6 +34,8 @@ export default {
   'health.busy': 'Changing',
   'health.lost': 'No answer',
   'health.version': 'Version',
+  'instance.alone': 'This process is the panel only: it serves nothing and applies nothing. What you save is written for the instances that read this configuration.',
+  'instance.unwritable': 'Nothing can be saved here: {why}.',
   'login.lead': 'Log in to look at this proxy, or to change it.',
   'login.user': 'User',
   'login.password': 'Password',

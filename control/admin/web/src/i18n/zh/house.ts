@@ -34,6 +34,8 @@ export default {
   'health.busy': '变更中',
   'health.lost': '没有应答',
   'health.version': '版本',
+  'instance.alone': '此进程仅提供面板：不处理流量，也不应用任何更改。保存的内容会写入配置，供读取该配置的实例使用。',
+  'instance.unwritable': '这里无法保存任何更改：{why}。',
   'login.lead': '登录以查看或更改此代理。',
   'login.user': '用户',
   'login.password': '密码',
