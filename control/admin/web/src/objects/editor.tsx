@@ -14,6 +14,7 @@ import { tableOf, type Schema } from '../forms/schema';
 import { rename } from '../forms/toml/write';
 import { t } from '../i18n';
 import { Badge, Button, Card, Field, Icon, Input, LinkButton, Note, Page, Skeleton, Tabs } from '../ui';
+import { useNarrow } from '../ui/narrow';
 import { useNames, useObject, useObjects, useSchema } from './data';
 import { freshText, useEditing, type Editing } from './editing';
 import { KindChooser, KindNote } from './kinds';
@@ -22,7 +23,6 @@ import { Past } from './past';
 import { SaveBar } from './savebar';
 import { askRemoval } from './remove';
 import { Facts, Where } from './side';
-import { useNarrow } from './window';
 import { categoryTitle, categoryWord } from './words';
 
 type Props = { category: string; name: string | null; copyOf?: string };

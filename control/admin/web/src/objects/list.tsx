@@ -9,10 +9,11 @@ import { tryObject } from '../forms/toml/object';
 import { TomlError } from '../forms/toml/scan';
 import { t, type Key } from '../i18n';
 import { Badge, Empty, Icon, IconButton, LinkButton, Note, Page, Search, Segments, Skeleton } from '../ui';
+import { useNarrow } from '../ui/narrow';
 import { columnsOf, type Column, type RowData } from './columns';
 import { type Configs, useConfigs, useHealth, useObjects, useValidity } from './data';
 import { askRemoval } from './remove';
-import { useNarrow, useWindowed } from './window';
+import { useWindowed } from './window';
 import { categoryTitle, categoryWord } from './words';
 
 /** List shows all objects of a category. */

@@ -73,6 +73,8 @@ export default {
   'role.write': 'may change',
   'shortcuts.title': 'Keyboard shortcuts',
   'shortcuts.search': 'Search on this page',
+  'table.all': 'Show all {n}',
+  'table.fewer': 'Show fewer',
   'theme.title': 'Theme',
   'theme.system': 'As the system',
   'theme.light': 'Light',

@@ -73,6 +73,8 @@ export default {
   'role.write': '可更改',
   'shortcuts.title': '键盘快捷键',
   'shortcuts.search': '在本页搜索',
+  'table.all': '显示全部 {n} 项',
+  'table.fewer': '收起',
   'theme.title': '主题',
   'theme.system': '跟随系统',
   'theme.light': '浅色',
