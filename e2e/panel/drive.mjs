@@ -142,7 +142,7 @@ async function rollBack() {
   await judged('history');
   await page.getByRole('button', { name: 'Roll back' }).first().click();
   const dialog = page.getByRole('dialog');
-  await dialog.getByText('location:fresh').waitFor(wait);
+  await dialog.locator('.typed section').filter({ hasText: /deleted\s*location\s*fresh/ }).waitFor(wait);
   await judged('rollback');
   await dialog.getByRole('button', { name: 'Roll back' }).click();
   await page.getByText(/is live again/).waitFor(wait);
