@@ -48,9 +48,9 @@ export function LocationTable({ live }: { live: Live }) {
   const columns = useMemo(locationColumns, []);
   return (
     <Card title={t('nav.locations')} pad={false}>
-      <Table caption={t('nav.locations')} columns={columns} rows={live.locations.slice(0, 200)} rowKey={(l) => l.name} sortBy="rps" descending most={20}
+      <Table caption={t('nav.locations')} columns={columns} rows={live.locations} rowKey={(l) => l.name} sortBy="rps" descending most={20}
         empty={<Empty icon="branch" title={t('dash.nolocations')} action={<LinkButton href="#/locations?name=*">{t('dash.create')}</LinkButton>}>{t('dash.nolocations.text')}</Empty>} />
-      <More n={(live.more_locations ?? 0) + Math.max(0, live.locations.length - 200)} />
+      <More n={live.more_locations} />
     </Card>
   );
 }
@@ -72,9 +72,9 @@ export function UpstreamTable({ live }: { live: Live }) {
   const columns = useMemo(upstreamColumns, []);
   return (
     <Card title={t('nav.upstreams')} pad={false}>
-      <Table caption={t('nav.upstreams')} columns={columns} rows={live.upstreams.slice(0, 200)} rowKey={(u) => u.name} sortBy="rps" descending most={20}
+      <Table caption={t('nav.upstreams')} columns={columns} rows={live.upstreams} rowKey={(u) => u.name} sortBy="rps" descending most={20}
         empty={<Empty icon="layers" title={t('dash.noupstreams')} action={<LinkButton href="#/upstreams?name=*">{t('dash.create')}</LinkButton>} />} />
-      <More n={(live.more_upstreams ?? 0) + Math.max(0, live.upstreams.length - 200)} />
+      <More n={live.more_upstreams} />
     </Card>
   );
 }
@@ -104,11 +104,13 @@ function backendColumns(): Column<BackendRow>[] {
 /** BackendTable shows those that are not as they should be first. */
 export function BackendTable({ live }: { live: Live }) {
   const bad = (b: BackendRow) => (b.healthy && b.state === 'up' ? 1 : 0);
-  const rows = live.upstreams.flatMap((u) => u.backends.map((b) => ({ ...b, upstream: u.name }))).sort((a, b) => bad(a) - bad(b)).slice(0, 20);
+  const all = live.upstreams.flatMap((u) => u.backends.map((b) => ({ ...b, upstream: u.name }))).sort((a, b) => bad(a) - bad(b));
+  const rows = all.slice(0, 20);
   const columns = useMemo(backendColumns, []);
   return (
     <Card title={t('nav.backends')} pad={false} actions={<LinkButton small kind="quiet" href="#/backends">{t('dash.manage')}</LinkButton>}>
       <Table caption={t('nav.backends')} columns={columns} rows={rows} rowKey={(b) => `${b.upstream} ${b.addr}`} empty={<Empty icon="pulse" title={t('backend.none')}>{t('backend.none.text')}</Empty>} />
+      <More n={all.length - rows.length} />
     </Card>
   );
 }

@@ -2,7 +2,7 @@ import { useState } from 'preact/hooks';
 import { ApiError, get, post } from '../api/client';
 import { forget, useResource } from '../api/hooks';
 import type { Applied, Preview, Status } from '../api/types';
-import { useMayEdit } from '../app/instance';
+import { useInstance, useMayEdit } from '../app/instance';
 import { navigate, useRoute, link } from '../app/router';
 import { PreviewCard } from '../changes/preview';
 import { TomlEditor } from '../forms/editor';
@@ -76,6 +76,7 @@ function save(text: string, name: string) {
 const largest = 16 << 20;
 
 function Import() {
+  const { panel_only: alone } = useInstance();
   const [text, setText] = useState('');
   const [preview, setPreview] = useState<Preview | null>(null);
   const [etag, setEtag] = useState('');
@@ -110,7 +111,8 @@ function Import() {
       const { data } = await post<Applied | undefined>('/configs/import', { text, ifMatch: etag || undefined });
       forget();
       const version = data?.version ?? (await get<Status>('/status')).data.config.version;
-      toast('ok', t('config.imported', { version }), { label: t('nav.history'), run: () => navigate('#/history') });
+      if (alone) toast('ok', t('draft.saved_text'));
+      else toast('ok', t('config.imported', { version }), { label: t('nav.history'), run: () => navigate('#/history') });
       change('');
     });
   };
@@ -123,12 +125,12 @@ function Import() {
       {gone > 0 && <Note tone="warn">{t('config.deletes', { n: gone })}</Note>}
       {preview && <PreviewCard preview={preview} />}
       <div class="apply-row">
-        <div class="grow">{preview && <Cost cls={preview.class} />}</div>
+        <div class="grow">{preview && !alone && <Cost cls={preview.class} />}</div>
         <Button icon="eye" busy={busy === 'look'} disabled={text.trim() === ''} onClick={() => void look()}>
           {t('config.preview')}
         </Button>
-        <Button kind="primary" icon="check" busy={busy === 'apply'} disabled={!preview || preview.class === 'none'} onClick={() => void apply()}>
-          {t('config.apply')}
+        <Button kind="primary" icon="check" busy={busy === 'apply'} disabled={!preview || (alone ? preview.text === '' : preview.class === 'none')} onClick={() => void apply()}>
+          {t(alone ? 'common.save' : 'config.apply')}
         </Button>
       </div>
     </div>
