@@ -41,6 +41,7 @@ const go = async (hash) => {
   await page.waitForFunction(() => document.querySelector('main h1') && !document.querySelector('main .skel'), undefined, wait);
 };
 const button = (name) => page.getByRole('button', { name, exact: true });
+const adds = () => page.getByRole('link', { name: 'Add', exact: true });
 const status = async (path) => (await fetch(proxy + path, { signal: AbortSignal.timeout(10_000) })).status;
 
 /** picture keeps the page as it is, where somebody wants to look at it. */
@@ -227,7 +228,7 @@ async function speakChinese() {
   ok('the other language is shown');
 }
 
-try {
+async function everything() {
   await logIn();
   await createAndServe();
   await breakAndRead();
@@ -238,6 +239,48 @@ try {
   await others();
   await palette();
   await speakChinese();
+}
+
+/** alone is the panel of a configuration that is not served there: what is changed is saved, and nothing says that it is live. */
+async function alone() {
+  await logIn();
+  const note = page.getByText('This process is the panel only');
+  for (const name of ['', 'upstreams', 'history']) {
+    await go(`#/${name}`);
+    await note.waitFor(wait);
+  }
+  await go('#/upstreams');
+  assert.equal(await adds().count(), 1);
+  await go('#/upstreams?name=main');
+  await (await key('addrs')).locator('input').first().fill('127.0.0.1:9');
+  await button('Review and apply').click();
+  await button('Save 1 change').waitFor(wait);
+  await page.locator('.diff .added').first().waitFor(wait);
+  await judged('alone-review');
+  await button('Save 1 change').click();
+  await page.getByRole('heading', { level: 1, name: 'Saved' }).waitFor(wait);
+  await judged('alone-saved');
+  ok('a panel of its own saves, and says that nothing is applied');
+}
+
+/** locked is the panel of a source that cannot be written: it says why, and offers no change. */
+async function locked() {
+  await logIn();
+  const note = page.getByText('Nothing can be saved here');
+  await go('#/upstreams');
+  await note.waitFor(wait);
+  await judged('locked-list');
+  assert.equal(await adds().count(), 0);
+  await go('#/upstreams?name=main');
+  assert.ok(await (await key('addrs')).locator('input').first().isDisabled());
+  await judged('locked-form');
+  await go('#/');
+  assert.equal(await note.count(), 0, 'a page that changes nothing has nothing to say of it');
+  ok('what cannot be saved is not offered');
+}
+
+try {
+  await { everything, alone, locked }[process.env.PANEL_WAY ?? 'everything']();
   assert.deepEqual(strangers, [], 'requests left the host');
   assert.deepEqual(mistakes, [], 'errors in the page');
   ok('no request left the host, no error in the page');
