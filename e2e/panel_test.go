@@ -45,6 +45,7 @@ const panelPassword = "a-password-of-a-test"
 func panelConf(addr, backend string) string {
 	return fmt.Sprintf(`
 [basic]
+name = "shop-eu"
 workers = 2
 
 [servers.web]
@@ -86,19 +87,54 @@ func TestThePanelIsDriven(t *testing.T) {
 	}
 }
 
+// Where nothing is applied or can be saved the panel says so, and does not offer what will fail.
+func TestThePanelSaysWhatItCannotDo(t *testing.T) {
+	modules, chromium := panelTools(t)
+	env := []string{"PANEL_MODULES=" + modules, "PANEL_CHROMIUM=" + chromium, "PANEL_FORM=desktop", "PANEL_BACKEND=none", "PANEL_PASSWORD=" + panelPassword}
+	t.Run("panel only", func(t *testing.T) {
+		addr, admin := freePort(t), freePort(t)
+		dir, path := writable(t, panelConf(addr, "127.0.0.1:1"))
+		launchAs(t, dir, func(cmd *exec.Cmd) {
+			cmd.Env = append(os.Environ(), "PINGAP_ADMIN_ADDR="+admin, "PINGAP_ADMIN_USER=maria", "PINGAP_ADMIN_PASSWORD="+panelPassword)
+		}, "-c", path, "--cp").waitRunning()
+		drivePanel(t, append(env, "PANEL_WAY=alone", "PANEL_URL=http://"+admin+"/", "PANEL_PROXY=http://"+addr)...)
+		if text := read(t, path); !strings.Contains(text, `"127.0.0.1:9"`) {
+			t.Errorf("what was saved: %s", text)
+		}
+	})
+	t.Run("locked", func(t *testing.T) {
+		addr := freePort(t)
+		dir, path := writable(t, panelConf(addr, "127.0.0.1:1"))
+		folder := filepath.Dir(path)
+		if err := os.Chmod(folder, 0o555); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = os.Chmod(folder, 0o755) })
+		startIn(t, dir, path)
+		drivePanel(t, append(env, "PANEL_WAY=locked", "PANEL_URL=http://"+addr+"/panel/", "PANEL_PROXY=http://"+addr)...)
+	})
+}
+
 // startWritable starts an instance whose configuration may be written by the user that control runs as.
 func startWritable(t *testing.T, conf string) {
 	t.Helper()
-	dir := workDir(t)
+	dir, path := writable(t, conf)
+	startIn(t, dir, path)
+}
+
+// writable puts a configuration into a folder that everybody may write.
+func writable(t *testing.T, conf string) (dir, path string) {
+	t.Helper()
+	dir = workDir(t)
 	folder := filepath.Join(dir, "conf")
-	path := filepath.Join(folder, "pingap.toml")
+	path = filepath.Join(folder, "pingap.toml")
 	write(t, path, conf)
 	for name, mode := range map[string]os.FileMode{folder: 0o777, path: 0o666} {
 		if err := os.Chmod(name, mode); err != nil { // whatever the mask
 			t.Fatal(err)
 		}
 	}
-	startIn(t, dir, path)
+	return dir, path
 }
 
 func drivePanel(t *testing.T, env ...string) {

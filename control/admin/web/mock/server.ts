@@ -22,7 +22,7 @@ export async function serve(req: IncomingMessage, res: ServerResponse): Promise<
   const body = text && req.headers['content-type']?.includes('json') ? JSON.parse(text) : text;
   const call: Call = { path, parts: path.split('/').filter(Boolean).map(decodeURIComponent), url, method: req.method!, body, req, res };
   try {
-    if (!loggedIn && path !== '/login') throw new Refused(401, { message: 'no session' });
+    if (!loggedIn && path !== '/login' && !(path === '/session' && url.searchParams.has('optional'))) throw new Refused(401, { message: 'no session' });
     const found = routes.find(([method, pattern]) => method === call.method && pattern.test(path));
     if (!found) throw new Refused(404, { message: `there is no ${path}` });
     const value = await found[2](call);
@@ -59,10 +59,11 @@ function one({ parts }: Call) {
   return { category, name, version: versions[0].version, value, toml: toTOML(category, name, value), used_by: usedBy(category, name), uses: usesOf(value), file: '/etc/pingap/pingap.toml', line: 12 };
 }
 
-function list() {
+function list({ url }: Call) {
+  const brief = url.searchParams.has('brief');
   const out = Object.entries(objects).flatMap(([category, all]) =>
     Object.entries(all).map(([name, v]) => ({ category, name, remark: v.remark ?? '', used_by: usedBy(category, name), uses: usesOf(v), summary: summary(category, v), file: '/etc/pingap/pingap.toml', line: 1 })));
-  return { version: versions[0].version, source: 'file', objects: out };
+  return { version: String(versions[0].version), source: 'file', instance: process.env.MOCK_NAME ?? 'shop-eu', panel_only: process.env.MOCK_ALONE === '1', writable: process.env.MOCK_UNWRITABLE ?? '', objects: brief ? [] : out };
 }
 
 function changesOf(set: Record<string, Record<string, Obj | null>>) {
@@ -181,7 +182,7 @@ const basic = () => ({ start_time: Math.floor(Date.now() / 1000) - 88_400, versi
 const fullTOML = () => Object.entries(objects).flatMap(([c, all]) => Object.entries(all).map(([n, v]) => toTOML(c, n, v))).join('\n');
 
 const routes: [string, RegExp, Handler][] = [
-  ['GET', /^\/session$/, () => session],
+  ['GET', /^\/session$/, () => (loggedIn ? session : { user: '', role: 'none', csrf: '', expires: '', how: '' })],
   ['POST', /^\/login$/, ({ body }) => {
     if (body.password !== 'secret') throw new Refused(401, { message: 'user or password is wrong' });
     loggedIn = true;

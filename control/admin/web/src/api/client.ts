@@ -1,7 +1,7 @@
 import { store } from '../app/store';
 
 export type Place = { file?: string; line?: number; key?: string; object?: string; expected?: string; message: string };
-export type Session = { user: string; role: 'read' | 'write'; csrf: string; expires: string; how: 'session' | 'token' | 'socket' };
+export type Session = { user: string; role: 'read' | 'write' | 'none'; csrf: string; expires: string; how: 'session' | 'token' | 'socket' };
 
 /** ApiError is an answer that says why something was not done. */
 export class ApiError extends Error {
@@ -76,10 +76,11 @@ export const get = <T>(path: string, o?: Options) => request<T>('GET', path, o);
 export const post = <T>(path: string, o?: Options) => request<T>('POST', path, o);
 export const remove = <T>(path: string, o?: Options) => request<T>('DELETE', path, o);
 
-/** findSession asks who we are: the unix socket needs no login. */
+/** findSession asks who we are: the unix socket needs no login. Nobody is an answer too, as browsers log what is an error. */
 export async function findSession(): Promise<void> {
   try {
-    session.set((await get<Session>('/session')).data);
+    const { data } = await get<Session>('/session', { query: { optional: true } });
+    session.set(data.role === 'none' ? null : data);
   } catch (e) {
     if (e instanceof ApiError && e.status !== 401) throw e;
     session.set(null);

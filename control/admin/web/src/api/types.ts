@@ -16,7 +16,9 @@ export type SchemaPlugin = { category: string; summary: string; steps: string[];
 export type Schema = { categories: SchemaCategory[]; plugins: SchemaPlugin[] };
 
 export type ObjectLine = { category: string; name: string; remark?: string; used_by: string[]; uses: string[]; summary: string; file?: string; line?: number };
-export type ObjectList = { version: number; source: 'file' | 'etcd'; objects: ObjectLine[] };
+/** Instance is what holds for all objects. writable is empty, or why the source cannot be written. */
+export type Instance = { instance: string; panel_only: boolean; writable: string };
+export type ObjectList = Instance & { version: string; source: 'file' | 'etcd' | 'memory'; objects: ObjectLine[] };
 export type ObjectOne = { category: string; name: string; version: number; value: Record<string, unknown>; toml: string; used_by: string[]; uses: string[]; file?: string; line?: number };
 
 export type Version = { version: number; at: string; by: string; sha: string; size: number; changes: Change[] | null; rollback_of?: number };

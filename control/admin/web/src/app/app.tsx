@@ -6,6 +6,7 @@ import { Empty, LinkButton, Page, Skeleton } from '../ui/basics';
 import { Questions } from '../ui/dialog';
 import { Toasts } from '../ui/toast';
 import { Login } from '../login/page';
+import { useInstance } from './instance';
 import { Layout } from './layout';
 import { pages, type PageDef } from './pages';
 import { useRoute } from './router';
@@ -27,9 +28,11 @@ export function App() {
 function House() {
   const route = useRoute();
   const def = pages.find((p) => p.path === route.path) ?? (route.path === '/login' ? pages[0] : undefined);
+  const { instance: name } = useInstance();
   useEffect(() => {
-    document.title = def ? `${t(def.title)} · pingap` : 'pingap';
-  }, [def]);
+    document.title = [def && t(def.title), name, 'pingap'].filter(Boolean).join(' · ');
+    return () => void (document.title = 'pingap'); // nobody who is not logged in is told the name
+  }, [def, name]);
   return <Layout page={def}>{def ? <Loaded def={def} key={def.path} /> : <Missing />}</Layout>;
 }
 

@@ -9,6 +9,7 @@ import { Menu } from '../ui/menu';
 import { Palette } from './palette';
 import { pages, type PageDef } from './pages';
 import { Health } from './health';
+import { Circumstances, useInstance, useReadInstance } from './instance';
 import { Shortcuts } from './shortcuts';
 import { useStore } from './store';
 import { setTheme, theme } from './theme';
@@ -17,6 +18,7 @@ import { setTheme, theme } from './theme';
 export function Layout({ page, children }: { page?: PageDef; children: ComponentChildren }) {
   const [drawer, setDrawer] = useState(false);
   const [palette, setPalette] = useState(false);
+  useReadInstance();
   useEffect(() => setDrawer(false), [page]);
   return (
     <div class="house">
@@ -37,6 +39,7 @@ export function Layout({ page, children }: { page?: PageDef; children: Component
           <Settings />
         </header>
         <main id="main" tabIndex={-1}>
+          <Circumstances page={page} />
           {children}
         </main>
         <ChangeBar />
@@ -67,10 +70,7 @@ function Side({ page, open, close }: { page?: PageDef; open: boolean; close: () 
     <>
       {open && <div class="veil" onClick={close} />}
       <nav class={open ? 'side open' : 'side'} aria-label={t('app.menu')}>
-        <a class="brand" href="#/">
-          <Logo />
-          pingap
-        </a>
+        <Brand />
         {groups.map((group) => (
           <div class="group" role="group" aria-labelledby={`nav-${group}`}>
             <div class="label" id={`nav-${group}`}>
@@ -88,6 +88,20 @@ function Side({ page, open, close }: { page?: PageDef; open: boolean; close: () 
         ))}
       </nav>
     </>
+  );
+}
+
+/** Brand is the logo, and the name of the instance where it has one: somebody with two panels open sees which one this is. */
+function Brand() {
+  const { instance: name } = useInstance();
+  return (
+    <a class="brand" href="#/">
+      <Logo />
+      <span>
+        pingap
+        {name && <span class="name cut" title={name}>{name}</span>}
+      </span>
+    </a>
   );
 }
 

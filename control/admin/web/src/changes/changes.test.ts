@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { diffLines, readDiff } from './diff';
+import { diffLines, readDiff } from '../ui/lines';
 import { changesOf, DraftStore, versionOf, type Store } from './draft';
 import { sortErrors } from './errors';
 import { mergeText } from './merge';

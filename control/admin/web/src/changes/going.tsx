@@ -4,8 +4,8 @@ import { forget } from '../api/hooks';
 import type { Applied, Status } from '../api/types';
 import { t, type Key } from '../i18n';
 import { Badge, Button, Card, confirm, Icon, LinkButton, Note, Page } from '../ui';
+import { ClassBadge, Cost, TypedDiff } from '../ui/diff';
 import { allLive, answeredStates, forward, workerStates, type Process, type WorkerState } from './live';
-import { ClassBadge, Cost, TypedDiff } from './preview';
 
 const every = 250;
 const patience = 60_000;

@@ -2,11 +2,11 @@ import { useState } from 'preact/hooks';
 import { pathOf } from '../forms/paths';
 import { t, type Key } from '../i18n';
 import { Badge, Button, Card, IconButton } from '../ui';
-import { diffLines } from './diff';
+import { TextDiff } from '../ui/diff';
+import { diffLines } from '../ui/lines';
 import type { Draft, Item } from './draft';
 import { itemKey } from './draft';
 import type { Place } from './errors';
-import { TextDiff } from './preview';
 import { draft } from './store';
 
 /** Items lists what is in the draft; each can be edited on, compared, and taken out. */

@@ -3,9 +3,9 @@ import type { ObjectOne, Preview } from '../api/types';
 import { useEffect, useState } from 'preact/hooks';
 import { t } from '../i18n';
 import { Button, failed, Icon } from '../ui';
+import { TypedDiff } from '../ui/diff';
 import { itemKey, versionOf, type Draft } from './draft';
 import { draft } from './store';
-import { TypedDiff } from './preview';
 
 /** Lost says that somebody else applied something since the draft was begun, and what, before anything of theirs is overwritten. */
 export function Lost({ value, now, onAgain }: { value: Draft; now?: string; onAgain: (base: string) => void }) {

@@ -1,15 +1,17 @@
 import { useState } from 'preact/hooks';
-import { ApiError, mayWrite, post } from '../api/client';
+import { ApiError, post } from '../api/client';
 import { forget } from '../api/hooks';
 import type { Applied } from '../api/types';
+import { useInstance, useMayEdit } from '../app/instance';
 import { refOf } from '../forms/paths';
 import { t } from '../i18n';
 import { Button, Card, confirm, Empty, Field, Input, LinkButton, Note, Page, Skeleton } from '../ui';
+import { Cost } from '../ui/diff';
 import { Problems } from '../objects/editor';
 import { useCheck } from './check';
 import { changesOf, type Draft } from './draft';
 import { draft, useDraft } from './store';
-import { Cost, PreviewCard } from './preview';
+import { PreviewCard } from './preview';
 import { Items } from './items';
 import { Going } from './going';
 import { Lost } from './lost';
@@ -19,7 +21,9 @@ import '../objects/objects.css';
 /** Changes is the review of the draft: what will change, what it costs, and then its way into all workers. */
 export default function Changes() {
   const value = useDraft();
+  const { panel_only: alone } = useInstance();
   const [applied, setApplied] = useState<Applied | null>(null);
+  if (applied && alone && value.items.length === 0) return <Saved onDone={() => setApplied(null)} />;
   if (applied && value.items.length === 0) return <Going applied={applied} onDone={() => setApplied(null)} />;
   if (value.items.length === 0) {
     return (
@@ -35,7 +39,19 @@ export default function Changes() {
   return <Review value={value} onApplied={setApplied} />;
 }
 
+/** Saved is the end where nothing is applied: there is no worker to follow, and no version to go back to. */
+function Saved({ onDone }: { onDone: () => void }) {
+  return (
+    <Page title={t('draft.saved')}>
+      <Note tone="ok">{t('draft.saved_text')}</Note>
+      <Button onClick={onDone}>{t('going.done')}</Button>
+    </Page>
+  );
+}
+
 function Review({ value, onApplied }: { value: Draft; onApplied: (a: Applied) => void }) {
+  const mayEdit = useMayEdit();
+  const { panel_only: alone } = useInstance();
   const [busy, setBusy] = useState(false);
   const [failure, setFailure] = useState<ApiError | null>(null);
   const changes = changesOf(value);
@@ -61,9 +77,9 @@ function Review({ value, onApplied }: { value: Draft; onApplied: (a: Applied) =>
     setFailure(null);
     check.again();
   };
-  const ready = check.preview && !check.busy && !lost && !moved && mayWrite();
+  const ready = check.preview && !check.busy && !lost && !moved && mayEdit;
   return (
-    <Page title={t('draft.title')} lead={t('draft.lead')} actions={<Clear />}>
+    <Page title={t('draft.title')} lead={t(alone ? 'draft.lead_alone' : 'draft.lead')} actions={<Clear />}>
       {(lost || moved) && <Lost value={value} now={check.preview?.base} onAgain={again} />}
       {failure &&
         !lost &&
@@ -92,9 +108,9 @@ function Review({ value, onApplied }: { value: Draft; onApplied: (a: Applied) =>
           <Input value={value.remark} maxLength={200} onInput={(e) => draft.remark(e.currentTarget.value)} />
         </Field>
         <div class="apply-row">
-          <div class="grow">{check.preview && <Cost cls={check.preview.class} />}</div>
+          <div class="grow">{check.preview && !alone && <Cost cls={check.preview.class} />}</div>
           <Button kind="primary" icon="check" busy={busy} disabled={!ready} onClick={() => void apply()}>
-            {t('draft.apply', { n: value.items.length })}
+            {t(alone ? 'draft.write' : 'draft.apply', { n: value.items.length })}
           </Button>
         </div>
       </section>

@@ -3,6 +3,7 @@ import { useEffect, useMemo, useState } from 'preact/hooks';
 import { t } from '../i18n';
 import { bytes, count, millis, percent, Skeleton } from '../ui';
 import type { ChartProps, Line } from '../ui/chart';
+import { whenIdle } from '../ui/idle';
 import type { Name, Past } from './live';
 
 type Graph = { title: string; series: Name[]; lines: Line[]; format: (v: number | null) => string; whole?: boolean };
@@ -24,7 +25,7 @@ type ChartLike = FunctionComponent<ChartProps>;
 // useChart loads what draws graphs after the page is there: tiles and tables do not wait for it.
 function useChart(): ChartLike | undefined {
   const [chart, set] = useState<{ Chart: ChartLike }>();
-  useEffect(() => void import('../ui/chart').then((m) => set({ Chart: m.Chart })), []);
+  useEffect(() => whenIdle(() => void import('../ui/chart').then((m) => set({ Chart: m.Chart }))), []);
   return chart?.Chart;
 }
 
@@ -50,12 +51,13 @@ function known(past: Past, series: Name[]): (number | null)[][] {
 
 function One({ graph, past, Chart }: { graph: Graph; past?: Past; Chart?: ChartLike }) {
   const data = useMemo(() => past && known(past, graph.series), [past?.times, graph]);
-  if (!data || !Chart) {
+  // Most samples add no point: what is drawn stays the same element then, and nothing of it is looked at.
+  return useMemo(() => {
+    if (data && Chart) return <Chart title={graph.title} data={data} lines={graph.lines} format={graph.format} />;
     return (
       <div class="card chart">
         <Skeleton lines={5} />
       </div>
     );
-  }
-  return <Chart title={graph.title} data={data} lines={graph.lines} format={graph.format} />;
+  }, [data, Chart, graph]);
 }

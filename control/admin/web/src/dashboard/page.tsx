@@ -5,6 +5,7 @@ import { useStream, type StreamState } from '../api/stream';
 import type { Inventory, Live, Series } from '../api/types';
 import { t } from '../i18n';
 import { Badge, Card, Page, Segments, Select, Skeleton } from '../ui';
+import { useIdle } from '../ui/idle';
 import './dashboard.css';
 import { Graphs } from './graphs';
 import { Applies, BackendTable, CertificateTable, LocationTable, ProcessTable, UpstreamTable } from './tables';
@@ -26,21 +27,32 @@ export default function Dashboard() {
       setPast((p) => p && extend(p, sample, of));
     },
   });
-  const choices = useMemo(() => choicesOf(live), [live?.locations.length, live?.upstreams.length]);
+  const calm = useIdle(live);
   return (
     <Page title={t('nav.dashboard')} actions={<StreamBadge state={state} />}>
       <Tiles live={live} certificates={certificates.data} />
       <div class="row wrap graph-head">
         <h2>{t('dash.graphs')}</h2>
-        <label class="row small">
-          <span class="muted">{t('dash.of')}</span>
-          <Select small options={choices} value={of} onChange={(e) => setOf(e.currentTarget.value)} />
-        </label>
+        <Of live={calm} value={of} onChange={setOf} />
         <Segments label={t('dash.range')} value={minutes} onChange={setMinutes} options={[{ value: '5', label: '5 min' }, { value: '15', label: '15 min' }, { value: '60', label: '1 h' }]} />
       </div>
       <Graphs past={past} whole={of === 'total'} />
-      {live ? <Tables live={live} certificates={certificates.data} /> : <Card><Skeleton lines={6} /></Card>}
+      {calm ? <Tables live={calm} certificates={certificates.data} /> : <Card><Skeleton lines={6} /></Card>}
     </Page>
+  );
+}
+
+/** Of chooses what the graphs are of. Its hundreds of choices are looked at again only when there are others. */
+function Of({ live, value, onChange }: { live?: Live; value: string; onChange: (of: string) => void }) {
+  const names = [live?.locations, live?.upstreams].map((all) => all?.map((o) => o.name).sort() ?? []);
+  return useMemo(
+    () => (
+      <label class="row small">
+        <span class="muted">{t('dash.of')}</span>
+        <Select small options={choicesOf(names[0], names[1])} value={value} onChange={(e) => onChange(e.currentTarget.value)} />
+      </label>
+    ),
+    [names.join('\n'), value],
   );
 }
 
@@ -83,11 +95,12 @@ function usePast(of: string, minutes: string) {
   return [past, setPast] as const;
 }
 
-function choicesOf(live?: Live) {
-  const list = [{ value: 'total', label: t('dash.whole') }];
-  for (const l of live?.locations ?? []) list.push({ value: `location:${l.name}`, label: `${t('dash.location')} ${l.name}` });
-  for (const u of live?.upstreams ?? []) list.push({ value: `upstream:${u.name}`, label: `${t('dash.upstream')} ${u.name}` });
-  return list;
+function choicesOf(locations: string[], upstreams: string[]) {
+  return [
+    { value: 'total', label: t('dash.whole') },
+    ...locations.map((name) => ({ value: `location:${name}`, label: `${t('dash.location')} ${name}` })),
+    ...upstreams.map((name) => ({ value: `upstream:${name}`, label: `${t('dash.upstream')} ${name}` })),
+  ];
 }
 
 export function StreamBadge({ state }: { state: StreamState }) {

@@ -1,4 +1,5 @@
 import type { ComponentChildren } from 'preact';
+import { useMemo } from 'preact/hooks';
 import { useResource } from '../api/hooks';
 import type { Inventory, Ledger, Live, LiveBackend, LiveLocation, LiveProcess, LiveUpstream } from '../api/types';
 import { link } from '../app/router';
@@ -30,10 +31,8 @@ function Errors({ n }: { n: number | null }) {
   return <span style={n ? { color: 'var(--bad)' } : undefined}>{count(n, 2)}</span>;
 }
 
-/** LocationTable is the traffic of each location, the busiest first. */
-export function LocationTable({ live }: { live?: Live }) {
-  if (!live) return <Waiting title={t('nav.locations')} />;
-  const columns: Column<LiveLocation>[] = [
+function locationColumns(): Column<LiveLocation>[] {
+  return [
     { id: 'name', head: t('common.name'), main: true, sort: (l) => l.name, cell: (l) => <a href={link('/locations', { name: l.name })}>{l.name}</a> },
     { id: 'trend', head: '', label: t('dash.trend'), wide: true, cell: (l) => <Trend name={`location:${l.name}`} /> },
     { id: 'rps', head: t('dash.rps'), right: true, sort: (l) => l.rps ?? 0, cell: (l) => count(l.rps) },
@@ -42,19 +41,22 @@ export function LocationTable({ live }: { live?: Live }) {
     { id: 'p99', head: 'p99', right: true, sort: (l) => l.p99_ms ?? 0, cell: (l) => millis(l.p99_ms) },
     { id: 'now', head: t('dash.now'), right: true, wide: true, sort: (l) => l.processing, cell: (l) => l.processing },
   ];
+}
+
+/** LocationTable is the traffic of each location, the busiest first. */
+export function LocationTable({ live }: { live: Live }) {
+  const columns = useMemo(locationColumns, []);
   return (
     <Card title={t('nav.locations')} pad={false}>
-      <Table caption={t('nav.locations')} columns={columns} rows={live.locations.slice(0, 200)} rowKey={(l) => l.name} sortBy="rps" descending
+      <Table caption={t('nav.locations')} columns={columns} rows={live.locations} rowKey={(l) => l.name} sortBy="rps" descending most={20}
         empty={<Empty icon="branch" title={t('dash.nolocations')} action={<LinkButton href="#/locations?name=*">{t('dash.create')}</LinkButton>}>{t('dash.nolocations.text')}</Empty>} />
       <More n={live.more_locations} />
     </Card>
   );
 }
 
-/** UpstreamTable is the traffic of each upstream, with how many of its backends are healthy. */
-export function UpstreamTable({ live }: { live?: Live }) {
-  if (!live) return <Waiting title={t('nav.upstreams')} />;
-  const columns: Column<LiveUpstream>[] = [
+function upstreamColumns(): Column<LiveUpstream>[] {
+  return [
     { id: 'name', head: t('common.name'), main: true, sort: (u) => u.name, cell: (u) => <a href={link('/upstreams', { name: u.name })}>{u.name}</a> },
     { id: 'trend', head: '', label: t('dash.trend'), wide: true, cell: (u) => <Trend name={`upstream:${u.name}`} /> },
     { id: 'rps', head: t('dash.rps'), right: true, sort: (u) => u.rps ?? 0, cell: (u) => count(u.rps) },
@@ -63,9 +65,14 @@ export function UpstreamTable({ live }: { live?: Live }) {
     { id: 'p99', head: 'p99', right: true, sort: (u) => u.p99_ms ?? 0, cell: (u) => millis(u.p99_ms) },
     { id: 'health', head: t('dash.healthy'), right: true, sort: (u) => u.healthy / Math.max(1, u.total), cell: (u) => <Badge tone={u.total === 0 ? 'mute' : u.healthy === u.total ? 'ok' : u.healthy ? 'warn' : 'bad'}>{u.healthy}/{u.total}</Badge> },
   ];
+}
+
+/** UpstreamTable is the traffic of each upstream, with how many of its backends are healthy. */
+export function UpstreamTable({ live }: { live: Live }) {
+  const columns = useMemo(upstreamColumns, []);
   return (
     <Card title={t('nav.upstreams')} pad={false}>
-      <Table caption={t('nav.upstreams')} columns={columns} rows={live.upstreams.slice(0, 200)} rowKey={(u) => u.name} sortBy="rps" descending
+      <Table caption={t('nav.upstreams')} columns={columns} rows={live.upstreams} rowKey={(u) => u.name} sortBy="rps" descending most={20}
         empty={<Empty icon="layers" title={t('dash.noupstreams')} action={<LinkButton href="#/upstreams?name=*">{t('dash.create')}</LinkButton>} />} />
       <More n={live.more_upstreams} />
     </Card>
@@ -84,21 +91,26 @@ export function BackendState({ healthy, state }: { healthy: boolean; state: stri
   );
 }
 
-/** BackendTable shows those that are not as they should be first. */
-export function BackendTable({ live }: { live?: Live }) {
-  if (!live) return <Waiting title={t('nav.backends')} />;
-  const bad = (b: BackendRow) => (b.healthy && b.state === 'up' ? 1 : 0);
-  const rows = live.upstreams.flatMap((u) => u.backends.map((b) => ({ ...b, upstream: u.name }))).sort((a, b) => bad(a) - bad(b)).slice(0, 50);
-  const columns: Column<BackendRow>[] = [
+function backendColumns(): Column<BackendRow>[] {
+  return [
     { id: 'addr', head: t('backend.address'), main: true, sort: (b) => b.addr, cell: (b) => <span class="mono">{b.addr}</span> },
     { id: 'upstream', head: t('dash.upstream'), sort: (b) => b.upstream, cell: (b) => <a href={link('/backends', { upstream: b.upstream })}>{b.upstream}</a> },
     { id: 'state', head: t('common.state'), cell: (b) => <BackendState healthy={b.healthy} state={b.state} /> },
     { id: 'since', head: t('backend.since'), cell: (b) => <Time at={b.since} /> },
     { id: 'error', full: true, head: t('backend.error'), cell: (b) => (b.last_error ? <span class="small" style={{ color: b.healthy ? undefined : 'var(--bad)' }}>{b.last_error}</span> : '') },
   ];
+}
+
+/** BackendTable shows those that are not as they should be first. */
+export function BackendTable({ live }: { live: Live }) {
+  const bad = (b: BackendRow) => (b.healthy && b.state === 'up' ? 1 : 0);
+  const all = live.upstreams.flatMap((u) => u.backends.map((b) => ({ ...b, upstream: u.name }))).sort((a, b) => bad(a) - bad(b));
+  const rows = all.slice(0, 20);
+  const columns = useMemo(backendColumns, []);
   return (
     <Card title={t('nav.backends')} pad={false} actions={<LinkButton small kind="quiet" href="#/backends">{t('dash.manage')}</LinkButton>}>
       <Table caption={t('nav.backends')} columns={columns} rows={rows} rowKey={(b) => `${b.upstream} ${b.addr}`} empty={<Empty icon="pulse" title={t('backend.none')}>{t('backend.none.text')}</Empty>} />
+      <More n={all.length - rows.length} />
     </Card>
   );
 }
@@ -107,10 +119,8 @@ export function processName(p: { kind: string; slot: number }): string {
   return p.kind === 'worker' ? `worker ${p.slot}` : p.kind;
 }
 
-/** ProcessTable is CPU and memory per process. */
-export function ProcessTable({ live }: { live?: Live }) {
-  if (!live) return <Waiting title={t('dash.processes')} />;
-  const columns: Column<LiveProcess>[] = [
+function processColumns(): Column<LiveProcess>[] {
+  return [
     { id: 'kind', head: t('dash.process'), main: true, cell: (p) => <span class="nowrap">{processName(p)} <span class="muted small num">{p.pid}</span></span> },
     { id: 'state', head: t('common.state'), cell: (p) => <Badge tone={p.state === 'active' || p.state === 'running' ? 'ok' : 'warn'}>{p.state}</Badge> },
     { id: 'cpu', head: 'CPU', right: true, sort: (p) => p.cpu_percent ?? 0, cell: (p) => percent(p.cpu_percent) },
@@ -118,6 +128,11 @@ export function ProcessTable({ live }: { live?: Live }) {
     { id: 'connections', head: t('dash.connections'), right: true, cell: (p) => (p.kind === 'worker' ? count(p.connections) : '') },
     { id: 'up', head: t('dash.uptime'), right: true, wide: true, cell: (p) => span(p.uptime_ms) },
   ];
+}
+
+/** ProcessTable is CPU and memory per process. */
+export function ProcessTable({ live }: { live: Live }) {
+  const columns = useMemo(processColumns, []);
   return (
     <Card title={t('dash.processes')} pad={false} actions={<LinkButton small kind="quiet" href="#/workers">{t('dash.manage')}</LinkButton>}>
       <Table caption={t('dash.processes')} columns={columns} rows={live.processes} rowKey={(p) => p.pid} />

@@ -1,11 +1,12 @@
 import { useState } from 'preact/hooks';
-import { ApiError, mayWrite, post } from '../api/client';
+import { ApiError, post } from '../api/client';
 import { forget, useResource } from '../api/hooks';
 import type { Applied, Preview, Version, Versions } from '../api/types';
+import { useInstance, useMayEdit } from '../app/instance';
 import { link, navigate, useRoute } from '../app/router';
 import { t } from '../i18n';
 import { Badge, Button, bytes, Card, CopyButton, Dialog, Empty, failed, Note, Page, Select, Skeleton, Table, Tabs, Time, toast, type Column } from '../ui';
-import { ClassBadge, DiffText, DiffTyped } from '../ui/diff';
+import { ClassBadge, Cost, TextDiff, TypedDiff } from '../ui/diff';
 
 /** History is every configuration that was live: looked at, compared, made live again. */
 export default function History() {
@@ -51,7 +52,7 @@ function Changes({ v }: { v: Version }) {
   return (
     <span class="row wrap small" style={{ justifyContent: 'inherit' }}>
       {changes.slice(0, 3).map((c) => (
-        <span class="row" style={{ gap: '4px' }}><span class="mono">{c.object}</span><ClassBadge value={c.class} /></span>
+        <span class="row" style={{ gap: '4px' }}><span class="mono">{c.object}</span><ClassBadge cls={c.class} /></span>
       ))}
       {changes.length > 3 && <span class="muted">+{changes.length - 3}</span>}
     </span>
@@ -59,10 +60,12 @@ function Changes({ v }: { v: Version }) {
 }
 
 function Actions({ v, back }: { v: Version; back: (v: Version) => void }) {
+  const mayEdit = useMayEdit();
+  const { panel_only: alone } = useInstance();
   return (
     <span class="row" style={{ justifyContent: 'flex-end' }}>
       <Button small kind="quiet" onClick={() => navigate(link('/history', { version: v.version }))}>{t('history.compare')}</Button>
-      {mayWrite() && <Button small icon="undo" onClick={() => back(v)}>{t('history.rollback')}</Button>}
+      {mayEdit && !alone && <Button small icon="undo" onClick={() => back(v)}>{t('history.rollback')}</Button>}
     </span>
   );
 }
@@ -90,7 +93,7 @@ function Compare({ version, live, all }: { version: Version; live: number; all: 
   );
   return (
     <Card title={`${t('health.version')} ${version.version}`} actions={actions}>
-      <Tabs label={t('history.compare')} value={view} onChange={setView} options={[{ value: 'typed', label: t('diff.typed') }, { value: 'text', label: t('diff.text') }, { value: 'toml', label: 'TOML' }]} />
+      <Tabs label={t('history.compare')} value={view} onChange={setView} options={[{ value: 'typed', label: t('diff.keys', { n: diff.data?.changes?.length ?? 0 }) }, { value: 'text', label: t('diff.text') }, { value: 'toml', label: 'TOML' }]} />
       <div style={{ paddingTop: 'var(--s3)' }}>
         {view === 'toml' ? <Toml resource={toml} /> : diff.error ? <Note tone="bad">{diff.error.message}</Note> : diff.data ? <Diff preview={diff.data} view={view} /> : to === version.version ? <Note>{t('history.only')}</Note> : <Skeleton />}
       </div>
@@ -111,7 +114,7 @@ function Toml({ resource }: { resource: { data?: { toml: string }; error?: ApiEr
 
 function Diff({ preview, view }: { preview: Preview; view: View }) {
   if ((preview.changes ?? []).length === 0) return <Note tone="ok">{t('diff.same')}</Note>;
-  return view === 'typed' ? <DiffTyped changes={preview.changes} /> : <DiffText text={preview.text} />;
+  return view === 'typed' ? <TypedDiff changes={preview.changes} /> : <TextDiff text={preview.text} />;
 }
 
 /** Rollback shows what making a version live again would change and cost, and does it. */
@@ -147,10 +150,10 @@ function Rollback({ version, close, done }: { version: Version; close: () => voi
     <Dialog wide title={t('history.rollback.title', { n: version.version })} onClose={close} footer={footer}>
       <div class="stack">
         {error && <Note tone="bad">{error}</Note>}
-        {preview && <Note tone={preview.class === 'roll' ? 'warn' : 'info'}>{t(`class.${preview.class}.text`)}</Note>}
+        {preview && <Cost cls={preview.class} />}
         {preview?.warnings?.map((w) => <Note tone="warn">{w}</Note>)}
         {preview ? <Diff preview={preview} view="typed" /> : !error && <Skeleton />}
-        {preview?.text && <details><summary>{t('diff.text')}</summary><DiffText text={preview.text} /></details>}
+        {preview?.text && <details><summary>{t('diff.text')}</summary><TextDiff text={preview.text} /></details>}
       </div>
     </Dialog>
   );

@@ -1,12 +1,14 @@
 import { useState } from 'preact/hooks';
-import { ApiError, get, mayWrite, post } from '../api/client';
+import { ApiError, get, post } from '../api/client';
 import { forget, useResource } from '../api/hooks';
 import type { Applied, Preview, Status } from '../api/types';
+import { useInstance, useMayEdit } from '../app/instance';
 import { navigate, useRoute, link } from '../app/router';
-import { Cost, PreviewCard } from '../changes/preview';
+import { PreviewCard } from '../changes/preview';
 import { TomlEditor } from '../forms/editor';
 import { t } from '../i18n';
 import { bytes, Button, Card, confirm, CopyButton, Empty, Note, Page, Skeleton, Tabs, toast } from '../ui';
+import { Cost } from '../ui/diff';
 import { Problems } from './editor';
 import '../changes/changes.css';
 import './objects.css';
@@ -18,11 +20,12 @@ type Tab = 'original' | 'full' | 'import';
 export default function Config() {
   const { query } = useRoute();
   const wanted = query.get('tab');
-  const tab: Tab = wanted === 'full' || wanted === 'import' ? wanted : 'original';
+  const mayEdit = useMayEdit();
+  const tab: Tab = wanted === 'full' || (wanted === 'import' && mayEdit) ? wanted : 'original';
   const options: { value: Tab; label: string }[] = [
     { value: 'original', label: t('config.original') },
     { value: 'full', label: t('config.full') },
-    ...(mayWrite() ? [{ value: 'import' as const, label: t('config.import') }] : []),
+    ...(mayEdit ? [{ value: 'import' as const, label: t('config.import') }] : []),
   ];
   return (
     <Page title={t('nav.config')} lead={t('config.lead')}>
@@ -73,6 +76,7 @@ function save(text: string, name: string) {
 const largest = 16 << 20;
 
 function Import() {
+  const { panel_only: alone } = useInstance();
   const [text, setText] = useState('');
   const [preview, setPreview] = useState<Preview | null>(null);
   const [etag, setEtag] = useState('');
@@ -107,7 +111,8 @@ function Import() {
       const { data } = await post<Applied | undefined>('/configs/import', { text, ifMatch: etag || undefined });
       forget();
       const version = data?.version ?? (await get<Status>('/status')).data.config.version;
-      toast('ok', t('config.imported', { version }), { label: t('nav.history'), run: () => navigate('#/history') });
+      if (alone) toast('ok', t('draft.saved_text'));
+      else toast('ok', t('config.imported', { version }), { label: t('nav.history'), run: () => navigate('#/history') });
       change('');
     });
   };
@@ -120,12 +125,12 @@ function Import() {
       {gone > 0 && <Note tone="warn">{t('config.deletes', { n: gone })}</Note>}
       {preview && <PreviewCard preview={preview} />}
       <div class="apply-row">
-        <div class="grow">{preview && <Cost cls={preview.class} />}</div>
+        <div class="grow">{preview && !alone && <Cost cls={preview.class} />}</div>
         <Button icon="eye" busy={busy === 'look'} disabled={text.trim() === ''} onClick={() => void look()}>
           {t('config.preview')}
         </Button>
-        <Button kind="primary" icon="check" busy={busy === 'apply'} disabled={!preview || preview.class === 'none'} onClick={() => void apply()}>
-          {t('config.apply')}
+        <Button kind="primary" icon="check" busy={busy === 'apply'} disabled={!preview || (alone ? preview.text === '' : preview.class === 'none')} onClick={() => void apply()}>
+          {t(alone ? 'common.save' : 'config.apply')}
         </Button>
       </div>
     </div>

@@ -12,10 +12,7 @@ export type Validity = { name: string; domains: string[] | null; source: string;
 export type Configs = Record<string, Record<string, unknown>>;
 
 export const useSchema = (): Resource<Schema> => useResource<Schema>('/schema');
-/** Listing says also why the source cannot be written, where it cannot. */
-export type Listing = ObjectList & { writable?: string };
-
-export const useObjects = (): Resource<Listing> => useResource<Listing>('/objects');
+export const useObjects = (): Resource<ObjectList> => useResource<ObjectList>('/objects');
 
 /** configPath is the path of all objects of a category. */
 export function useConfigs(category: string): Resource<Configs> {

@@ -1,6 +1,7 @@
 import { useMemo, useState } from 'preact/hooks';
 import { mayWrite } from '../api/client';
 import type { ObjectOne } from '../api/types';
+import { useMayEdit } from '../app/instance';
 import { link, navigate } from '../app/router';
 import { useCheck } from '../changes/check';
 import { draft, useDraft } from '../changes/store';
@@ -13,6 +14,7 @@ import { tableOf, type Schema } from '../forms/schema';
 import { rename } from '../forms/toml/write';
 import { t } from '../i18n';
 import { Badge, Button, Card, Field, Icon, Input, LinkButton, Note, Page, Skeleton, Tabs } from '../ui';
+import { useNarrow } from '../ui/narrow';
 import { useNames, useObject, useObjects, useSchema } from './data';
 import { freshText, useEditing, type Editing } from './editing';
 import { KindChooser, KindNote } from './kinds';
@@ -21,7 +23,6 @@ import { Past } from './past';
 import { SaveBar } from './savebar';
 import { askRemoval } from './remove';
 import { Facts, Where } from './side';
-import { useNarrow } from './window';
 import { categoryTitle, categoryWord } from './words';
 
 type Props = { category: string; name: string | null; copyOf?: string };
@@ -98,9 +99,7 @@ function Frame({
 type LoadedProps = { category: string; schema: Schema; was: string | null; start: string; name: string; fresh: boolean; one?: ObjectOne; etag: string };
 
 function Loaded(p: LoadedProps) {
-  const list = useObjects().data;
-  const objects = list?.objects;
-  const unwritable = list?.writable ?? '';
+  const objects = useObjects().data?.objects;
   const names = useNames(objects);
   const edit = useEditing({ ...p, taken: (n) => names(p.category).includes(n) });
   const check = useCheck(edit.changes);
@@ -110,7 +109,7 @@ function Loaded(p: LoadedProps) {
   useDraft();
   const narrow = useNarrow('(max-width: 1180px)');
   const [tab, setTab] = useState<'form' | 'toml'>('form');
-  const readOnly = !mayWrite() || unwritable !== '';
+  const readOnly = !useMayEdit();
   const keep = (then: 'review' | 'list') => {
     edit.keep();
     navigate(then === 'review' ? '#/changes' : p.category === 'basic' ? '#/basic' : listOf(p.category));
@@ -140,7 +139,6 @@ function Loaded(p: LoadedProps) {
       >
         {item?.toml === null && !edit.dirty && <RemovedNote category={p.category} name={p.name} was={item.was} />}
         {!mayWrite() && <Note>{t('common.readonly')}</Note>}
-        {unwritable !== '' && <Note tone="warn">{t('objects.unwritable', { why: unwritable })}</Note>}
         {p.fresh && (
           <NameCard name={edit.name} problem={edit.name === '' ? undefined : edit.nameProblem && problemText(edit.nameProblem)} onName={edit.setName} category={p.category} />
         )}
@@ -191,6 +189,7 @@ function Loaded(p: LoadedProps) {
 
 function Actions({ p, editing }: { p: LoadedProps; editing: Editing }) {
   const [past, setPast] = useState(false);
+  const mayEdit = useMayEdit();
   if (p.fresh) return null;
   const route = p.category === 'server' && p.one && (
     <LinkButton icon="map" href={link('/routes', { name: p.name })}>
@@ -205,7 +204,7 @@ function Actions({ p, editing }: { p: LoadedProps; editing: Editing }) {
       {past && <Past category={p.category} table={tableOf(p.schema, p.category)} name={p.name} text={editing.text} onTake={editing.setText} onClose={() => setPast(false)} />}
     </>
   );
-  if (!mayWrite() || p.category === 'basic')
+  if (!mayEdit || p.category === 'basic')
     return (
       <>
         {route}

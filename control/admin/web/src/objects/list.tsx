@@ -1,6 +1,6 @@
 import { useMemo, useState } from 'preact/hooks';
-import { mayWrite } from '../api/client';
 import type { ObjectLine } from '../api/types';
+import { useMayEdit } from '../app/instance';
 import { link, navigate } from '../app/router';
 import { useDraft } from '../changes/store';
 import type { Item } from '../changes/draft';
@@ -9,10 +9,11 @@ import { tryObject } from '../forms/toml/object';
 import { TomlError } from '../forms/toml/scan';
 import { t, type Key } from '../i18n';
 import { Badge, Empty, Icon, IconButton, LinkButton, Note, Page, Search, Segments, Skeleton } from '../ui';
+import { useNarrow } from '../ui/narrow';
 import { columnsOf, type Column, type RowData } from './columns';
 import { type Configs, useConfigs, useHealth, useObjects, useValidity } from './data';
 import { askRemoval } from './remove';
-import { useNarrow, useWindowed } from './window';
+import { useWindowed } from './window';
 import { categoryTitle, categoryWord } from './words';
 
 /** List shows all objects of a category. */
@@ -22,7 +23,7 @@ export function List({ category }: { category: string }) {
   const [search, setSearch] = useState('');
   const [only, setOnly] = useState<'all' | 'unused' | 'draft'>('all');
   const shown = useMemo(() => rows.filter((r) => matches(r, search) && kept(r, only)), [rows, search, only]);
-  const create = mayWrite() && (
+  const create = useMayEdit() && (
     <LinkButton kind="primary" icon="plus" href={link(location.hash.slice(1).split('?')[0], { name: '*' })}>
       {t('objects.add')}
     </LinkButton>
@@ -136,6 +137,7 @@ function Rows({ category, rows }: { category: string; rows: RowData[] }) {
 }
 
 function ListRow({ row: r, columns, index, top, height }: { row: RowData; columns: Column[]; index: number; top: number; height: number }) {
+  const mayEdit = useMayEdit();
   const open = (e: MouseEvent) => {
     if (!(e.target as Element).closest('a,button') && !getSelection()?.toString()) navigate(pathOf(r.category, r.name));
   };
@@ -147,7 +149,7 @@ function ListRow({ row: r, columns, index, top, height }: { row: RowData; column
         </div>
       ))}
       <div role="cell" class="acts">
-        {mayWrite() && (
+        {mayEdit && (
           <>
             <a
               class="btn quiet icon small"

@@ -1,10 +1,10 @@
 import { useState } from 'preact/hooks';
 import { useResource } from '../api/hooks';
-import { diffLines } from '../changes/diff';
-import { TextDiff } from '../changes/preview';
 import { objectText } from '../forms/toml/write';
 import { t } from '../i18n';
 import { ago, Button, Dialog, Empty, Field, Note, Select, Skeleton } from '../ui';
+import { TextDiff } from '../ui/diff';
+import { diffLines } from '../ui/lines';
 
 type Kept = { history: { created_at: number; data: Record<string, unknown> }[] | null };
 

@@ -1,8 +1,9 @@
+import { useInstance } from '../app/instance';
 import type { Check } from '../changes/check';
 import { t } from '../i18n';
 import { Badge, Button, Icon } from '../ui';
+import { ClassBadge, costText } from '../ui/diff';
 import type { Editing } from './editing';
-import { classTone, className, costText } from './words';
 
 type Props = { editing: Editing; check: Check; inDraft: boolean; errorCount: number; onKeep: (then: 'review' | 'list') => void };
 
@@ -33,6 +34,7 @@ export function SaveBar({ editing, check, inDraft, errorCount, onKeep }: Props) 
 }
 
 function Verdict({ editing, check, errorCount }: { editing: Editing; check: Check; errorCount: number }) {
+  const { panel_only: alone } = useInstance();
   if (editing.mistake) return <Bad text={t('forms.line', { n: editing.mistake.line, what: editing.mistake.message })} />;
   if (editing.nameProblem) return <span class="muted">{t('forms.name_first')}</span>;
   if (check.busy) return <span class="muted">{t('forms.checking')}</span>;
@@ -41,10 +43,8 @@ function Verdict({ editing, check, errorCount }: { editing: Editing; check: Chec
   const { class: cls, warnings } = check.preview;
   return (
     <span class="row wrap">
-      <Badge tone={classTone(cls)} dot>
-        {className(cls)}
-      </Badge>
-      <span class="muted small">{costText(cls)}</span>
+      {!alone && <ClassBadge cls={cls} />}
+      <span class="muted small">{alone ? t('forms.edited') : costText(cls)}</span>
       {(warnings ?? []).length > 0 && <Badge tone="warn">{t('forms.n_warnings', { n: warnings.length })}</Badge>}
     </span>
   );

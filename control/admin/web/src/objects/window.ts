@@ -36,15 +36,3 @@ export function useWindowed(count: number, rowHeight: number) {
   }, [count, rowHeight]);
   return { ref, from: Math.min(rows.from, count), to: Math.min(rows.to, count) };
 }
-
-/** useNarrow says whether rows are cards. */
-export function useNarrow(query = '(max-width: 760px)'): boolean {
-  const [narrow, set] = useState(() => matchMedia(query).matches);
-  useLayoutEffect(() => {
-    const media = matchMedia(query);
-    const changed = () => set(media.matches);
-    media.addEventListener('change', changed);
-    return () => media.removeEventListener('change', changed);
-  }, [query]);
-  return narrow;
-}

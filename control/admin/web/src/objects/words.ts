@@ -19,22 +19,3 @@ export function categoryTitle(category: string): string {
 export function categoryWord(category: string): string {
   return t(`objects.one.${category}` as Key);
 }
-
-/** costText says what a change of a class costs. */
-export function costText(cls: string): string {
-  const word = `class.${cls}.cost` as Key;
-  const text = t(word);
-  return text === word ? '' : text;
-}
-
-/** className is the word for a class. */
-export function className(cls: string): string {
-  const word = `class.${cls}` as Key;
-  const text = t(word);
-  return text === word ? cls : text;
-}
-
-/** classTone is its colour. */
-export function classTone(cls: string): 'ok' | 'info' | 'warn' | 'mute' {
-  return cls === 'hot' ? 'ok' : cls === 'listeners' ? 'info' : cls === 'roll' ? 'warn' : 'mute';
-}

@@ -2,7 +2,7 @@ import { useMemo, useState } from 'preact/hooks';
 import { useResource } from '../api/hooks';
 import { link, navigate, useRoute } from '../app/router';
 import { useObjects } from '../objects/data';
-import { useNarrow } from '../objects/window';
+import { useNarrow } from '../ui/narrow';
 import { t } from '../i18n';
 import { Empty, Field, LinkButton, Note, Page, Search, Segments, Select, Skeleton } from '../ui';
 import { matchText, type RouteLocation } from './layout';

@@ -4,6 +4,7 @@ import 'uplot/dist/uPlot.min.css';
 import './chart.css';
 import { theme } from '../app/theme';
 import { useStore } from '../app/store';
+import { clock } from './format';
 
 export type Line = { label: string; colour: string; fill?: boolean };
 export type ChartProps = {
@@ -123,7 +124,7 @@ function options(box: HTMLElement, lines: Line[], format: ChartProps['format'], 
     hooks: { setCursor: [(u) => point(u.cursor.idx ?? null)] },
     scales: { y: { range: (_u, _min, max) => [0, max > 0 ? max * 1.12 : 1] } },
     axes: [
-      { stroke: muted, grid: { show: false }, ticks: { show: false }, font, size: 22, gap: 2, space: 70, values: (_u, ticks) => ticks.map((s) => new Date(s * 1000).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', hour12: false })) },
+      { stroke: muted, grid: { show: false }, ticks: { show: false }, font, size: 22, gap: 2, space: 70, values: (_u, ticks) => ticks.map((s) => clock(new Date(s * 1000))) },
       { stroke: muted, grid, ticks: { show: false }, font, size: 58, gap: 4, space: 32, values: (_u, ticks) => ticks.map((v) => format(v)) },
     ],
     series: [

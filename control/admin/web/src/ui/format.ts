@@ -1,5 +1,31 @@
 import { language } from '../i18n';
 
+// To make a format costs a browser some hundred times what it costs to use one, and tables of figures use thousands each second.
+const numbers = new Map<string, Intl.NumberFormat>();
+const dates = new Map<string, Intl.DateTimeFormat>();
+
+function made<F>(kept: Map<string, F>, key: string, make: () => F): F {
+  const known = kept.get(key);
+  if (known) return known;
+  const fresh = make();
+  kept.set(key, fresh);
+  return fresh;
+}
+
+function number(n: number, digits: number): string {
+  return made(numbers, `${language()} ${digits}`, () => new Intl.NumberFormat(language(), { maximumFractionDigits: digits })).format(n);
+}
+
+/** dateTime prints an exact time. */
+export function dateTime(at: Date): string {
+  return made(dates, language(), () => new Intl.DateTimeFormat(language(), { dateStyle: 'medium', timeStyle: 'medium' })).format(at);
+}
+
+/** clock prints the time of a day, for axes. */
+export function clock(at: Date): string {
+  return made(dates, 'clock', () => new Intl.DateTimeFormat([], { hour: '2-digit', minute: '2-digit', hour12: false })).format(at);
+}
+
 /** count prints a number so that it fits a tile: 950, 1.2k, 34M. */
 export function count(n: number | null | undefined, digits = 1): string {
   if (n === null || n === undefined || !Number.isFinite(n)) return '–';
@@ -10,7 +36,7 @@ export function count(n: number | null | undefined, digits = 1): string {
     i++;
   }
   const whole = i === 0 && (Number.isInteger(n) || Math.abs(n) >= 100);
-  return n.toLocaleString(language(), { maximumFractionDigits: whole ? 0 : digits }) + units[i];
+  return number(n, whole ? 0 : digits) + units[i];
 }
 
 /** bytes prints a size in units of 1024. */
@@ -22,7 +48,7 @@ export function bytes(n: number | null | undefined): string {
     n /= 1024;
     i++;
   }
-  return `${n.toLocaleString(language(), { maximumFractionDigits: n < 10 && i > 0 ? 1 : 0 })} ${units[i]}`;
+  return `${number(n, n < 10 && i > 0 ? 1 : 0)} ${units[i]}`;
 }
 
 /** millis prints a time that a request took. */

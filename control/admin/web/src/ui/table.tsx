@@ -1,6 +1,9 @@
-import type { ComponentChildren } from 'preact';
+import type { ComponentChildren, JSX } from 'preact';
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { t } from '../i18n';
+import { alike } from './alike';
 import { Icon } from './icons';
+import { useNarrow } from './narrow';
 
 export type Column<R> = {
   id: string;
@@ -22,6 +25,7 @@ export type Column<R> = {
 };
 
 type Props<R> = {
+  /** columns that stay the same object say that a row which is as before looks as before: it is not drawn again then. */
   columns: Column<R>[];
   rows: R[];
   rowKey: (row: R) => string | number;
@@ -30,12 +34,18 @@ type Props<R> = {
   onOpen?: (row: R) => void;
   sortBy?: string;
   descending?: boolean;
+  /** most rows that are drawn at first, half as many cards; somebody may ask for all. */
+  most?: number;
 };
 
 /** Table of some hundred rows; longer lists need windowing, which is not done here. */
-export function Table<R>({ columns, rows, rowKey, caption, empty, onOpen, sortBy, descending }: Props<R>) {
+export function Table<R>({ columns, rows, rowKey, caption, empty, onOpen, sortBy, descending, most = Infinity }: Props<R>) {
+  const narrow = useNarrow();
+  const [all, setAll] = useState(false);
   const [order, setOrder] = useState({ by: sortBy ?? '', down: descending ?? false });
   const sorted = useMemo(() => arrange(rows, columns, order), [rows, columns, order]);
+  const drawn = useMemo(() => (narrow ? columns.filter((c) => !c.wide) : columns), [columns, narrow]);
+  const first = narrow ? Math.ceil(most / 2) : most;
   const box = useRef<HTMLDivElement>(null);
   const scrolls = useScrolls(box, rows.length);
   if (rows.length === 0 && empty) return <>{empty}</>;
@@ -45,24 +55,45 @@ export function Table<R>({ columns, rows, rowKey, caption, empty, onOpen, sortBy
         <caption class="unseen">{caption}</caption>
         <thead>
           <tr>
-            {columns.map((c) => (
+            {drawn.map((c) => (
               <Head column={c} order={order} onOrder={setOrder} />
             ))}
           </tr>
         </thead>
         <tbody>
-          {sorted.map((row) => (
-            <tr key={rowKey(row)} class={onOpen && 'click'} onClick={onOpen && ((e) => !isControl(e.target) && onOpen(row))}>
-              {columns.map((c) => (
-                <td class={[c.right && 'right', c.main && 'head', c.full && 'full', c.wide && 'only-wide'].filter(Boolean).join(' ') || undefined} data-label={c.label ?? (typeof c.head === 'string' ? c.head : '')}>
-                  {c.cell(row)}
-                </td>
-              ))}
-            </tr>
+          {(all ? sorted : sorted.slice(0, first)).map((row) => (
+            <Row key={rowKey(row)} row={row} columns={drawn} onOpen={onOpen} />
           ))}
         </tbody>
       </table>
+      {sorted.length > first && (
+        <button type="button" class="btn quiet small all-rows" aria-expanded={all} onClick={() => setAll(!all)}>
+          {t(all ? 'table.fewer' : 'table.all', { n: sorted.length })}
+        </button>
+      )}
     </div>
+  );
+}
+
+type RowProps<R> = { row: R; columns: Column<R>[]; onOpen?: (row: R) => void };
+
+// Row gives what it gave before as long as nothing that it shows is another: then nothing of it is compared with the page either.
+function Row<R>(props: RowProps<R>) {
+  const kept = useRef<RowProps<R> & { shown: JSX.Element }>(undefined);
+  const was = kept.current;
+  if (!was || was.columns !== props.columns || was.onOpen !== props.onOpen || !alike(was.row, props.row)) kept.current = { ...props, shown: draw(props) };
+  return kept.current!.shown;
+}
+
+function draw<R>({ row, columns, onOpen }: RowProps<R>) {
+  return (
+    <tr class={onOpen && 'click'} onClick={onOpen && ((e) => !isControl(e.target) && onOpen(row))}>
+      {columns.map((c) => (
+        <td class={[c.right && 'right', c.main && 'head', c.full && 'full', c.wide && 'only-wide'].filter(Boolean).join(' ') || undefined} data-label={c.label ?? (typeof c.head === 'string' ? c.head : '')}>
+          {c.cell(row)}
+        </td>
+      ))}
+    </tr>
   );
 }
 
@@ -106,6 +137,9 @@ function isControl(target: EventTarget | null): boolean {
   return target instanceof Element && target.closest('a,button,input,select,label') !== null;
 }
 
+// Comparing by a collator that is made once is many times quicker than localeCompare.
+const words = new Intl.Collator(undefined, { numeric: true });
+
 function arrange<R>(rows: R[], columns: Column<R>[], order: Order): R[] {
   const sort = columns.find((c) => c.id === order.by)?.sort;
   if (!sort) return rows;
@@ -113,6 +147,6 @@ function arrange<R>(rows: R[], columns: Column<R>[], order: Order): R[] {
   return [...rows].sort((a, b) => {
     const x = sort(a), y = sort(b);
     if (typeof x === 'number' && typeof y === 'number') return sign * (x - y);
-    return sign * String(x).localeCompare(String(y), undefined, { numeric: true });
+    return sign * words.compare(String(x), String(y));
   });
 }

@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
-import { language, t } from '../i18n';
-import { span } from './format';
+import { t } from '../i18n';
+import { dateTime, span } from './format';
 
 const zero = '0001-01-01T00:00:00Z';
 
@@ -18,7 +18,7 @@ export function Time({ at, exact }: { at?: string | number | null; exact?: boole
   }, []);
   if (!known(at)) return <span class="muted">–</span>;
   const date = new Date(at);
-  const full = date.toLocaleString(language(), { dateStyle: 'medium', timeStyle: 'medium' });
+  const full = dateTime(date);
   return (
     <time dateTime={date.toISOString()} title={full} class="nowrap">
       {exact ? full : ago(date.getTime())}

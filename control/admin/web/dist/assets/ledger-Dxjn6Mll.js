@@ -1,0 +1,1 @@
+export{n as Result,t as default,r as took}from"./ledger-C8hbBzg4.js";

@@ -1,1 +1,0 @@
-export{n as StreamBadge,t as default}from"./page-DXa75fiv.js";
