@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -25,6 +26,8 @@ type Push struct {
 	URL            url.URL
 	User, Password Secret
 	Interval       time.Duration
+	// CA is the path of PEM that the certificate of a gateway or collector is verified with; empty takes the system's. It is not in URL.
+	CA string
 }
 
 // MetricsPath is the path that shows metrics; ok is false where there is none.
@@ -66,7 +69,28 @@ func (s *Server) MetricsPush() (*Push, error) {
 		}
 		p.Interval = d.Std()
 	}
+	if err := p.setCA(); err != nil {
+		return nil, err
+	}
 	return p, nil
+}
+
+// setCA takes ca out of the URL: it is not for whoever gets the metrics.
+func (p *Push) setCA() error {
+	query := p.URL.Query()
+	if !query.Has("ca") {
+		return nil
+	}
+	p.CA = query.Get("ca")
+	query.Del("ca")
+	p.URL.RawQuery = query.Encode()
+	switch {
+	case !filepath.IsAbs(p.CA):
+		return errors.New("ca: expected the absolute path of a file")
+	case p.URL.Scheme != "https":
+		return errors.New("ca: it is for https, otlp+https and otlp+grpcs")
+	}
+	return nil
 }
 
 // checkMetrics judges where metrics go, and who may see them.
