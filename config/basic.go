@@ -2,7 +2,7 @@ package config
 
 // Basic is the table [basic]: what holds for all processes.
 type Basic struct {
-	Name                      string   `toml:"name" class:"hot" help:"Label of this instance in the panel and in notifications." later:"the panel and notifications"`
+	Name                      string   `toml:"name" class:"hot" help:"Label of this instance: the panel shows it beside its own name and in the titles of its pages, and notifications that people read (webhook_type wecom, dingtalk or slack) have a line with it. Empty is none."`
 	Workers                   int      `toml:"workers" class:"roll" range:"0..256" help:"Number of worker processes; 0 is 1 on up to 2 cores, else 2. More isolate, they do not speed up."`
 	Threads                   int      `toml:"threads" class:"roll" range:"0..4096" help:"Threads that run Go code, all workers together; 0 is one per core."`
 	User                      string   `toml:"user" class:"roll" help:"User that control and workers run as when started as root; empty is pingap if it exists, else nobody."`

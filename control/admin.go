@@ -78,9 +78,10 @@ func (p *process) sourceOf(ctx context.Context, store source.Store, known known)
 // described is what there is to say of the source without reading it.
 func (p *process) described(known known) *objects.Source {
 	l := p.opt.Job.Location
-	s := &objects.Source{Kind: p.who(), Layout: source.ByItem, Single: l.KeyOf(l.Path), Live: known.digest, Number: known.number, SHA: known.sha}
+	s := &objects.Source{Kind: p.who(), Layout: source.ByItem, Single: l.KeyOf(l.Path), Live: known.digest, Number: known.number, SHA: known.sha,
+		Writable: l.Writable(), Instance: p.telling.bus.Name(), PanelOnly: p.opt.PanelOnly}
 	if l.Fixed() {
-		s.Kind, s.Layout, s.Writable = "memory", source.Single, fmt.Errorf("configuration %s cannot be written: it is no file", l.Path)
+		s.Kind, s.Layout = "memory", source.Single
 	}
 	return s
 }

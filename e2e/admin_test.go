@@ -142,6 +142,9 @@ func TestPeopleLogInOverEveryTransport(t *testing.T) {
 	} {
 		p := newPerson(t, c.base+"/adm", c.transport)
 		p.eventually("/api/session", 401)
+		if status, text, _ := p.do("GET", "/api/session?optional", ""); status != 200 || !strings.Contains(text, `{"user":"","role":"none"`) {
+			t.Errorf("%s: nobody: %d %s", name, status, text)
+		}
 		if status, text, _ := p.do("GET", "/", ""); status != 200 || !strings.Contains(text, "<html") {
 			t.Errorf("%s: the panel: %d %.200s", name, status, text)
 		}
@@ -323,6 +326,9 @@ func TestControlPanelOnlyServesNothingElse(t *testing.T) {
 	}
 	if status, text, _ := p.do("GET", "/api/configs", ""); status != 200 || !strings.Contains(text, addr) {
 		t.Errorf("the configuration it is the panel of: %d %.300s", status, text)
+	}
+	if status, text, _ := p.do("GET", "/api/objects?brief", ""); status != 200 || !strings.Contains(text, `"panel_only":true,"writable":"","objects":[]`) {
+		t.Errorf("what holds for all objects: %d %s", status, text)
 	}
 	if _, err := net.Dial("tcp", addr); !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("it serves: %v", err)

@@ -129,7 +129,7 @@ func TestAnswersAreAsTheDescriptionSays(t *testing.T) {
 		method, pattern, path, body string
 		status                      int
 	}{
-		{"GET", "/schema", "", "", 200}, {"GET", "/objects", "", "", 200}, {"GET", "/objects/{category}/{name}", "/objects/upstream/app", "", 200},
+		{"GET", "/session", "/session?optional", "", 200}, {"GET", "/schema", "", "", 200}, {"GET", "/objects", "", "", 200}, {"GET", "/objects", "/objects?brief", "", 200}, {"GET", "/objects/{category}/{name}", "/objects/upstream/app", "", 200},
 		{"GET", "/objects/{category}/{name}", "/objects/upstream/none", "", 404}, {"GET", "/objects/{category}/{name}", "/objects/basic/basic", "", 404},
 		{"POST", "/changes", "/changes?dry_run", `{"set":{"upstream":{"app":{"addrs":["127.0.0.1:1"]}}}}`, 200},
 		{"POST", "/changes", "", `{"set":{"upstream":{"u":{"addrs":["127.0.0.1:1"],"remark":"r"}}},"remark":"why"}`, 200},

@@ -83,6 +83,13 @@ func New(opt Options) *Bus {
 	return b
 }
 
+// Name is what the instance is called in the configuration that is known; empty for nothing.
+func (b *Bus) Name() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.settings.Name
+}
+
 // Set says where events go from now on; number counts configurations, and an older one changes nothing. What waits and is not wanted any more
 // is dropped, and what is being tried again is tried at once.
 func (b *Bus) Set(number uint64, s Settings) {

@@ -113,7 +113,9 @@ func rest(ctx context.Context, d time.Duration, changed <-chan struct{}) bool {
 func (b *Bus) post(ctx context.Context, s *Settings, i *item) error {
 	ctx, cancel := context.WithTimeout(ctx, s.Timeout)
 	defer cancel()
-	body, err := payload(s.Type, i.Event, b.from)
+	from := b.from
+	from.name = s.Name
+	body, err := payload(s.Type, i.Event, from)
 	if err != nil {
 		return &refusal{err: err}
 	}

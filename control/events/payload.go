@@ -3,6 +3,7 @@ package events
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strings"
 )
 
@@ -24,6 +25,7 @@ const (
 type place struct {
 	host string
 	ip   string // "v4;v6", of those that there are
+	name string // of the instance, as its configuration has it; empty for none
 }
 
 // general has its fields in the order of the original.
@@ -101,8 +103,13 @@ func markdown(e Event, p place, most int) string {
 	return b.String()
 }
 
+// fields are the lines of a text for people. The name of the instance is one of them only where it has one.
 func fields(e Event, p place) [][2]string {
-	return [][2]string{{"title", e.Title}, {"hostname", p.host}, {"ip", p.ip}, {"category", e.Category}, {"message", e.Message}}
+	all := [][2]string{{"title", e.Title}, {"name", p.name}, {"hostname", p.host}, {"ip", p.ip}, {"category", e.Category}, {"message", e.Message}}
+	if p.name == "" {
+		all = slices.Delete(all, 1, 2)
+	}
+	return all
 }
 
 // inMarkdown keeps a text from being more than text: no tag, no mention, no link, no line outside of the quotation.
@@ -118,7 +125,11 @@ func inSlack(text string) string {
 // slackText is for Slack, and for those who take the same form.
 func slackText(e Event, p place) string {
 	head := "pingap(" + string(e.Level) + "): "
-	tail := "\nhostname: " + inSlack(p.host) + "\nip: " + p.ip + "\ncategory: " + e.Category + "\nmessage: "
+	name := ""
+	if p.name != "" {
+		name = "\nname: " + inSlack(p.name)
+	}
+	tail := name + "\nhostname: " + inSlack(p.host) + "\nip: " + p.ip + "\ncategory: " + e.Category + "\nmessage: "
 	text := head + inSlack(e.Title) + tail
 	return text + clipEscaped(e.Message, maxSlack-len(text), inSlack)
 }

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"pingap/config"
 )
 
 func TestPayloadsOfEachType(t *testing.T) {
@@ -30,6 +32,25 @@ func TestPayloadsOfEachType(t *testing.T) {
 	e.Level = Info
 	if got, _ := payload("wecom", e, from); !strings.Contains(string(got), `<font color=\"comment\">pingap(info)</font>`) {
 		t.Errorf("info: %s", got)
+	}
+}
+
+// The general form is for programs, which know it as it is.
+func TestTheNameOfAnInstanceIsALineForPeople(t *testing.T) {
+	e := Event{Category: WorkerExit, Level: Error, Title: "Worker exit", Message: "worker 0 ended"}.tidy()
+	from := place{host: "web-1", ip: "10.0.0.7", name: Of(&config.Basic{Name: " shop\n<eu> "}).Name}
+	for form, want := range map[string]string{
+		"wecom":    `\n >title: Worker exit\n >name: shop &lt;eu&gt;\n >hostname: web-1\n`,
+		"dingtalk": `\n >title: Worker exit\n >name: shop &lt;eu&gt;\n >hostname: web-1\n`,
+		"slack":    `pingap(error): Worker exit\nname: shop &lt;eu&gt;\nhostname: web-1\n`,
+		"":         `{"name":"pingap","level":"error","hostname":"web-1",`,
+	} {
+		if got, err := payload(form, e, from); err != nil || !strings.Contains(string(got), want) {
+			t.Errorf("%q: %v\n got %s\nwant %s", form, err, got, want)
+		}
+	}
+	if got := Of(&config.Basic{Name: strings.Repeat("é", 500)}).Name; len(got) > maxName || !utf8.ValidString(got) {
+		t.Errorf("%d bytes", len(got))
 	}
 }
 

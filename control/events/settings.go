@@ -12,6 +12,7 @@ import (
 
 // Settings say where events are sent. The zero value sends nothing.
 type Settings struct {
+	Name       string        // of the instance, for texts that people read; empty for none
 	URL        config.Secret // empty sends nothing
 	Type       string        // wecom, dingtalk, slack, anything else is plain JSON; whatever the case
 	Categories []string      // to be sent
@@ -25,8 +26,15 @@ type Settings struct {
 
 // Of are the settings of a configuration.
 func Of(b *config.Basic) Settings {
-	return Settings{URL: b.Webhook, Type: b.WebhookType, Categories: b.WebhookNotifications, Secret: b.WebhookSecret, Timeout: b.WebhookTimeout.Std(),
+	return Settings{Name: label(b.Name), URL: b.Webhook, Type: b.WebhookType, Categories: b.WebhookNotifications, Secret: b.WebhookSecret, Timeout: b.WebhookTimeout.Std(),
 		Retries: b.WebhookRetries, RetryTime: b.WebhookRetryTime.Std(), Queue: b.WebhookQueue, Parallel: b.WebhookParallel}
+}
+
+const maxName = 128 // bytes
+
+// label is the name of an instance as one short line.
+func label(name string) string {
+	return clip(strings.TrimSpace(strings.ReplaceAll(clean(name), "\n", " ")), maxName)
 }
 
 func (s *Settings) wants(category string) bool {

@@ -17,10 +17,10 @@ const (
 // Session is what somebody is told of themselves.
 type Session struct {
 	User    string `json:"user"`
-	Role    string `json:"role"`
+	Role    string `json:"role"` // read, write, or none of nobody
 	CSRF    string `json:"csrf"`
 	Expires string `json:"expires"` // RFC 3339; empty for never
-	How     string `json:"how"`     // session, token or socket
+	How     string `json:"how"`     // session, token or socket; empty of nobody
 }
 
 // Routes are logging in and out, and the audit log.
@@ -28,7 +28,7 @@ func (g *Gate) Routes() []api.Route {
 	return []api.Route{
 		{Method: http.MethodPost, Path: "/login", Need: api.Anyone, Body: maxLogin, Serve: g.login},
 		{Method: http.MethodPost, Path: "/logout", Need: api.Anyone, Body: maxLogin, Serve: g.logout},
-		{Method: http.MethodGet, Path: "/session", Need: api.Reader, Serve: g.session},
+		{Method: http.MethodGet, Path: "/session", Need: api.Anyone, Serve: g.session},
 		{Method: http.MethodGet, Path: "/audit", Need: api.Reader, Serve: g.auditLog},
 	}
 }
@@ -98,7 +98,11 @@ func (g *Gate) nudge() {
 	}
 }
 
+// session says who asks. Nobody is a mistake, but with ?optional it is an answer: browsers log every status of an error.
 func (g *Gate) session(w http.ResponseWriter, r *http.Request) error {
+	if api.WhoOf(r.Context()).Role == api.Anyone && !r.URL.Query().Has("optional") {
+		return api.Errorf(http.StatusUnauthorized, "log in first")
+	}
 	return api.WriteJSON(w, sessionOf(api.WhoOf(r.Context()), wayOf(r.Context())))
 }
 

@@ -61,8 +61,11 @@ type Source struct {
 	Layout   source.Layout
 	Single   string // name of the only item of a single file
 	Writable error  // why it cannot be written; nil where it can
-	Items    []source.Item
-	Docs     []source.Document // of the items
+	Instance string // name of the instance as it is live; empty for none
+	// PanelOnly says that what is written is not applied here: it is for others to serve.
+	PanelOnly bool
+	Items     []source.Item
+	Docs      []source.Document // of the items
 
 	Digest string // of Docs
 	Live   string // digest of what is live; empty where that is not known

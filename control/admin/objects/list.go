@@ -24,7 +24,9 @@ type listed struct {
 type list struct {
 	Version  string      `json:"version"`
 	Source   string      `json:"source"`
-	Writable string      `json:"writable"` // empty, or why it cannot be written
+	Instance string      `json:"instance"`   // its name, empty for none
+	Panel    bool        `json:"panel_only"` // nothing that is written is applied here: others serve it
+	Writable string      `json:"writable"`   // empty, or why it cannot be written
 	Objects  []listed    `json:"objects"`
 	Errors   []api.Place `json:"errors,omitempty"` // of documents that cannot be read
 }
@@ -55,14 +57,21 @@ func (o *Objects) getSchema(w http.ResponseWriter, _ *http.Request) error {
 	return api.WriteJSON(w, o.schema)
 }
 
+// getObjects lists all; with ?brief it says only what holds for all of them, which any page may ask for.
 func (o *Objects) getObjects(w http.ResponseWriter, r *http.Request) error {
 	s, all, err := o.read(r.Context())
 	if err != nil {
 		return err
 	}
-	l := list{Version: s.Tag(), Source: s.Kind, Objects: []listed{}, Errors: places(all.Problems)}
+	l := list{Version: s.Tag(), Source: s.Kind, Instance: s.Instance, Panel: s.PanelOnly, Objects: []listed{}, Errors: places(all.Problems)}
 	if s.Writable != nil {
 		l.Writable = s.Writable.Error()
+	}
+	if basic := all.Find(config.KindBasic, ""); s.PanelOnly && basic != nil { // what is live is not what is shown
+		l.Instance, _ = basic.Table["name"].(string)
+	}
+	if r.URL.Query().Has("brief") {
+		all.All = nil
 	}
 	for _, object := range all.All {
 		remark, _ := object.Table["remark"].(string)
