@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -69,21 +70,20 @@ func (s *Server) MetricsPush() (*Push, error) {
 		}
 		p.Interval = d.Std()
 	}
-	if err := p.setCA(); err != nil {
-		return nil, err
-	}
-	return p, nil
+	return p, p.setCA()
 }
 
-// setCA takes ca out of the URL: it is not for whoever gets the metrics.
+// setCA takes ca out of the URL: it is not for whoever gets the metrics. The rest of the query stays as it is written.
 func (p *Push) setCA() error {
 	query := p.URL.Query()
 	if !query.Has("ca") {
 		return nil
 	}
 	p.CA = query.Get("ca")
-	query.Del("ca")
-	p.URL.RawQuery = query.Encode()
+	p.URL.RawQuery = strings.Join(slices.DeleteFunc(strings.Split(p.URL.RawQuery, "&"), func(pair string) bool {
+		one, _ := url.ParseQuery(pair) // what is wrong goes along, too
+		return one.Has("ca")
+	}), "&")
 	switch {
 	case !filepath.IsAbs(p.CA):
 		return errors.New("ca: expected the absolute path of a file")

@@ -18,6 +18,7 @@ func TestMetricsAreShownAtAPathOrPushedToAURL(t *testing.T) {
 		{text: "otlp+grpc://collector:4317", scheme: "otlp+grpc", url: "http://collector:4317", every: time.Minute},
 		{text: "otlp+grpcs://c?ca=/etc/ca.pem&interval=5s", scheme: "otlp+grpcs", url: "https://c?interval=5s", ca: "/etc/ca.pem", every: 5 * time.Second},
 		{text: "https://gateway/?ca=%2Fetc%2Fca.pem", scheme: "https", url: "https://gateway/", ca: "/etc/ca.pem", every: time.Minute},
+		{text: "https://gateway/?host=$HOSTNAME&c%61=/etc/ca.pem&b&a=1", scheme: "https", url: "https://gateway/?host=$HOSTNAME&b&a=1", ca: "/etc/ca.pem", every: time.Minute},
 		{text: "otlp+https://:token@collector", scheme: "otlp+https", url: "https://collector", password: "token", every: time.Minute},
 	} {
 		s := &Server{PrometheusMetrics: Secret(c.text)}
