@@ -3,8 +3,6 @@ package control
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io/fs"
 	"net/http"
 	"os"
 	"time"
@@ -145,7 +143,7 @@ func (i interior) Try(ctx context.Context, e objects.Edit) (*objects.Judged, err
 	}
 	store, err := i.p.openSource(ctx)
 	if err != nil {
-		return nil, api.Errorf(http.StatusConflict, "%v", err)
+		return nil, unread(err)
 	}
 	defer store.Close()
 	w := &write{edit: e, asked: ctx}
@@ -192,10 +190,7 @@ func (i interior) outcome(ctx context.Context, w *write, body ipc.Body, begun ti
 	if errors.Is(w.err, errInvalid) {
 		return &objects.Applied{Judged: *w.judged}, nil
 	}
-	if errors.Is(w.err, fs.ErrPermission) {
-		return nil, fmt.Errorf("%w: who runs pingap may not write there", w.err)
-	}
-	return nil, w.err
+	return nil, denied(w.err)
 }
 
 // refusal is the answer to a write that was not applied. What is short now may be there later.
