@@ -46,11 +46,21 @@ func (s *fileStore) denied(ops []Op) error {
 		for missing(there) && there != filepath.Dir(there) {
 			there, need = filepath.Dir(there), unix.W_OK|unix.X_OK // where it would be made
 		}
-		if err := unix.Faccessat(unix.AT_FDCWD, there, need, unix.AT_EACCESS); isDenial(err) {
+		err := unix.Faccessat(unix.AT_FDCWD, there, need, unix.AT_EACCESS)
+		if err == nil && readOnly(there) {
+			err = unix.EROFS // old kernels do not look at that
+		}
+		if isDenial(err) {
 			return fmt.Errorf("configuration %s %w: %w", s.loc, ErrDenied, whyNot(folder, there, err))
 		}
 	}
 	return nil
+}
+
+// readOnly says whether a folder is mounted so, for this process.
+func readOnly(path string) bool {
+	var st unix.Statfs_t
+	return unix.Statfs(path, &st) == nil && st.Flags&unix.ST_RDONLY != 0
 }
 
 func missing(path string) bool {
@@ -91,12 +101,16 @@ func (s *fileStore) folders(ops []Op) []string {
 
 // whyNot says why a folder cannot be written to, or made in what is there.
 func whyNot(folder, there string, err error) error {
+	mounted := fmt.Sprintf("%s is read-only for pingap, by its mount or by the sandbox of the service, which ReadWritePaths=%s in the unit opens", there, folder)
 	if errors.Is(err, unix.EROFS) {
-		return fmt.Errorf("%s is read-only for pingap, by its mount or by the sandbox of the service, which ReadWritePaths=%s in the unit opens: %w", there, folder, err)
+		return fmt.Errorf("%s: %w", mounted, err)
 	}
 	what, help := "write in "+there, "files are replaced, so their directory has to be that user's, or writable for the group"
 	if there != folder {
 		what, help = "make "+folder+" in "+there, "make it, and give it to that user"
+	}
+	if readOnly(there) {
+		help += "; besides, " + mounted
 	}
 	owner := "which is out of reach"
 	if info, serr := os.Stat(there); serr == nil {

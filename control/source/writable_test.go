@@ -22,14 +22,9 @@ func unprivileged(t *testing.T, f func()) {
 	done := make(chan error)
 	go func() { // ends with f
 		runtime.LockOSThread() // and stays so
-		if os.Geteuid() == 0 {
-			_, _, e1 := unix.RawSyscall(unix.SYS_SETGROUPS, 0, 0, 0)
-			_, _, e2 := unix.RawSyscall(unix.SYS_SETRESGID, plainID, plainID, plainID)
-			_, _, e3 := unix.RawSyscall(unix.SYS_SETRESUID, plainID, plainID, plainID)
-			if e1 != 0 || e2 != 0 || e3 != 0 {
-				done <- fmt.Errorf("become uid %d: %w, %w, %w", plainID, e1, e2, e3)
-				return
-			}
+		if err := lowered(); err != nil {
+			done <- err
+			return
 		}
 		f()
 		done <- nil
@@ -37,6 +32,23 @@ func unprivileged(t *testing.T, f func()) {
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
+}
+
+// lowered makes this thread that of a user without rights, if it is root's.
+func lowered() error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	for _, call := range []uintptr{unix.SYS_SETGROUPS, unix.SYS_SETRESGID, unix.SYS_SETRESUID} {
+		id := uintptr(plainID)
+		if call == unix.SYS_SETGROUPS {
+			id = 0 // of them
+		}
+		if _, _, e := unix.RawSyscall(call, id, id, id); e != 0 {
+			return fmt.Errorf("become uid %d: %w", plainID, e)
+		}
+	}
+	return nil
 }
 
 // owned makes a folder with a file that belong to who unprivileged is.
@@ -141,6 +153,9 @@ func TestASandboxThatMakesTheConfigurationReadOnlyIsTold(t *testing.T) {
 		if err == nil {
 			checkDenial(t, "asked", l.Writable(), "ReadWritePaths="+dir)
 			checkDenial(t, "tried", overwrite(t.Context(), l, "p.toml"), "ReadWritePaths="+dir)
+			err = errors.Join(os.Chmod(filepath.Dir(dir), 0o755), lowered()) // it is somebody else's as well
+			checkDenial(t, "both", l.Writable(), "may not write in "+dir)
+			checkDenial(t, "both", l.Writable(), "ReadWritePaths="+dir)
 		}
 		result <- err
 	}()
