@@ -13,7 +13,7 @@ type Basic struct {
 	TrustedProxies            []string `toml:"trusted_proxies" class:"hot" help:"Addresses and networks whose X-Forwarded-For and X-Real-IP are believed; empty believes nobody."`
 	ConfigHistory             int      `toml:"config_history" class:"hot" default:"20" range:"0..1000" help:"Applied configurations that are kept in the state directory, secrets included, for pingap config and pingap rollback; 0 keeps none."`
 	GracePeriod               Duration `toml:"grace_period" class:"hot" default:"5m" help:"How long requests in flight may take after a stop is asked for."`
-	GracefulShutdownTimeout   Duration `toml:"graceful_shutdown_timeout" class:"hot" default:"5s" help:"How long closing may take after grace_period is over." later:"rolls"`
+	GracefulShutdownTimeout   Duration `toml:"graceful_shutdown_timeout" class:"hot" default:"5s" help:"How long workers may take to close what is left once grace_period is over at a stop; then they are killed. 0s is 5s."`
 	DrainIdleGrace            Duration `toml:"drain_idle_grace" class:"hot" default:"2s" help:"How long a connection that is idle when its worker is to end, or its listener is removed, stays usable; the next answer on it closes it."`
 	DrainSpread               Duration `toml:"drain_spread" class:"hot" default:"10s" help:"Time after drain_idle_grace over which connections that are still idle are closed, not all at once."`
 	DrainLongTimeout          Duration `toml:"drain_long_timeout" class:"hot" default:"1h" help:"How long tunnels (WebSocket), event streams and long downloads may go on in a worker that is to end, where their location sets no drain_timeout; never less than grace_period. A stop of the instance ends them at grace_period."`

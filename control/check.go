@@ -272,7 +272,7 @@ func (c *checker) settings(cfg *config.Config) {
 		Group: b.Group, AllowRoot: b.AllowRoot, PIDFile: b.PidFile, LogLevel: b.LogLevel, LogJSON: b.LogFormatJSON, LogCompress: compression(b), Drain: ipc.DrainSettings{
 			IdleGrace: b.DrainIdleGrace.Std(), Spread: b.DrainSpread.Std(), LongTimeout: b.DrainLongTimeout.Std(),
 			MaxGenerations: b.MaxDrainingGenerations, MaxMemory: int64(b.MaxDrainingMemory), Orphan: b.OrphanGrace.Std(),
-			Longest: longestDrain(cfg)}}
+			Longest: longestDrain(cfg), Close: b.GracefulShutdownTimeout.Std()}}
 	for _, l := range cfg.Locations {
 		if l.MaxProcessing > 0 {
 			s.Counters++

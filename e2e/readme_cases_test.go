@@ -1,11 +1,16 @@
 package e2e
 
-import "encoding/json"
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+)
 
 // readmeCases has an entry for each folder below plugins that has a README.
 func readmeCases() map[string]readmeCase {
 	return map[string]readmeCase{
 		"accept_encoding":     {run: exampleAcceptEncoding},
+		"admin":               {run: exampleAdmin, prepare: prepareAdmin},
 		"basic_auth":          {run: exampleBasicAuth},
 		"cache":               {run: exampleCache, prepare: prepareCache},
 		"combined_auth":       {run: exampleCombinedAuth},
@@ -31,6 +36,28 @@ func readmeCases() map[string]readmeCase {
 		"traffic_splitting":   {run: exampleTrafficSplitting, prepare: prepareTrafficSplitting},
 		"ua_restriction":      {run: exampleUARestriction},
 	}
+}
+
+// exampleToken is one whose sum takes the place of that of the example, which is nobody's.
+const exampleToken = "a-token-of-twenty-letters"
+
+func prepareAdmin(r *readme, example string) string {
+	sum := sha256.Sum256([]byte(exampleToken))
+	return replaced(r, example, "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", hex.EncodeToString(sum[:]))
+}
+
+// exampleAdmin asks the panel, and the API with and without a token. There are no tunnels to control.
+func exampleAdmin(r *readme) {
+	r.passes(question{path: "/pingap-is-not-it"})
+	shown := []string{"Authorization: Bearer " + exampleToken}
+	if r.tunnels {
+		r.answers(question{path: "/pingap/api/objects", fields: shown}, 404)
+		return
+	}
+	r.eventuallyAnswers(question{path: "/pingap/api/objects", fields: shown}, 200).field("Content-Type", "^application/json").text(`"used_by":\["server:web"\]`)
+	r.answers(question{path: "/pingap/api/objects"}, 401)
+	r.answers(question{path: "/pingap/api/objects", fields: []string{"Authorization: Bearer another-of-twenty-letters"}}, 401)
+	r.answers(question{path: "/pingap/"}, 200).field("Content-Type", "^text/html").field("Content-Security-Policy", "default-src").text("<title>")
 }
 
 func exampleMock(r *readme) {

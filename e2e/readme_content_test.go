@@ -164,10 +164,11 @@ func exampleImageOptim(r *readme) {
 	if a := r.passes(q); string(a.body) != large {
 		r.Errorf("the first time: %d bytes of %d", len(a.body), len(large))
 	}
+	var small reply // of whichever worker has it first
 	err := within(patience, func() error {
-		if a := r.passes(q); len(a.body) >= len(large) {
-			return fmt.Errorf("%d bytes of %d", len(a.body), len(large))
-		} else if _, err := jpeg.Decode(bytes.NewReader(a.body)); err != nil {
+		if small = r.passes(q); len(small.body) >= len(large) {
+			return fmt.Errorf("%d bytes of %d", len(small.body), len(large))
+		} else if _, err := jpeg.Decode(bytes.NewReader(small.body)); err != nil {
 			return err
 		}
 		return nil
@@ -175,6 +176,6 @@ func exampleImageOptim(r *readme) {
 	if err != nil {
 		r.Error(err)
 	}
-	r.passes(q).field("Content-Type", "^image/jpeg$").field("ETag", `^W/"v1`)
+	small.field("Content-Type", "^image/jpeg$").field("ETag", `^W/"v1`)
 	r.passes(question{fields: []string{tellBody + ": no picture"}}).text("^no picture$")
 }

@@ -283,6 +283,18 @@ func (r *readme) answers(q question, status int) reply {
 	return a
 }
 
+// eventuallyAnswers is answers for what only control knows, which may not have been told of the configuration yet.
+func (r *readme) eventuallyAnswers(q question, status int) reply {
+	r.Helper()
+	_ = within(patience, func() error { // answers says what is wrong
+		if a := r.reply(q); a.status != status {
+			return fmt.Errorf("status %d", a.status)
+		}
+		return nil
+	})
+	return r.answers(q, status)
+}
+
 // cmpRequest spares those who look at what arrived a test for nil, after it was said that nothing did.
 func cmpRequest(q *http.Request) *http.Request {
 	if q == nil {

@@ -200,10 +200,18 @@ func (l *faultLoad) mustLoseOnlyAt(deaths []death) *load.Report {
 	return r
 }
 
+// lateRead is how long after a death a client may read the last message that the process sent on a tunnel, where the machine is busy. Its next
+// message begins after that, on a connection that is closed already.
+const lateRead = 250 * time.Millisecond
+
 // during finds the last death at which a request was in flight, and after which it failed.
 func during(f load.Failure, deaths []death) (int, error) {
+	late := time.Duration(0)
+	if f.Kind == load.WebSocket || f.Kind == load.SecureWebSocket {
+		late = lateRead
+	}
 	for n, d := range slices.Backward(deaths) {
-		if f.Began.Before(d.to) && f.Ended.After(d.from) {
+		if f.Began.Before(d.to.Add(late)) && f.Ended.After(d.from) {
 			return n, nil
 		}
 	}

@@ -83,6 +83,7 @@ type DrainSettings struct {
 	Spread         time.Duration `json:"spread,omitempty"`          // ns, 10 s
 	LongTimeout    time.Duration `json:"long_timeout,omitempty"`    // ns, 1 h; the grace period bounds requests
 	Longest        time.Duration `json:"longest,omitempty"`         // ns; of all of these and what locations say, with Spread
+	Close          time.Duration `json:"close,omitempty"`           // ns; from its last limit until a worker is killed, 5 s
 	MaxGenerations int           `json:"max_generations,omitempty"` // draining at a time; beyond it the oldest goes faster, 4
 	MaxMemory      int64         `json:"max_memory,omitempty"`      // bytes of all draining workers, likewise; 0 = 30 % of what there is
 	Orphan         time.Duration `json:"orphan,omitempty"`          // ns; how long workers serve without supervisor, 30 s

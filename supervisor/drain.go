@@ -44,7 +44,7 @@ func (s *supervisor) draining(c *child, order ipc.Drain, r *ledger.Entry) {
 	c.timer.cancel()
 	c.state, c.retired, c.lastSeen, c.record = ipc.StateDraining, true, time.Now(), r
 	s.ledger.Drains(r)
-	c.timer = s.after(order.Hard+s.o.Timings.StopMargin, func() { s.kill(c, "did not drain in time") })
+	c.timer = s.after(order.Hard+s.margin(), func() { s.kill(c, "did not drain in time") })
 	s.noteGap()
 	s.changed()
 }
@@ -134,5 +134,5 @@ func (s *supervisor) hurry(c *child, why string) {
 	s.log.Warn("draining faster", c.fields(), zap.Int("generation", c.generation), zap.String("reason", why))
 	s.send(c, 0, ipc.DrainFaster{Timeout: s.o.Timings.Faster})
 	c.timer.cancel()
-	c.timer = s.after(s.o.Timings.Faster+s.o.Timings.StopMargin, func() { s.kill(c, "did not drain in time: "+why) })
+	c.timer = s.after(s.o.Timings.Faster+s.margin(), func() { s.kill(c, "did not drain in time: "+why) })
 }

@@ -73,7 +73,7 @@ type Timings struct {
 	BackoffReset   time.Duration // life as ready after which failures are forgotten, 60 s
 	Grace          time.Duration // drain time-out where the configuration names none, 300 s
 	IdleGrace      time.Duration // idle connections of a draining worker stay usable, 2 s
-	StopMargin     time.Duration // drain time-out to SIGKILL, 5 s
+	StopMargin     time.Duration // drain time-out to SIGKILL where the configuration names none, 5 s
 	StopFast       time.Duration // STOP to SIGKILL, 2 s
 	ReloadInterval time.Duration // SIGHUPs within it are one, 200 ms
 

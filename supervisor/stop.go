@@ -59,7 +59,7 @@ func (s *supervisor) drainAll() {
 func (s *supervisor) finishAll() {
 	s.drainAll()
 	s.stop.timer.cancel()
-	s.stop.timer = s.after(s.stop.timeout+s.o.Timings.StopMargin, s.killWorkers)
+	s.stop.timer = s.after(s.stop.timeout+s.margin(), s.killWorkers)
 	s.stopProgress()
 }
 
@@ -68,6 +68,14 @@ func (s *supervisor) grace() time.Duration {
 		return s.live.settings.GracePeriod
 	}
 	return s.o.Timings.Grace
+}
+
+// margin is how long a worker may take to close what is left once its last limit is over.
+func (s *supervisor) margin() time.Duration {
+	if s.live == nil {
+		return s.o.Timings.StopMargin
+	}
+	return orDefault(s.live.settings.Drain.Close, s.o.Timings.StopMargin)
 }
 
 // dropApplies refuses what is running and what waits.
@@ -107,7 +115,7 @@ func (s *supervisor) dropApplies() {
 func (s *supervisor) drainToStop(c *child) {
 	order := s.drainOf("stop")
 	order.Spread, order.Timeout, order.LongTimeout = 0, s.stop.timeout, s.stop.timeout
-	order.Hard = s.stop.timeout + s.o.Timings.StopMargin
+	order.Hard = s.stop.timeout + s.margin()
 	switch {
 	case c.state == ipc.StateDraining:
 		s.send(c, 0, ipc.DrainFaster{Timeout: s.stop.timeout})

@@ -29,6 +29,18 @@ func TestAWorkerThatComesUpDuringAFastStop(t *testing.T) {
 	}
 }
 
+func TestHowLongClosingMayTakeIsTheConfigurations(t *testing.T) {
+	i := boot(t, func(o *Options) { o.Timings.StopMargin = time.Hour })
+	p := i.proposal("one", "two")
+	p.Settings.GracePeriod, p.Settings.Drain.Close = 100*time.Millisecond, 100*time.Millisecond
+	i.mustApply(p)
+	i.behave("worker0.drain", "ignore")
+	i.signals <- unix.SIGTERM
+	if err := i.end(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestStopping(t *testing.T) {
 	cases := []struct {
 		name string

@@ -97,6 +97,7 @@ func (t *Tap) flush(ctx context.Context, now time.Time) {
 	}
 	unknown, err := t.sender.send(ctx, body)
 	if err != nil { // control is away: a new one has new watches
+		t.forgetSpare()
 		for _, w := range watches {
 			w.lost.Add(int64(countOf(body, w.key)))
 		}
@@ -137,6 +138,13 @@ func (t *Tap) collect(now time.Time) ([]byte, []*watch) {
 		t.becomeLocked(next)
 	}
 	return body, *list
+}
+
+// forgetSpare has the next lines use other memory: a client that gave up may still be reading what it was to send.
+func (t *Tap) forgetSpare() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.spare = nil
 }
 
 // countOf is how many requests the lines for a key were.
