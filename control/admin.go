@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"net/http"
 	"os"
 	"time"
@@ -143,13 +144,29 @@ func (i interior) Try(ctx context.Context, e objects.Edit) (*objects.Judged, err
 	}
 	store, err := i.p.openSource(ctx)
 	if err != nil {
-		return nil, unread(err)
+		return nil, unopened(err)
 	}
 	defer store.Close()
 	w := &write{edit: e, asked: ctx}
 	r, _, err := i.p.judgeEdit(ctx, w, store, now.known, i.p.opt.Job, now.live)
 	r.close()
 	return w.judged, err
+}
+
+// unopened is the answer where the source cannot be opened to write there.
+func unopened(err error) error {
+	if err := denied(err); errors.As(err, new(*api.Error)) {
+		return err
+	}
+	return api.Errorf(http.StatusConflict, "%v", err)
+}
+
+// denied makes the answer of an error that says what control may not. Any other error stays.
+func denied(err error) error {
+	if errors.Is(err, source.ErrDenied) || errors.Is(err, fs.ErrPermission) {
+		return api.Errorf(http.StatusForbidden, "%v", err)
+	}
+	return err
 }
 
 // Write makes an edit. It goes on when who asked has gone, once it has begun.

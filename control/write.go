@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/http"
 	"os"
 	"time"
@@ -82,7 +81,7 @@ func (p *process) draft(ctx context.Context, w *write, known known, job Job, liv
 	}
 	store, err := p.openSource(ctx)
 	if err != nil {
-		return nil, unread(err)
+		return nil, unopened(err)
 	}
 	defer store.Close()
 	for tries := 1; ; tries++ {
@@ -108,22 +107,6 @@ func (p *process) draft(ctx context.Context, w *write, known known, job Job, liv
 	}
 }
 
-// denied is the answer where the source may not be written; other errors stay as they are.
-func denied(err error) error {
-	if errors.Is(err, source.ErrDenied) {
-		return api.Errorf(http.StatusForbidden, "%v", err)
-	}
-	return err
-}
-
-// unread is the answer where the source cannot be opened or read: that may not be, or cannot now.
-func unread(err error) error {
-	if errors.Is(err, source.ErrDenied) || errors.Is(err, fs.ErrPermission) {
-		return api.Errorf(http.StatusForbidden, "%v", err)
-	}
-	return &api.Error{Status: http.StatusServiceUnavailable, Message: err.Error(), Retry: 2}
-}
-
 // errInvalid is for edits whose errors are in their verdict.
 var errInvalid = errors.New("the configuration would be invalid")
 
@@ -133,7 +116,7 @@ func (p *process) judgeEdit(ctx context.Context, w *write, store source.Store, k
 	defer cancel()
 	before, err := p.sourceOf(ctx, store, known)
 	if err != nil {
-		return nil, nil, unread(err)
+		return nil, nil, denied(err)
 	}
 	if w.edit.Match != "" && w.edit.Match != "*" && w.edit.Match != before.Tag() {
 		return nil, nil, api.Errorf(http.StatusPreconditionFailed, "the configuration is %s now, not %.80s", before.Tag(), w.edit.Match)

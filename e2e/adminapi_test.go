@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -442,7 +443,13 @@ func TestAConfigurationThatControlMayNotWriteSaysSo(t *testing.T) {
 	i := startIn(t, workDir(t), conf)
 	a, before := i.admin(), read(t, conf)
 	type list struct{ Writable string }
-	told := answered[list](a, 200, "GET", "/objects", "").Writable
+	told := ""
+	i.eventually("control is no longer root's, and says what it may not", func() error {
+		if told = answered[list](a, 200, "GET", "/objects", "").Writable; told == "" {
+			return errors.New("it may write")
+		}
+		return nil
+	})
 	contains(t, told, "may not write in "+filepath.Dir(conf), "pingap runs as uid")
 	change := `{"set":{"upstream":{"more":{"addrs":["127.0.0.1:1"]}}}}`
 	if p := answered[preview](a, 200, "POST", "/changes?dry_run", change); !strings.Contains(p.Text, "[upstreams.more]") {
@@ -461,6 +468,10 @@ func TestAConfigurationThatControlMayNotWriteSaysSo(t *testing.T) {
 	if os.Geteuid() != 0 {
 		return
 	}
+	if err := os.Chmod(conf, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	contains(t, answered[apiError](a, 403, "POST", "/changes", change).Message, conf, "permission denied", "make it readable")
 	i.hand(conf)
 	if told := answered[list](a, 200, "GET", "/objects", "").Writable; told != "" {
 		t.Errorf("after its owner was changed: %s", told)
