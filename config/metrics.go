@@ -3,6 +3,8 @@ package config
 import (
 	"errors"
 	"net/url"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +27,8 @@ type Push struct {
 	URL            url.URL
 	User, Password Secret
 	Interval       time.Duration
+	// CA is the path of PEM that the certificate of a gateway or collector is verified with; empty takes the system's. It is not in URL.
+	CA string
 }
 
 // MetricsPath is the path that shows metrics; ok is false where there is none.
@@ -66,7 +70,27 @@ func (s *Server) MetricsPush() (*Push, error) {
 		}
 		p.Interval = d.Std()
 	}
-	return p, nil
+	return p, p.setCA()
+}
+
+// setCA takes ca out of the URL: it is not for whoever gets the metrics. The rest of the query stays as it is written.
+func (p *Push) setCA() error {
+	query := p.URL.Query()
+	if !query.Has("ca") {
+		return nil
+	}
+	p.CA = query.Get("ca")
+	p.URL.RawQuery = strings.Join(slices.DeleteFunc(strings.Split(p.URL.RawQuery, "&"), func(pair string) bool {
+		one, _ := url.ParseQuery(pair) // what is wrong goes along, too
+		return one.Has("ca")
+	}), "&")
+	switch {
+	case !filepath.IsAbs(p.CA):
+		return errors.New("ca: expected the absolute path of a file")
+	case p.URL.Scheme != "https":
+		return errors.New("ca: it is for https, otlp+https and otlp+grpcs")
+	}
+	return nil
 }
 
 // checkMetrics judges where metrics go, and who may see them.

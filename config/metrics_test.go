@@ -8,14 +8,17 @@ import (
 
 func TestMetricsAreShownAtAPathOrPushedToAURL(t *testing.T) {
 	for _, c := range []struct {
-		text, path, scheme, url, user, password string
-		every                                   time.Duration
+		text, path, scheme, url, user, password, ca string
+		every                                       time.Duration
 	}{
 		{text: ""},
 		{text: "/metrics", path: "/metrics"},
 		{text: "http://a:b@gateway:9091/metrics/job/x?interval=5s", scheme: "http", url: "http://gateway:9091/metrics/job/x?interval=5s", user: "a", password: "b", every: 5 * time.Second},
 		{text: "https://gateway/$HOSTNAME", scheme: "https", url: "https://gateway/$HOSTNAME", every: time.Minute},
 		{text: "otlp+grpc://collector:4317", scheme: "otlp+grpc", url: "http://collector:4317", every: time.Minute},
+		{text: "otlp+grpcs://c?ca=/etc/ca.pem&interval=5s", scheme: "otlp+grpcs", url: "https://c?interval=5s", ca: "/etc/ca.pem", every: 5 * time.Second},
+		{text: "https://gateway/?ca=%2Fetc%2Fca.pem", scheme: "https", url: "https://gateway/", ca: "/etc/ca.pem", every: time.Minute},
+		{text: "https://gateway/?host=$HOSTNAME&c%61=/etc/ca.pem&b&a=1", scheme: "https", url: "https://gateway/?host=$HOSTNAME&b&a=1", ca: "/etc/ca.pem", every: time.Minute},
 		{text: "otlp+https://:token@collector", scheme: "otlp+https", url: "https://collector", password: "token", every: time.Minute},
 	} {
 		s := &Server{PrometheusMetrics: Secret(c.text)}
@@ -25,14 +28,14 @@ func TestMetricsAreShownAtAPathOrPushedToAURL(t *testing.T) {
 			t.Errorf("%q: path %q, push %v, %v", c.text, path, push, err)
 			continue
 		}
-		if push != nil && (push.Scheme != c.scheme || push.URL.String() != c.url || push.User.Reveal() != c.user || push.Password.Reveal() != c.password || push.Interval != c.every) {
+		if push != nil && (push.Scheme != c.scheme || push.URL.String() != c.url || push.User.Reveal() != c.user || push.Password.Reveal() != c.password || push.CA != c.ca || push.Interval != c.every) {
 			t.Errorf("%q: %+v", c.text, *push)
 		}
 	}
 }
 
 func FuzzMetricsPush(f *testing.F) {
-	for _, text := range []string{"http://a:hush@h/x?interval=1s", "ftp://:hush@h", "otlp+grpc://h:1", "://", "http://%zz:hush@h", "http://h?interval=hush"} {
+	for _, text := range []string{"http://a:hush@h/x?interval=1s", "ftp://:hush@h", "otlp+grpc://h:1", "://", "http://%zz:hush@h", "http://h?interval=hush", "https://h?ca=hush", "http://h?ca=/hush"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -1,5 +1,7 @@
 package config
 
+import "pingap/config/internal/similar"
+
 // maxSuggestions bounds the search for similar names, which is the only work per problem
 // that grows with the configuration.
 const maxSuggestions = 50
@@ -12,7 +14,7 @@ func (l *loader) suggest(name string, candidates []string) string {
 	l.suggestions++
 	best, distance := "", 3
 	for _, c := range candidates {
-		if d := editDistance(name, c, distance); d < distance && d*2 < len(c) {
+		if d := similar.Distance(name, c, distance); d < distance && d*2 < len(c) {
 			best, distance = c, d
 		}
 	}
@@ -27,31 +29,4 @@ func (l *loader) suggestEntry(name string, kind Kind) string {
 		return ""
 	}
 	return l.suggest(name, sortedKeys(l.entries[kind]))
-}
-
-// editDistance counts inserted, deleted, replaced and swapped bytes; most when it is at
-// least that many or the texts are too long to be a slip.
-func editDistance(a, b string, most int) int {
-	if len(a) > 128 || len(b) > 128 || len(a)-len(b) >= most || len(b)-len(a) >= most {
-		return most
-	}
-	var rows [3][129]int
-	for j := 0; j <= len(b); j++ {
-		rows[0][j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		row, above, above2 := &rows[i%3], &rows[(i-1)%3], &rows[(i+1)%3]
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			row[j] = min(above[j]+1, row[j-1]+1, above[j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				row[j] = min(row[j], above2[j-2]+1)
-			}
-		}
-	}
-	return min(rows[len(a)%3][len(b)], most)
 }

@@ -3,7 +3,6 @@ package control
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"net/http"
 	"os"
@@ -151,21 +150,24 @@ func (i interior) Try(ctx context.Context, e objects.Edit) (*objects.Judged, err
 	w := &write{edit: e, asked: ctx}
 	r, _, err := i.p.judgeEdit(ctx, w, store, now.known, i.p.opt.Job, now.live)
 	r.close()
-	return w.judged, away(err)
+	return w.judged, unwritten(err)
 }
 
 // unopened is the answer where the source cannot be opened to write there: it may never be so, or is only away.
 func unopened(err error) error {
-	if errors.Is(err, source.ErrAway) {
-		return away(err)
+	if err := unwritten(err); errors.As(err, new(*api.Error)) {
+		return err
 	}
 	return api.Errorf(http.StatusConflict, "%v", err)
 }
 
-// away makes the answer of an error that is over when the source is reached again. Any other error stays.
-func away(err error) error {
-	if errors.Is(err, source.ErrAway) {
+// unwritten makes the answer of an error that says what control may not, or that is over when the source is reached again. Any other stays.
+func unwritten(err error) error {
+	switch {
+	case errors.Is(err, source.ErrAway):
 		return &api.Error{Status: http.StatusServiceUnavailable, Message: err.Error(), Retry: 2}
+	case errors.Is(err, source.ErrDenied), errors.Is(err, fs.ErrPermission):
+		return api.Errorf(http.StatusForbidden, "%v", err)
 	}
 	return err
 }
@@ -208,10 +210,7 @@ func (i interior) outcome(ctx context.Context, w *write, body ipc.Body, begun ti
 	if errors.Is(w.err, errInvalid) {
 		return &objects.Applied{Judged: *w.judged}, nil
 	}
-	if errors.Is(w.err, fs.ErrPermission) {
-		return nil, fmt.Errorf("%w: who runs pingap may not write there", w.err)
-	}
-	return nil, away(w.err)
+	return nil, unwritten(w.err)
 }
 
 // refusal is the answer to a write that was not applied. What is short now may be there later.

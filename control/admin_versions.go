@@ -17,11 +17,11 @@ import (
 func (i interior) Former(ctx context.Context, key string) ([]source.Former, error) {
 	store, err := i.p.openSource(ctx)
 	if err != nil {
-		return nil, away(err)
+		return nil, unwritten(err)
 	}
 	defer store.Close()
 	all, err := store.History(ctx, key)
-	return all, away(err)
+	return all, unwritten(err)
 }
 
 // Versions lists what is kept.

@@ -116,7 +116,7 @@ func (p *process) judgeEdit(ctx context.Context, w *write, store source.Store, k
 	defer cancel()
 	before, err := p.sourceOf(ctx, store, known)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, unwritten(err)
 	}
 	if w.edit.Match != "" && w.edit.Match != "*" && w.edit.Match != before.Tag() {
 		return nil, nil, api.Errorf(http.StatusPreconditionFailed, "the configuration is %s now, not %.80s", before.Tag(), w.edit.Match)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -424,5 +425,58 @@ func TestAChangeIsLiveSoon(t *testing.T) {
 				t.Errorf("the quickest of %d took %s", len(took), took[0])
 			}
 		})
+	}
+}
+
+// Control runs as nobody where the supervisor is root's, and as whoever runs the tests otherwise.
+func TestAConfigurationThatControlMayNotWriteSaysSo(t *testing.T) {
+	t.Parallel()
+	addr, b := freePort(t), newBackend(t, "app")
+	conf := filepath.Join(workDir(t), "p.toml")
+	write(t, conf, proxyConf(addr, b.addr))
+	if os.Geteuid() != 0 {
+		if err := os.Chmod(filepath.Dir(conf), 0o500); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = os.Chmod(filepath.Dir(conf), 0o700) })
+	}
+	i := startIn(t, workDir(t), conf)
+	a, before := i.admin(), read(t, conf)
+	type list struct{ Writable string }
+	told := ""
+	i.eventually("control is no longer root's, and says what it may not", func() error {
+		if told = answered[list](a, 200, "GET", "/objects", "").Writable; told == "" {
+			return errors.New("it may write")
+		}
+		return nil
+	})
+	contains(t, told, "may not write in "+filepath.Dir(conf), "pingap runs as uid")
+	change := `{"set":{"upstream":{"more":{"addrs":["127.0.0.1:1"]}}}}`
+	if p := answered[preview](a, 200, "POST", "/changes?dry_run", change); !strings.Contains(p.Text, "[upstreams.more]") {
+		t.Errorf("%+v", p)
+	}
+	for _, c := range []struct{ method, path, body string }{
+		{"POST", "/changes", change}, {"POST", "/configs/upstream/more", `{"addrs":["127.0.0.1:1"]}`}, {"POST", "/configs/import", proxyConf(addr, "127.0.0.1:1")},
+	} {
+		if got := answered[apiError](a, 403, c.method, c.path, c.body); got.Message != told {
+			t.Errorf("%s: %q, and it is said before: %q", c.path, got.Message, told)
+		}
+	}
+	if now := read(t, conf); now != before || i.status().Config.Version != 1 {
+		t.Errorf("version %d, and the file holds\n%s", i.status().Config.Version, now)
+	}
+	if os.Geteuid() != 0 {
+		return
+	}
+	if err := os.Chmod(conf, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	contains(t, answered[apiError](a, 403, "POST", "/changes", change).Message, conf, "permission denied", "make it readable")
+	i.hand(conf)
+	if told := answered[list](a, 200, "GET", "/objects", "").Writable; told != "" {
+		t.Errorf("after its owner was changed: %s", told)
+	}
+	if done := answered[outcome](a, 200, "POST", "/changes", change); done.Version != 2 {
+		t.Errorf("%+v", done)
 	}
 }

@@ -28,6 +28,7 @@ func TestPackage(t *testing.T) {
 	t.Run("rpm", func(t *testing.T) { packageRPM(t, dir) })
 	t.Run("port taken", func(t *testing.T) { packagePortTaken(t, dir) })
 	t.Run("socket unit", func(t *testing.T) { packageSocketUnit(t, dir) })
+	t.Run("panel", func(t *testing.T) { packagePanel(t, dir) })
 	t.Run("leftovers", func(t *testing.T) { packageLeftovers(t, dir) })
 }
 

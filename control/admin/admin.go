@@ -136,6 +136,9 @@ func (h *Handler) admit(w http.ResponseWriter, r *http.Request, route api.Route)
 		}
 		return api.Errorf(http.StatusForbidden, "this needs the role %s, and %s has the role %s", route.Need, who.User, who.Role)
 	}
+	if api.Dry(r) && writes(route) && !route.Tries {
+		return api.Errorf(http.StatusBadRequest, "this cannot be tried without being done")
+	}
 	if r.ContentLength > route.Body {
 		return api.Errorf(http.StatusRequestEntityTooLarge, "the body is longer than %d bytes", route.Body)
 	}
@@ -158,14 +161,17 @@ func (h *Handler) run(w http.ResponseWriter, r *http.Request, route api.Route) {
 	if err != nil && a.status == 0 {
 		api.WriteError(a, err)
 	}
-	if route.Need == api.Writer && api.Unsafe(route.Method) {
+	if writes(route) {
 		h.note(r, trail, err, a.status)
 	}
 }
 
+// writes says whether the audit log is to know of a route's requests.
+func writes(route api.Route) bool { return route.Need == api.Writer && api.Unsafe(route.Method) }
+
 // note has the audit log say what came of a write, unless it was only tried out.
 func (h *Handler) note(r *http.Request, trail *api.Trail, err error, status int) {
-	if trail.Quiet || r.URL.Query().Has("dry_run") {
+	if api.Dry(r) { // admit lets only those through that do nothing then
 		return
 	}
 	message := ""

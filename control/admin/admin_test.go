@@ -77,6 +77,8 @@ func TestRequestsReachTheirRouteWithinItsBounds(t *testing.T) {
 		{name: "a name is unescaped", method: "GET", path: "/api/things/a%20b", status: 200, want: `["a b","","uid 7","socket","write"]`},
 		{name: "a body", method: "POST", path: "/api/things/a", body: "0123456789", status: 200, want: `["a","0123456789","uid 7","socket","write"]`},
 		{name: "a body that is too long", method: "POST", path: "/api/things/a", body: "0123456789a", status: 413, want: "longer than 10"},
+		{name: "a dry run where there is none", method: "POST", path: "/api/things/a?dry_run", status: 400, want: "cannot be tried"},
+		{name: "no dry run", method: "POST", path: "/api/things/a?dry_run=false", body: "x", status: 200, want: `["a","x"`},
 		{name: "a method that is not there", method: "DELETE", path: "/api/things/a", status: 405, want: "GET, POST"},
 		{name: "a path that is not there", method: "GET", path: "/api/other", status: 404, want: `{"message":`},
 		{name: "a panic", method: "POST", path: "/api/panics", status: 500, want: "panic 1"},

@@ -2,7 +2,6 @@ package metrics
 
 import (
 	"context"
-	"encoding/base64"
 	"fmt"
 	"math"
 	"os"
@@ -17,6 +16,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/resource"
+	"google.golang.org/grpc/credentials"
 
 	"pingap/config"
 )
@@ -38,17 +38,28 @@ func newCollector(ctx context.Context, push *config.Push) (*collector, error) {
 	u := target(push)
 	headers := map[string]string{}
 	if push.User != "" || push.Password != "" {
-		headers["Authorization"] = "Basic " + base64.StdEncoding.EncodeToString([]byte(push.User.Reveal()+":"+push.Password.Reveal()))
+		headers["Authorization"] = "Basic " + basic(push)
+	}
+	secure, err := trust(push.CA)
+	if err != nil {
+		return nil, err
 	}
 	var exporter metric.Exporter
-	var err error
 	if strings.HasPrefix(push.Scheme, "otlp+grpc") {
-		exporter, err = otlpmetricgrpc.New(ctx, otlpmetricgrpc.WithEndpointURL(u.String()), otlpmetricgrpc.WithHeaders(headers), otlpmetricgrpc.WithTimeout(pushTime))
+		options := []otlpmetricgrpc.Option{otlpmetricgrpc.WithEndpointURL(u.String()), otlpmetricgrpc.WithHeaders(headers), otlpmetricgrpc.WithTimeout(pushTime)}
+		if u.Scheme == "https" {
+			options = append(options, otlpmetricgrpc.WithTLSCredentials(credentials.NewTLS(secure)))
+		}
+		exporter, err = otlpmetricgrpc.New(ctx, options...)
 	} else {
 		if u.Path == "" || u.Path == "/" {
 			u.Path = metricsPath
 		}
-		exporter, err = otlpmetrichttp.New(ctx, otlpmetrichttp.WithEndpointURL(u.String()), otlpmetrichttp.WithHeaders(headers), otlpmetrichttp.WithTimeout(pushTime))
+		options := []otlpmetrichttp.Option{otlpmetrichttp.WithEndpointURL(u.String()), otlpmetrichttp.WithHeaders(headers), otlpmetrichttp.WithTimeout(pushTime)}
+		if u.Scheme == "https" { // the option alone would make it TLS
+			options = append(options, otlpmetrichttp.WithTLSClientConfig(secure))
+		}
+		exporter, err = otlpmetrichttp.New(ctx, options...)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("collector: %w", err)

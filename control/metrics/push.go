@@ -3,12 +3,14 @@ package metrics
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -117,8 +119,13 @@ func newSender(ctx context.Context, push *config.Push) (sender, error) {
 	if strings.HasPrefix(push.Scheme, "otlp") {
 		return newCollector(ctx, push)
 	}
+	secure, err := trust(push.CA)
+	if err != nil {
+		return nil, err
+	}
 	return &gateway{push: push, url: target(push), client: &http.Client{
-		Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 1, IdleConnTimeout: 2 * push.Interval},
+		Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 1, IdleConnTimeout: 2 * push.Interval,
+			TLSClientConfig: secure, ForceAttemptHTTP2: true},
 		// A redirect would take user and password elsewhere.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}, nil
@@ -145,13 +152,38 @@ func withoutSecrets(err error, push *config.Push) string {
 		err = inURL.Err
 	}
 	text := err.Error()
-	u := target(push)
-	for _, secret := range []string{push.Password.Reveal(), push.User.Reveal(), u.RawQuery} {
-		if secret != "" {
-			text = strings.ReplaceAll(text, secret, "[hidden]")
-		}
+	for _, secret := range secretsOf(push) {
+		text = strings.ReplaceAll(text, secret, "[hidden]")
 	}
 	return text
+}
+
+// secretsOf are the texts that no message may hold, longest first. A user with a password is hidden where it stands before a host only: as a
+// word of its own it may be that of any message. Without one it is what lets in, as tokens are.
+func secretsOf(push *config.Push) []string {
+	user, password := push.User.Reveal(), push.Password.Reveal()
+	u := target(push)
+	all := []string{password, u.RawQuery}
+	switch {
+	case user != "" && password == "":
+		all = append(all, user)
+	case user != "":
+		all = append(all, user+"@", url.User(user).String()+"@")
+	}
+	if user != "" || password != "" {
+		all = append(all, user+":"+password, url.UserPassword(user, password).String(), basic(push))
+	}
+	if password != "" {
+		all = append(all, strings.TrimPrefix(url.UserPassword("", password).String(), ":"), url.QueryEscape(password))
+	}
+	all = slices.DeleteFunc(all, func(s string) bool { return s == "" })
+	slices.SortFunc(all, func(a, b string) int { return len(b) - len(a) })
+	return all
+}
+
+// basic is what basic authentication makes of user and password.
+func basic(push *config.Push) string {
+	return base64.StdEncoding.EncodeToString([]byte(push.User.Reveal() + ":" + push.Password.Reveal()))
 }
 
 // gateway is a Pushgateway.

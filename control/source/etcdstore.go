@@ -82,6 +82,8 @@ func (s *etcdStore) Txn(ctx context.Context, ops ...Op) error {
 	switch {
 	case errors.Is(err, etcd.ErrConflict):
 		err = fmt.Errorf("configuration %s: it %w", s.loc, ErrConflict)
+	case errors.Is(err, etcd.ErrDenied):
+		err = fmt.Errorf("configuration %w: %w", ErrDenied, err)
 	case err != nil:
 		err = fmt.Errorf("configuration %w", err)
 	}

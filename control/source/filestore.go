@@ -88,6 +88,17 @@ func (s *fileStore) Get(_ context.Context, key string) (Item, bool, error) {
 }
 
 func (s *fileStore) Txn(ctx context.Context, ops ...Op) error {
+	err := s.txn(ctx, ops)
+	if !isDenial(err) {
+		return err
+	}
+	if why := s.denied(ops); why != nil {
+		return why
+	}
+	return fmt.Errorf("configuration %s %w by %s: %w", s.loc, ErrDenied, self(), err)
+}
+
+func (s *fileStore) txn(ctx context.Context, ops []Op) error {
 	if err := os.MkdirAll(s.dir(), 0o755); err != nil {
 		return explain(s.dir(), err)
 	}

@@ -193,6 +193,20 @@ func TestChangesInEtcdAreReportedWhateverHappensToIt(t *testing.T) {
 	}
 }
 
+// mayOnlyRead writes, which the user has no right to.
+func mayOnlyRead(t *testing.T, loc Location) {
+	t.Helper()
+	s := openStore(t, loc)
+	item, found, err := s.Get(t.Context(), "a.toml")
+	if err != nil || !found || loc.Writable() != nil {
+		t.Fatal(err, found, loc.Writable())
+	}
+	err = Put(t.Context(), s, "a.toml", []byte("# x"), item.Rev)
+	if !errors.Is(err, ErrDenied) || !strings.Contains(err.Error(), "grant-permission") || strings.Contains(err.Error(), "right-one") {
+		t.Errorf("a write without the right: %v", err)
+	}
+}
+
 func TestAWrongPasswordIsRefusedAndNotRepeated(t *testing.T) {
 	s, _ := newEtcd(t, "")
 	for _, args := range [][]string{{"user", "add", "root:master"}, {"user", "grant-role", "root", "root"}, {"role", "add", "reader"},
@@ -221,6 +235,7 @@ func TestAWrongPasswordIsRefusedAndNotRepeated(t *testing.T) {
 			}
 		}
 		if good {
+			mayOnlyRead(t, loc)
 			_, changes := following(t, loc)
 			expectKeys(t, loc, changes)
 			ctl(t, s, "put", "/pingap/a.toml", "# 2")

@@ -4,14 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"pingap/control/source/etcd"
 )
@@ -74,7 +71,7 @@ type Store interface {
 	// Get returns one item, and false where it is not there.
 	Get(ctx context.Context, key string) (Item, bool, error)
 	// Txn writes and deletes items whose content is still what Rev says; otherwise it fails with ErrConflict. Where history is
-	// wanted, what is overwritten is kept first.
+	// wanted, what is overwritten is kept first. ErrDenied says that this process may not.
 	Txn(ctx context.Context, ops ...Op) error
 	// History returns what an item held before, newest first; nothing where no history is wanted.
 	History(ctx context.Context, key string) ([]Former, error)
@@ -116,7 +113,7 @@ func Restore(ctx context.Context, s Store, key, id string) error {
 func OpenStore(ctx context.Context, l Location) (Store, error) {
 	switch {
 	case l.Fixed():
-		return nil, fmt.Errorf("configuration %s cannot be written", l.Path)
+		return nil, l.Writable()
 	case l.Remote():
 		return openEtcd(ctx, l)
 	}
@@ -125,28 +122,6 @@ func OpenStore(ctx context.Context, l Location) (Store, error) {
 		return nil, err
 	}
 	return &fileStore{loc: l, kind: layout}, nil
-}
-
-// Writable says why the location cannot be written, as far as that shows without writing: nil where nothing speaks against it.
-func (l Location) Writable() error {
-	switch {
-	case l.Fixed():
-		return fmt.Errorf("configuration %s cannot be written: it is no file", l.Path)
-	case l.Remote():
-		return nil
-	}
-	layout, err := l.layout()
-	if err != nil {
-		return nil // there is nothing yet
-	}
-	dir := (&fileStore{loc: l, kind: layout}).dir()
-	if real, err := filepath.EvalSymlinks(l.Path); err == nil && layout == Single {
-		dir = filepath.Dir(real) // where its successor is made
-	}
-	if err := unix.Faccessat(unix.AT_FDCWD, dir, unix.W_OK|unix.X_OK, unix.AT_EACCESS); errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.EROFS) {
-		return fmt.Errorf("the user that pingap runs as cannot write in %s: %w", dir, err)
-	}
-	return nil
 }
 
 // Documents are what Read returns of a location that holds these items.

@@ -204,7 +204,7 @@ func TestExternalPackagesStayInTheirFolders(t *testing.T) {
 
 		"go.opentelemetry.io/otel":       {"worker/trace", "control/metrics"},                                          // 0022
 		"go.opentelemetry.io/proto/otlp": {"telemetry/otlp", "worker/trace", "control/metrics", "e2e", "e2e/backends"}, // 0024; there and in tests a sink
-		"google.golang.org/grpc":         {"telemetry/otlp", "worker/trace", "control/source/etcd", "e2e"},
+		"google.golang.org/grpc":         {"telemetry/otlp", "worker/trace", "control/metrics", "control/source/etcd", "e2e"},
 		"google.golang.org/protobuf":     {"telemetry/otlp", "worker/trace", "control/metrics", "e2e", "e2e/backends"},
 
 		"github.com/HugoSmits86/nativewebp": {"control/images"},

@@ -43,6 +43,8 @@ type Route struct {
 	Need   Role
 	// Body is the longest body taken, in bytes; 0 takes none.
 	Body int64
+	// Tries says that it knows requests that are Dry. Other routes that write refuse them.
+	Tries bool
 	// Stream lifts the bound on how long the answer may take: it ends with the client, or with control.
 	Stream bool
 	// Serve answers. What it returns is answered by WriteError, if nothing was written yet.

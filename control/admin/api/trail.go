@@ -5,11 +5,10 @@ import (
 	"net/http"
 )
 
-// Trail is what a route has the audit log say of a write. What is empty is made of the request; Quiet keeps it out, where nothing was changed.
+// Trail is what a route has the audit log say of a write. An empty What is made of the request.
 type Trail struct {
 	What    string // "upstream:api changed"
 	Version uint64 // that came of it; 0 for none
-	Quiet   bool
 }
 
 type trailKey struct{}
@@ -26,6 +25,12 @@ func TrailOf(ctx context.Context) *Trail {
 		return t
 	}
 	return &Trail{}
+}
+
+// Dry says whether a request asks what it would come to, and for nothing to be done.
+func Dry(r *http.Request) bool {
+	values, ok := r.URL.Query()["dry_run"]
+	return ok && values[0] != "false" && values[0] != "0"
 }
 
 // Unsafe says whether a method may change something (RFC 9110, section 9.2.1).

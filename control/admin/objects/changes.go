@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -126,6 +127,7 @@ func texted(w written.Wish, text string) (written.Wish, error) {
 // edit is the change that fulfils wishes.
 func (o *Objects) edit(r *http.Request, remark string, wishes []written.Wish) Edit {
 	e := newEdit(r, remark)
+	e.asked(r, wishes)
 	e.Change = func(_ context.Context, now *Source) (Draft, error) { return o.fulfil(now, wishes) }
 	return e
 }
@@ -203,15 +205,9 @@ func mistaken(mistakes []written.Mistake) error {
 	return e
 }
 
-// dry says whether nothing is to be written.
-func dry(r *http.Request) bool {
-	values, ok := r.URL.Query()["dry_run"]
-	return ok && values[0] != "false" && values[0] != "0"
-}
-
 // write makes an edit, or tells what it would come to, and answers in our shape.
 func (o *Objects) write(w http.ResponseWriter, r *http.Request, e Edit) error {
-	if dry(r) {
+	if api.Dry(r) {
 		return o.try(w, r, e)
 	}
 	applied, err := o.control.Write(r.Context(), e)
@@ -222,23 +218,44 @@ func (o *Objects) write(w http.ResponseWriter, r *http.Request, e Edit) error {
 		return err
 	}
 	tag(w, applied.After)
-	told(r, applied)
+	e.told(r, applied)
 	return api.WriteJSON(w, outcome(applied))
 }
 
-// told has the audit log say what was changed.
-func told(r *http.Request, a *Applied) {
-	const most = 5
+// asked has the audit log say what is wanted, for the case that nothing comes of it.
+func (e Edit) asked(r *http.Request, wishes []written.Wish) {
+	var all []string
+	for _, w := range wishes {
+		verb := "set "
+		if w.Table == nil && w.Text == "" {
+			verb = "remove "
+		}
+		own := config.Written{Kind: w.Kind, Name: w.Name}
+		all = append(all, verb+own.Object())
+	}
+	api.TrailOf(r.Context()).What = e.Way + few(all)
+}
+
+// told has it say what was changed.
+func (e Edit) told(r *http.Request, a *Applied) {
 	var all []string
 	for _, c := range changesOf(a.Changes) {
-		if len(all) == most {
-			all = append(all, "...")
-			break
-		}
 		all = append(all, c.Object+" "+c.Op)
 	}
+	if len(all) == 0 {
+		all = []string{"nothing that has a meaning"}
+	}
 	trail := api.TrailOf(r.Context())
-	trail.What, trail.Version = strings.Join(all, ", "), a.Number
+	trail.What, trail.Version = e.Way+few(all), a.Number
+}
+
+// few is a list for people: no more than they read.
+func few(all []string) string {
+	const most = 5
+	if more := len(all) - most; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(all[:most], ", "), more)
+	}
+	return strings.Join(all, ", ")
 }
 
 // try answers a dry run.
@@ -250,7 +267,6 @@ func (o *Objects) try(w http.ResponseWriter, r *http.Request, e Edit) error {
 	if err := invalid(judged); err != nil {
 		return err
 	}
-	api.TrailOf(r.Context()).Quiet = true // nothing was changed
 	tag(w, judged.Before)
 	return api.WriteJSON(w, o.preview(judged))
 }

@@ -125,7 +125,7 @@ func (o *Objects) deleteConfig(w http.ResponseWriter, r *http.Request) error {
 
 // quietly makes an edit and answers as the original does: nothing, with the version in a field.
 func (o *Objects) quietly(w http.ResponseWriter, r *http.Request, e Edit) error {
-	if dry(r) {
+	if api.Dry(r) {
 		return o.try(w, r, e)
 	}
 	applied, err := o.control.Write(r.Context(), e)
@@ -136,7 +136,7 @@ func (o *Objects) quietly(w http.ResponseWriter, r *http.Request, e Edit) error 
 		return err
 	}
 	tag(w, applied.After)
-	told(r, applied)
+	e.told(r, applied)
 	w.Header().Set("Pingap-Version", strconv.FormatUint(applied.Number, 10))
 	return done(w)
 }
@@ -165,6 +165,8 @@ func (o *Objects) postImport(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	e := newEdit(r, "import")
+	e.Way = "import: "
+	e.asked(r, imported(upload, upload, source.ByItem))
 	e.Change = func(_ context.Context, now *Source) (Draft, error) {
 		all := o.reader.Read(now.Items, now.Docs)
 		return o.fulfil(now, imported(all, upload, now.Layout))

@@ -85,6 +85,7 @@ func (s *Source) Tag() string {
 // Edit is a change of the source.
 type Edit struct {
 	By    string // for logs and history
+	Way   string // for the audit log, before what changes: "import: "; empty where there is nothing to add
 	Match string // the tag that the configuration must have; empty for any
 	// Change says what is to be written; it is called while nobody else writes, with what is there then. An error ends the edit.
 	Change func(ctx context.Context, now *Source) (Draft, error)

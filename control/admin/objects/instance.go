@@ -1,6 +1,7 @@
 package objects
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 
@@ -51,11 +52,13 @@ func (o *Objects) postBackend(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return api.Errorf(http.StatusNotFound, "expected drain, down or up, found %q", clip(r.PathValue("verb")))
 	}
+	api.TrailOf(r.Context()).What = fmt.Sprintf("upstream:%s backend %s %s", r.PathValue("name"), r.PathValue("address"), r.PathValue("verb"))
 	return answered(w)(o.control.Admin(r.Context(), r.PathValue("name"), r.PathValue("address"), admin, api.WhoOf(r.Context()).User))
 }
 
 // postRoll starts fresh workers: 202 at once, or with ?wait the status once they serve.
 func (o *Objects) postRoll(w http.ResponseWriter, r *http.Request) error {
+	api.TrailOf(r.Context()).What = "roll of the workers"
 	wait := slices.Contains([]string{"", "1", "true"}, r.URL.Query().Get("wait")) && r.URL.Query().Has("wait")
 	if err := o.control.Roll(r.Context(), "roll by admin "+api.WhoOf(r.Context()).User, wait); err != nil {
 		return err
@@ -70,6 +73,7 @@ func (o *Objects) postRoll(w http.ResponseWriter, r *http.Request) error {
 
 // postRestart is what the original calls a restart: fresh workers, and nothing is lost.
 func (o *Objects) postRestart(w http.ResponseWriter, r *http.Request) error {
+	api.TrailOf(r.Context()).What = "restart: roll of the workers"
 	if err := o.control.Roll(r.Context(), "restart by admin "+api.WhoOf(r.Context()).User, false); err != nil {
 		return err
 	}

@@ -18,11 +18,11 @@ func (o *Objects) Routes() []api.Route {
 		get("/schema", o.getSchema),
 		get("/objects", o.getObjects),
 		get("/objects/{category}/{name}", o.getObject),
-		post("/changes", maxBody, o.postChanges),
+		tried(post("/changes", maxBody, o.postChanges)),
 		get("/versions", o.getVersions),
 		get("/versions/{number}", o.getVersion),
 		get("/versions/{number}/diff", o.getDiff),
-		post("/versions/{number}/rollback", maxBody, o.postRollback),
+		tried(post("/versions/{number}/rollback", maxBody, o.postRollback)),
 
 		get("/status", o.getStatus),
 		get("/ledger", o.getLedger),
@@ -34,9 +34,9 @@ func (o *Objects) Routes() []api.Route {
 		get("/configs", o.getConfigs),
 		get("/configs/full", o.getFull),
 		get("/configs/{category}", o.getCategory),
-		post("/configs/import", maxImport, o.postImport),
-		post("/configs/{category}/{name}", maxBody, o.postConfig),
-		{Method: http.MethodDelete, Path: "/configs/{category}/{name}", Need: api.Writer, Serve: o.deleteConfig},
+		tried(post("/configs/import", maxImport, o.postImport)),
+		tried(post("/configs/{category}/{name}", maxBody, o.postConfig)),
+		{Method: http.MethodDelete, Path: "/configs/{category}/{name}", Need: api.Writer, Tries: true, Serve: o.deleteConfig},
 		get("/config-history/{category}/{name}", o.getHistory),
 		get("/certificates", o.getCertificates),
 		get("/basic", o.getBasic),
@@ -51,4 +51,10 @@ func get(path string, serve func(http.ResponseWriter, *http.Request) error) api.
 
 func post(path string, body int64, serve func(http.ResponseWriter, *http.Request) error) api.Route {
 	return api.Route{Method: http.MethodPost, Path: path, Need: api.Writer, Body: body, Serve: serve}
+}
+
+// tried is a route that can be tried without being done.
+func tried(route api.Route) api.Route {
+	route.Tries = true
+	return route
 }

@@ -3,6 +3,7 @@ package objects
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -154,11 +155,13 @@ func (o *Objects) postRollback(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
+	e := newEdit(r, body.Remark)
+	e.Way = fmt.Sprintf("rollback to %d: ", n)
+	api.TrailOf(r.Context()).What = strings.TrimSuffix(e.Way, ": ")
 	kept, err := o.control.Kept(r.Context(), n)
 	if err != nil {
 		return err
 	}
-	e := newEdit(r, body.Remark)
 	e.By = strings.Replace(e.By, "admin", "rollback to "+strconv.FormatUint(n, 10), 1)
 	e.Change = func(ctx context.Context, now *Source) (Draft, error) { return o.back(ctx, now, kept) }
 	return o.write(w, r, e)

@@ -172,6 +172,8 @@ func (t Target) explain(what string, err error) error {
 		text, away = "no answer in time", true
 	case errors.Is(err, rpctypes.ErrAuthFailed):
 		text = "user or password is wrong"
+	case errors.Is(err, rpctypes.ErrPermissionDenied):
+		err, text = errors.Join(ErrDenied, err), "the user of its URL has no right to it (etcdctl role grant-permission)"
 	}
 	if t.Password != "" {
 		text = strings.ReplaceAll(text, string(t.Password), Secret("x").String())
@@ -181,6 +183,9 @@ func (t Target) explain(what string, err error) error {
 	}
 	return &Error{What: fmt.Sprintf("%s: %s: %s", t.String(), what, text), cause: err, away: away}
 }
+
+// ErrDenied is for what the user may not do.
+var ErrDenied = errors.New("permission denied")
 
 // Error is a request that failed. Its text names the target, and holds neither user nor password.
 type Error struct {
