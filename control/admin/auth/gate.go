@@ -138,7 +138,7 @@ func (g *Gate) Identify(r *http.Request, way *Way) (api.Who, error) {
 	}
 	now := g.now()
 	if shown, bearer := bearerOf(r.Header); bearer {
-		return g.byToken(who, way, shown, now)
+		return g.byToken(r, who, way, shown, now)
 	}
 	for _, token := range sessionTokens(r) {
 		u, expires, ok := g.sessions.find(way.Plugin, token, way.guard.Settings, now)
@@ -153,7 +153,7 @@ func (g *Gate) Identify(r *http.Request, way *Way) (api.Who, error) {
 }
 
 // byToken judges a token. One that is wrong counts as a failed login.
-func (g *Gate) byToken(who api.Who, way *Way, shown string, now time.Time) (api.Who, error) {
+func (g *Gate) byToken(r *http.Request, who api.Who, way *Way, shown string, now time.Time) (api.Who, error) {
 	if err := g.locked(way, now); err != nil {
 		return who, err
 	}
@@ -162,7 +162,7 @@ func (g *Gate) byToken(who api.Who, way *Way, shown string, now time.Time) (api.
 		token, ok = way.guard.token(shown, now)
 	}
 	if !ok {
-		g.failed(way, "", "token", now)
+		g.failed(r, way, Entry{At: now, How: "token", What: "show a token"})
 		return who, api.Errorf(http.StatusUnauthorized, "the token is not valid")
 	}
 	way.expires = token.Expires
@@ -183,19 +183,19 @@ func (g *Gate) locked(way *Way, now time.Time) error {
 }
 
 // failed counts a failed login. The first of an address and the last are told, in between nobody learns anything.
-func (g *Gate) failed(way *Way, name, how string, now time.Time) {
-	count, locked := g.lockout.failed(way.Addr, way.guard.fails, now)
+func (g *Gate) failed(r *http.Request, way *Way, e Entry) {
+	count, locked := g.lockout.failed(way.Addr, way.guard.fails, e.At)
 	if count > 1 && !locked {
 		return
 	}
-	if _, known := way.guard.users[name]; !known {
-		name = "" // a password may have been typed into the wrong field
+	if _, known := way.guard.users[e.User]; !known {
+		e.User = "" // a password may have been typed into the wrong field
 	}
-	result := "refused"
+	e.Addr, e.Method, e.Path, e.Result = way.Addr, r.Method, r.URL.Path, "refused"
 	if locked {
-		result = fmt.Sprintf("refused, locked out for %s", lockTime)
+		e.Result = fmt.Sprintf("refused, locked out for %s", lockTime)
 	}
-	g.audit.stranger(Entry{At: now, User: name, Addr: way.Addr, How: how, Method: http.MethodPost, Path: "/api/login", What: "log in", Result: result})
+	g.audit.stranger(e)
 }
 
 // Stream bounds a context of a stream: it ends when who asked may not ask any more. release is called when the stream is over.

@@ -267,6 +267,18 @@ func TestTokensHaveARoleAndAnEnd(t *testing.T) {
 	}
 }
 
+func TestARefusedTokenIsInTheAuditLogWithWhatWasAsked(t *testing.T) {
+	g := newGate(t)
+	g.identify("DELETE", "10.0.0.1", "Authorization", "Bearer "+plainToken+"x")
+	list := g.audit.last(10)
+	if len(list) != 1 {
+		t.Fatalf("%+v", list)
+	}
+	if e := list[0]; e.Method != "DELETE" || e.Path != "/api/things" || e.What != "show a token" || e.Result != "refused" || e.Addr != "10.0.0.1" || e.User != "" {
+		t.Errorf("%+v", e)
+	}
+}
+
 func TestAnAddressThatFailsTooOftenIsLockedOut(t *testing.T) {
 	g := newGate(t)
 	_, cookie, _ := g.login("10.0.0.1", "alice", "wonderland")

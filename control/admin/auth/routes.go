@@ -54,7 +54,7 @@ func (g *Gate) login(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if !right {
-		g.failed(way, given.User, "session", now)
+		g.failed(r, way, Entry{At: now, User: given.User, How: "session", What: "log in"})
 		return api.Errorf(http.StatusUnauthorized, "user or password is wrong")
 	}
 	if way.session != "" {
