@@ -21,8 +21,9 @@ const (
 	trimEvery = 10 * time.Second
 )
 
-// Look is called twice a second, with the connections that are parked and the time in ns. It acts when the number of parked connections has stopped growing.
-func (t *Trimmer) Look(parked, now int64) {
+// Look is called twice a second, with the connections that are parked and the time in ns. It acts when the number of parked connections has stopped growing:
+// shed gives up what is kept to be used again, such as goroutines.
+func (t *Trimmer) Look(parked, now int64, shed func()) {
 	settled := parked <= t.before+t.before/50+8 // handshakes make connections come slowly
 	t.before = parked
 	t.trimmed = min(t.trimmed, parked)
@@ -30,6 +31,7 @@ func (t *Trimmer) Look(parked, now int64) {
 		return
 	}
 	t.trimmed, t.at = parked, now
+	shed()
 	runtime.GC() // pools give up what they hold only in their second collection
 	debug.FreeOSMemory()
 }

@@ -41,7 +41,7 @@ func (p *Proxy) Run() {
 				p.mirror.Trim()
 			}
 			if n%5 == 0 {
-				trim.Look(p.parked.Load(), message.Now())
+				trim.Look(p.parked.Load(), message.Now(), p.routines.Shed)
 			}
 		}
 	}

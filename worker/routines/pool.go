@@ -67,6 +67,13 @@ func (p *Pool) Trim() {
 	p.spare = len(p.idle)
 }
 
+// Shed ends all that have nothing to do.
+func (p *Pool) Shed() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.endLocked(len(p.idle))
+}
+
 // Close ends them all, those at work with their tasks. Go still works.
 func (p *Pool) Close() {
 	p.mu.Lock()

@@ -99,6 +99,34 @@ func TestWhatIsNotUsedEnds(t *testing.T) {
 	settle(t, before)
 }
 
+func TestShedEndsThoseThatRestAndNoOthers(t *testing.T) {
+	before := runtime.NumGoroutine()
+	var p Pool
+	var n atomic.Int64
+	var short, long sync.WaitGroup
+	release := make(chan struct{})
+	long.Add(1)
+	p.Go(&task{&long, &n, release})
+	for range 50 {
+		short.Add(1)
+		p.Go(&task{wg: &short, n: &n})
+	}
+	short.Wait()
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if p.Shed(); runtime.NumGoroutine() <= before+1 {
+			break
+		}
+	}
+	settle(t, before+1)
+	close(release)
+	long.Wait()
+	if n.Load() != 51 {
+		t.Errorf("%d tasks were done", n.Load())
+	}
+	p.Close()
+	settle(t, before)
+}
+
 func BenchmarkGo(b *testing.B) {
 	var p Pool
 	var n atomic.Int64
