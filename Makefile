@@ -10,18 +10,21 @@ SOAK_MINUTES ?= 60
 RELOADS   ?= 20
 SOAK_TESTS   ?= ^TestFault
 BENCH     ?=
+PROFILE   := cmd/pingap/pingap.pgo
+PROFILED  := 0.2 KiB,16 KiB,64 KiB body,direct answer,TLS keep-alive,h2
 DESTDIR   ?=
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Tools and tests of the tree gain nothing from the race detector.
 RACE_SKIP := ^pingap/(bench$$|internal/|e2e)
 
-.PHONY: all build run tools test lint bench bench-quick bench-reload bench-heal bench-plugins fuzz panel soak clean packages packages-check install uninstall container
+.PHONY: all build run tools test lint bench bench-quick bench-reload bench-heal bench-plugins profile fuzz panel soak clean packages packages-check install uninstall container
 
 all: build
 
-# Static, with the commit stamped by the Go tool (pingap -V shows it); pollorder's flag is for latencies (internal/pollorder).
+# Static, with the commit stamped by the Go tool (pingap -V shows it); pollorder's flag is for latencies (internal/pollorder), the profile
+# spares some CPU time (docs/decisions/0032).
 build:
-	CGO_ENABLED=0 $(GO) build $$($(GO) run ./internal/pollorder bin/pollorder) -trimpath -buildvcs=auto -o $(BIN) ./cmd/pingap
+	CGO_ENABLED=0 $(GO) build $$($(GO) run ./internal/pollorder bin/pollorder) -pgo=$(PROFILE) -trimpath -buildvcs=auto -o $(BIN) ./cmd/pingap
 
 # The sample configuration with an upstream of its own; RUN_FLAGS="-c my.toml" serves another.
 run: build
@@ -50,6 +53,14 @@ bench: tools
 
 bench-quick:
 	$(GO) run ./bench -quick $(BENCH)
+
+# The profile of workers under the bench's load anew, after the request path has changed much. It takes some minutes.
+profile: tools
+	rm -rf /tmp/pingap-profiles && install -d -m 1777 /tmp/pingap-profiles
+	CGO_ENABLED=0 $(GO) build -tags profile -pgo=off $$($(GO) run ./internal/pollorder bin/pollorder) -trimpath -o /tmp/pingap-profiles/pingap ./cmd/pingap
+	$(GO) run ./bench -pingap /tmp/pingap-profiles/pingap -rounds 3 -json '' -proxies pingap -rows '$(PROFILED)'
+	$(GO) tool pprof -proto /tmp/pingap-profiles/*.pprof >$(PROFILE).new
+	mv $(PROFILE).new $(PROFILE) && rm -rf /tmp/pingap-profiles
 
 # Requests lost by RELOADS reloads of nginx, HAProxy and this build, counted by the same clients; fails if ours are not 0.
 bench-reload:

@@ -27,7 +27,7 @@ func buildPingap(ctx context.Context, out string) error {
 		return fmt.Errorf("order of the poller: %w", err)
 	}
 	args := append([]string{"build"}, strings.Fields(string(order))...)
-	cmd := exec.CommandContext(ctx, "go", append(args, "-trimpath", "-buildvcs=auto", "-o", out, "./cmd/pingap")...)
+	cmd := exec.CommandContext(ctx, "go", append(args, "-pgo=cmd/pingap/pingap.pgo", "-trimpath", "-buildvcs=auto", "-o", out, "./cmd/pingap")...)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if text, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build pingap: %w\n%s", err, text)

@@ -42,7 +42,7 @@ GOBIN="$work/bin" GOFLAGS='' $go install $nfpm
 
 rm -f "$out"/pingap*.deb "$out"/pingap*.rpm "$out"/pingap*.tar.gz "$out/SHA256SUMS"
 for arch in ${PACKAGE_ARCHS:-amd64 arm64}; do
-	CGO_ENABLED=0 GOOS=linux GOARCH=$arch $go build $order -trimpath -buildvcs=auto -ldflags "-s -w ${PACKAGE_LDFLAGS:-}" -o "$work/pingap-$arch" ./cmd/pingap
+	CGO_ENABLED=0 GOOS=linux GOARCH=$arch $go build $order -pgo=cmd/pingap/pingap.pgo -trimpath -buildvcs=auto -ldflags "-s -w ${PACKAGE_LDFLAGS:-}" -o "$work/pingap-$arch" ./cmd/pingap
 	rm -rf "$work/stage"
 	packaging/install.sh install "$work/stage" "$work/pingap-$arch" "$work/documents"
 	for kind in deb rpm; do

@@ -26,6 +26,7 @@ func workerRole(_ []string, s surroundings) int {
 	if err != nil {
 		return s.fail(err)
 	}
+	defer startProfile()()
 	err = worker.Run(context.Background(), worker.Options{
 		Conn: conn, Plugins: pluginList(), Slot: slot, Generation: generation, Build: buildID(), Version: version,
 		Log: s.workerLog(), RustLog: s.getenv("RUST_LOG"), Signals: signals, OwnProcess: true,
