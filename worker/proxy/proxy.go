@@ -9,6 +9,7 @@ import (
 
 	"pingap/worker/drain"
 	"pingap/worker/mirror"
+	"pingap/worker/process"
 	"pingap/worker/routines"
 )
 
@@ -16,8 +17,8 @@ import (
 type Options struct {
 	// Logger takes what operators should know; requests go to the access log. Required.
 	Logger *zap.Logger
-	// ParkAfter is how long a connection may be idle before it waits without a goroutine; 0 means
-	// 1.5 seconds, negative never.
+	// ParkAfter is how long a connection may be idle before it waits without a goroutine (process.Patience); 0 means 1.5 seconds,
+	// negative never.
 	ParkAfter time.Duration
 	// Challenge answers a request of a CA for a path (ACME, http-01), on whatever server it comes; nil answers none.
 	Challenge func(path []byte) (body []byte, ok bool)
@@ -32,7 +33,7 @@ type Proxy struct {
 	date  atomic.Pointer[[]byte]
 
 	challenge func(path []byte) ([]byte, bool)
-	parkAfter time.Duration
+	patience  process.Patience // of the goroutine of Run
 	parking   *parking
 	routines  routines.Pool
 	mirror    *mirror.Sender
@@ -70,13 +71,10 @@ type Stats struct {
 
 // New returns a proxy without a site; SetSite must be called before Serve.
 func New(o Options) (*Proxy, error) {
-	if o.ParkAfter == 0 {
-		o.ParkAfter = 1500 * time.Millisecond
-	}
 	if o.Challenge == nil {
 		o.Challenge = func([]byte) ([]byte, bool) { return nil, false }
 	}
-	p := &Proxy{log: o.Logger, challenge: o.Challenge, parkAfter: o.ParkAfter, done: make(chan struct{}), wake: make(chan struct{}, 1)}
+	p := &Proxy{log: o.Logger, challenge: o.Challenge, patience: process.NewPatience(o.ParkAfter), done: make(chan struct{}), wake: make(chan struct{}, 1)}
 	p.list.before, p.list.after = &p.list, &p.list
 	p.tickDate(time.Now())
 	parking, err := newParking()

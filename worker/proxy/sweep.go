@@ -59,6 +59,7 @@ func (p *Proxy) sweep(now int64, all bool) {
 			unpark = append(unpark, c)
 		}
 	}
+	p.patience.Next()
 	p.mu.Unlock()
 	for _, c := range unpark {
 		p.parking.expire(c)
@@ -94,7 +95,7 @@ func (c *conn) check(now int64, all bool) (expired bool) {
 	case phaseIdle:
 		if over || c.drained(w.since, now) {
 			w.fireLocked(causeTimeout)
-		} else if c.p.parkAfter > 0 && now-w.since > int64(c.p.parkAfter) {
+		} else if c.p.patience.Over(now - w.since) {
 			w.fireLocked(causePark)
 		}
 	case phaseParked:

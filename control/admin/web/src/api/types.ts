@@ -50,12 +50,12 @@ export type Live = { at: number; interval_ms: number; totals: LiveTotals; locati
 export type Series = { from: number; step_ms: number; series: Record<string, (number | null)[]> };
 
 export type Explanation = {
-  server: string; listener: string; request: { method: string; host: string; path: string; normalized: string };
+  server: string; listener: string; certificate?: string; request: { method: string; host: string; path: string; normalized: string; protocol: string; call?: string; tunnel?: boolean };
   locations: { name: string; weight: number; matched: boolean; why: string }[]; more?: number; location: string; rewrite: { from: string; to: string } | null;
   headers: { op: string; name: string; value: string }[] | null;
   plugins: { name: string; category: string; step: string; verdict: 'passes' | 'answers' | 'changes' | 'unknown' | 'off'; status?: number; why: string }[] | null;
-  upstream: { name: string; algorithm: string; backends: { addr: string; weight: number; healthy: boolean; state: string; chosen: boolean; why: string }[] | null; chosen: string } | null;
-  answer: { status: number; why: string } | null; notes: string[] | null;
+  upstream: { name: string; algorithm: string; protocol: string; backends: { addr: string; weight: number; healthy: boolean; state: string; chosen: boolean; why: string }[] | null; chosen: string } | null;
+  answer: { status: number; grpc_status?: number; grpc_name?: string; why: string } | null; notes: string[] | null; also?: Explanation[];
 };
 export type RouteMap = { server: string; locations: { name: string; order: number; host: string[] | null; path: string; kind: 'exact' | 'prefix' | 'regex' | 'any'; weight: number; plugins: { name: string; category: string; step: string }[] | null; upstream: string; healthy: number; total: number }[] };
 export type AuditEntry = { at: string; user: string; addr: string; how: string; method: string; path: string; what: string; result: string; version?: number };

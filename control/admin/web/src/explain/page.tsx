@@ -8,6 +8,11 @@ import { Steps } from './steps';
 import './explain.css';
 
 const methods = ['GET', 'POST', 'PUT', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS'].map((value) => ({ value, label: value }));
+const protocols = [
+  { value: 'http/1.1', label: 'HTTP/1.1' },
+  { value: 'h2', label: 'HTTP/2' },
+  { value: 'grpc', label: 'gRPC' },
+];
 
 /** headersOf reads lines "name: value"; what is no such line is left out. */
 export function headersOf(text: string): [string, string][] {
@@ -21,6 +26,7 @@ export function headersOf(text: string): [string, string][] {
 export default function Explain() {
   const query = useRoute().query;
   const [method, setMethod] = useState(query.get('method') ?? 'GET');
+  const [protocol, setProtocol] = useState(query.get('protocol') || 'http/1.1');
   const [url, setURL] = useState(query.get('url') ?? '');
   const [headers, setHeaders] = useState(query.get('headers') ?? '');
   const [client, setClient] = useState(query.get('client') ?? '');
@@ -28,7 +34,7 @@ export default function Explain() {
   const ask = async () => {
     setState({ busy: true });
     try {
-      const { data } = await post<Explanation>('/explain', { body: { method, url: whole(url), headers: headersOf(headers), client } });
+      const { data } = await post<Explanation>('/explain', { body: { method, protocol, url: whole(url), headers: headersOf(headers), client } });
       setState({ said: data });
     } catch (e) {
       setState({ error: e as ApiError });
@@ -39,7 +45,7 @@ export default function Explain() {
   }, []);
   const submit = (e: Event) => {
     e.preventDefault();
-    navigate(link('/explain', { method, url, headers, client }), true);
+    navigate(link('/explain', { method, protocol, url, headers, client }), true);
     void ask();
   };
   return (
@@ -48,6 +54,7 @@ export default function Explain() {
         <form onSubmit={submit}>
           <div class="ask-line">
             <Field label={t('explain.method')}><Select options={methods} value={method} onChange={(e) => setMethod(e.currentTarget.value)} /></Field>
+            <Field label={t('explain.protocol')}><Select options={protocols} value={protocol} onChange={(e) => setProtocol(e.currentTarget.value)} /></Field>
             <Field label="URL" required><Input required placeholder="https://shop.example/api/products?page=2" value={url} onInput={(e) => setURL(e.currentTarget.value)} inputMode="url" data-search /></Field>
             <Button type="submit" kind="primary" icon="compass" busy={state.busy}>{t('explain.ask')}</Button>
           </div>
@@ -62,7 +69,7 @@ export default function Explain() {
       </Card>
       {state.error && <Note tone="bad">{state.error.message}</Note>}
       {state.busy && <Card><Skeleton lines={8} /></Card>}
-      {state.said && <Steps said={state.said} />}
+      {state.said && [state.said, ...(state.said.also ?? [])].map((said) => <Steps said={said} />)}
       {!state.said && !state.busy && !state.error && <Card><Empty icon="compass" title={t('explain.empty')}>{t('explain.empty.text')}</Empty></Card>}
     </Page>
   );

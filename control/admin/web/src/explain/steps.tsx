@@ -12,6 +12,8 @@ export function Steps({ said }: { said: Explanation }) {
       <Step icon="server" title={t('explain.arrives')} badge={<Badge tone="accent">{said.server || '–'}</Badge>}>
         <p><code>{said.request.method} {said.request.host}{said.request.path}</code></p>
         {said.request.normalized !== said.request.path && <p class="muted">{t('explain.normalized')} <code>{said.request.normalized}</code></p>}
+        <p class="muted small">{[said.request.protocol === 'h2' ? 'HTTP/2' : 'HTTP/1.1', said.request.call, said.request.tunnel && t('explain.tunnel')].filter(Boolean).join(' · ')}</p>
+        {said.certificate && <p class="muted small">{t('explain.certificate')} <a href={link('/certificates', { name: said.certificate })}>{said.certificate}</a></p>}
         {said.listener && <p class="muted small">{t('explain.listener')} <code>{said.listener}</code></p>}
       </Step>
       <Locations said={said} />
@@ -109,7 +111,7 @@ function Upstream({ said }: { said: Explanation }) {
   const u = said.upstream!;
   return (
     <Step icon="layers" title={t('dash.upstream')} badge={<a href={link('/upstreams', { name: u.name })}><Badge tone="accent">{u.name}</Badge></a>} tone={u.chosen ? undefined : 'bad'}>
-      <p class="muted">{t('explain.algorithm')} <code>{u.algorithm}</code></p>
+      <p class="muted">{t('explain.algorithm')} <code>{u.algorithm}</code> · {u.protocol}</p>
       <ul class="tried">
         {(u.backends ?? []).map((b) => (
           <li class={b.chosen ? 'won' : ''}>
@@ -128,7 +130,7 @@ function Answer({ said }: { said: Explanation }) {
   if (said.answer) {
     return (
       <Step icon={said.answer.status >= 400 ? 'warn' : 'check'} title={t('explain.answer')} badge={<Badge tone={said.answer.status >= 500 ? 'bad' : said.answer.status >= 400 ? 'warn' : 'ok'}>{said.answer.status}</Badge>} tone={said.answer.status >= 400 ? 'bad' : 'ok'}>
-        <p>{said.answer.why}</p>
+        <p>{said.answer.grpc_name && <code>grpc-status {said.answer.grpc_status} {said.answer.grpc_name}</code>} {said.answer.why}</p>
       </Step>
     );
   }

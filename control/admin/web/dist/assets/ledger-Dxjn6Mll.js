@@ -1,1 +1,0 @@
-export{n as Result,t as default,r as took}from"./ledger-C8hbBzg4.js";

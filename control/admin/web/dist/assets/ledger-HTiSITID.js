@@ -1,0 +1,1 @@
+export{n as Result,t as default,r as took}from"./ledger-bzEBKOo6.js";

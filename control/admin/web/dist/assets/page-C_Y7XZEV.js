@@ -1,1 +1,0 @@
-export{n as StreamBadge,t as default}from"./page-C1QAumFa.js";

@@ -1,0 +1,1 @@
+export{n as StreamBadge,t as default}from"./page-DTfDmlHn.js";

@@ -1,1 +1,0 @@
-import{c as e}from"./jsxRuntime-MEfRW6oz.js";var t=`pingap-theme`,n=e(`system`);function r(){let e=localStorage.getItem(t);i(e===`light`||e===`dark`?e:`system`)}function i(e){e===`system`?(localStorage.removeItem(t),delete document.documentElement.dataset.theme):(localStorage.setItem(t,e),document.documentElement.dataset.theme=e),n.set(e)}export{r as n,n as r,i as t};
