@@ -14,7 +14,7 @@ const (
 	usualPatience = 1500 * time.Millisecond
 	leastPatience = 200 * time.Millisecond
 	// manyIdle is how many idle connections have all the time; with twice as many each has half.
-	manyIdle = 2000
+	manyIdle = 1000
 )
 
 // NewPatience makes one of the time that few connections have; 0 is usual, negative is for ever.

@@ -12,8 +12,8 @@ func TestManyIdleConnectionsHaveLessTime(t *testing.T) {
 		want time.Duration // negative for never
 	}{
 		{0, 0, 1500 * time.Millisecond},
-		{0, 2000, 1500 * time.Millisecond},
-		{0, 4000, 750 * time.Millisecond},
+		{0, 1000, 1500 * time.Millisecond},
+		{0, 2000, 750 * time.Millisecond},
 		{0, 1_000_000, 200 * time.Millisecond},
 		{100 * time.Millisecond, 1_000_000, 100 * time.Millisecond},
 		{-1, 10_000, -1},
