@@ -79,7 +79,10 @@ export function useEditing(s: Start): Editing {
       setText(toml);
       setSaved(toml);
     },
-    reset: () => setText(saved),
+    reset: () => {
+      release();
+      setText(saved);
+    },
   };
 }
 
