@@ -63,3 +63,19 @@ func TestSocketsAreServedInTheOrderInWhichTheyBecameReady(t *testing.T) {
 		t.Error("the runtime does it by itself now: this command is not needed any more")
 	}
 }
+
+func TestWhatIsWrittenIsNoPackageOfTheTree(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := prepare(dir); err != nil && !errors.Is(err, errOther) {
+		t.Fatal(err)
+	}
+	list, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range list {
+		if strings.HasSuffix(e.Name(), ".go") && !strings.HasPrefix(e.Name(), "_") {
+			t.Errorf("%s would be built and vetted with ./...", e.Name())
+		}
+	}
+}
