@@ -86,11 +86,6 @@ func Put(ctx context.Context, s Store, key string, data []byte, rev string) erro
 	return s.Txn(ctx, Op{Key: key, Data: data, Rev: rev})
 }
 
-// Delete removes one item.
-func Delete(ctx context.Context, s Store, key, rev string) error {
-	return s.Txn(ctx, Op{Key: key, Rev: rev})
-}
-
 // Restore gives an item what it held before.
 func Restore(ctx context.Context, s Store, key, id string) error {
 	now, _, err := s.Get(ctx, key)

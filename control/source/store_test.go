@@ -65,10 +65,10 @@ func TestWritesAreConditional(t *testing.T) {
 			if err != nil || len(items) != 2 || items[0].Key != key || string(items[0].Data) != "3" || items[1].Key != "servers/b.toml" {
 				t.Errorf("%v, %v", items, err)
 			}
-			if err := Delete(ctx, s, key, one.Rev); !errors.Is(err, ErrConflict) {
+			if err := s.Txn(ctx, Op{Key: key, Rev: one.Rev}); !errors.Is(err, ErrConflict) {
 				t.Errorf("delete what was changed: %v", err)
 			}
-			if err := Delete(ctx, s, key, items[0].Rev); err != nil {
+			if err := s.Txn(ctx, Op{Key: key, Rev: items[0].Rev}); err != nil {
 				t.Fatal(err)
 			}
 			if _, found, err := s.Get(ctx, key); found || err != nil {

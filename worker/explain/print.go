@@ -115,21 +115,35 @@ func (p *printer) locations(e *Explanation) {
 	} else {
 		p.step("location", "%s", e.Location)
 	}
-	width := 0
-	for _, l := range e.Locations {
-		width = max(width, len(l.Name))
-	}
-	hidden := e.More
+	rows := make([]candidate, len(e.Locations))
 	for i, l := range e.Locations {
-		if i >= shownLocations && !l.Matched {
+		rows[i] = candidate{l.Matched, l.Name, fmt.Sprintf("%5d", l.Weight), l.Why}
+	}
+	p.candidates(rows, 40, shownLocations, e.More)
+}
+
+// candidate is one of those that something is chosen from.
+type candidate struct {
+	chosen             bool
+	name, figures, why string
+}
+
+// candidates prints a list, with names in a column of a width at most: so many of them, and who was chosen; hidden is how many are left out already.
+func (p *printer) candidates(rows []candidate, widest, shown, hidden int) {
+	width := 0
+	for _, c := range rows {
+		width = max(width, len(c.name))
+	}
+	for i, c := range rows {
+		if i >= shown && !c.chosen {
 			hidden++
 			continue
 		}
 		mark := "-"
-		if l.Matched {
+		if c.chosen {
 			mark = "*"
 		}
-		p.detail(mark, fmt.Sprintf("%-*s", min(width, 40), l.Name), fmt.Sprintf("%5d", l.Weight), l.Why)
+		p.detail(mark, fmt.Sprintf("%-*s", min(width, widest), c.name), c.figures, c.why)
 	}
 	if hidden > 0 {
 		p.detail("", fmt.Sprintf("and %d more", hidden))
@@ -172,23 +186,9 @@ func (p *printer) upstream(e *Explanation) {
 		over = ", over " + u.Protocol
 	}
 	p.step("upstream", "%s, by %s%s", u.Name, u.Algorithm, over)
-	width := 0
-	for _, b := range u.Backends {
-		width = max(width, len(b.Addr))
-	}
-	hidden := u.More
+	rows := make([]candidate, len(u.Backends))
 	for i, b := range u.Backends {
-		if i >= shownBackends && !b.Chosen {
-			hidden++
-			continue
-		}
-		mark := "-"
-		if b.Chosen {
-			mark = "*"
-		}
-		p.detail(mark, fmt.Sprintf("%-*s", min(width, 60), b.Addr), fmt.Sprintf("weight %d", b.Weight), b.Why)
+		rows[i] = candidate{b.Chosen, b.Addr, fmt.Sprintf("weight %d", b.Weight), b.Why}
 	}
-	if hidden > 0 {
-		p.detail("", fmt.Sprintf("and %d more", hidden))
-	}
+	p.candidates(rows, 60, shownBackends, u.More)
 }

@@ -207,6 +207,11 @@ func mistaken(mistakes []written.Mistake) error {
 
 // write makes an edit, or tells what it would come to, and answers in our shape.
 func (o *Objects) write(w http.ResponseWriter, r *http.Request, e Edit) error {
+	return o.perform(w, r, e, func(a *Applied) error { return api.WriteJSON(w, outcome(a)) })
+}
+
+// perform makes an edit and has it answered, or answers what it would come to.
+func (o *Objects) perform(w http.ResponseWriter, r *http.Request, e Edit, answer func(*Applied) error) error {
 	if api.Dry(r) {
 		return o.try(w, r, e)
 	}
@@ -219,7 +224,7 @@ func (o *Objects) write(w http.ResponseWriter, r *http.Request, e Edit) error {
 	}
 	tag(w, applied.After)
 	e.told(r, applied)
-	return api.WriteJSON(w, outcome(applied))
+	return answer(applied)
 }
 
 // asked has the audit log say what is wanted, for the case that nothing comes of it.

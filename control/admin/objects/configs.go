@@ -125,20 +125,10 @@ func (o *Objects) deleteConfig(w http.ResponseWriter, r *http.Request) error {
 
 // quietly makes an edit and answers as the original does: nothing, with the version in a field.
 func (o *Objects) quietly(w http.ResponseWriter, r *http.Request, e Edit) error {
-	if api.Dry(r) {
-		return o.try(w, r, e)
-	}
-	applied, err := o.control.Write(r.Context(), e)
-	if err != nil {
-		return err
-	}
-	if err := invalid(&applied.Judged); err != nil {
-		return err
-	}
-	tag(w, applied.After)
-	e.told(r, applied)
-	w.Header().Set("Pingap-Version", strconv.FormatUint(applied.Number, 10))
-	return done(w)
+	return o.perform(w, r, e, func(a *Applied) error {
+		w.Header().Set("Pingap-Version", strconv.FormatUint(a.Number, 10))
+		return done(w)
+	})
 }
 
 // postImport takes a whole configuration, or a part of one, as TOML.
