@@ -1,6 +1,9 @@
 package message
 
-import "unsafe"
+import (
+	"slices"
+	"unsafe"
+)
 
 // Field is one header or trailer field as it came or as it will be sent.
 type Field struct {
@@ -27,6 +30,23 @@ func (f *Fields) Reset() {
 	f.mem = f.mem[:0]
 }
 
+// move makes the views into one memory views into a copy of it, which to is.
+func (f *Fields) move(from, to []byte) {
+	for i := range f.list {
+		f.list[i].Name = moved(f.list[i].Name, from, to)
+		f.list[i].Value = moved(f.list[i].Value, from, to)
+	}
+}
+
+// moved is view in the copy, or view itself if it is none into the memory that was copied.
+func moved(view, from, to []byte) []byte {
+	at := uintptr(unsafe.Pointer(unsafe.SliceData(view))) - uintptr(unsafe.Pointer(unsafe.SliceData(from)))
+	if end := at + uintptr(len(view)); at < uintptr(len(from)) && end <= uintptr(len(to)) {
+		return to[at:end:end]
+	}
+	return view
+}
+
 // CopyFrom makes f a copy of the list of other. The views are shared: other's memory must stay.
 func (f *Fields) CopyFrom(other *Fields) {
 	f.Reset()
@@ -42,7 +62,14 @@ func (f *Fields) List() []Field { return f.list }
 // Append adds a field whose memory the caller guarantees until Reset: parsers (views into the
 // head) and plugins (constants built once).
 func (f *Fields) Append(id Name, name, value []byte) {
-	f.list = append(f.list, Field{Name: name, Value: value, ID: id})
+	n := len(f.list)
+	if n == cap(f.list) {
+		f.list = slices.Grow(f.list, 1)
+	}
+	f.list = f.list[:n+1]
+	// Written where it stays: a literal would be made on the stack by small stores and copied by large loads, which must wait for them.
+	to := &f.list[n]
+	to.Name, to.Value, to.ID, to.NeverIndex = name, value, id, false
 }
 
 // AppendList adds fields whose memory the caller guarantees until Reset.
@@ -90,10 +117,8 @@ func (f *Fields) Has(id Name) bool {
 
 // Lookup returns the first value of the field called name (any case), and whether it is present.
 func (f *Fields) Lookup(name string) ([]byte, bool) {
-	for i := range f.list {
-		if EqualFold(f.list[i].Name, name) {
-			return f.list[i].Value, true
-		}
+	if at := f.index(name, 0); at >= 0 {
+		return f.list[at].Value, true
 	}
 	return nil, false
 }
@@ -112,36 +137,42 @@ func (f *Fields) AddID(id Name, value []byte) {
 
 // Set replaces the first field called name and removes any further one; it appends if there is none.
 func (f *Fields) Set(name string, value []byte) {
-	at := -1
-	kept := f.list[:0]
-	for i := range f.list {
-		if !EqualFold(f.list[i].Name, name) {
-			kept = append(kept, f.list[i])
-			continue
-		}
-		if at < 0 {
-			at = len(kept)
-			kept = append(kept, f.list[i])
-		}
-	}
-	f.truncate(kept)
+	at := f.index(name, 0)
 	if at < 0 {
 		f.Add(name, value)
 		return
 	}
 	f.list[at].Value = f.keep(value)
+	f.drop(name, at+1)
 }
 
-// Del removes every field called name, and reports whether there was one.
-func (f *Fields) Del(name string) bool {
-	kept := f.list[:0]
-	for i := range f.list {
+// index returns where the first field called name is, from the given place on, -1 for none.
+func (f *Fields) index(name string, from int) int {
+	for i := from; i < len(f.list); i++ {
+		if EqualFold(f.list[i].Name, name) {
+			return i
+		}
+	}
+	return -1
+}
+
+// drop removes every field called name from the given place on, and reports whether there was one.
+func (f *Fields) drop(name string, from int) bool {
+	at := f.index(name, from)
+	if at < 0 {
+		return false
+	}
+	kept := f.list[:at]
+	for i := at + 1; i < len(f.list); i++ {
 		if !EqualFold(f.list[i].Name, name) {
 			kept = append(kept, f.list[i])
 		}
 	}
 	return f.truncate(kept)
 }
+
+// Del removes every field called name, and reports whether there was one.
+func (f *Fields) Del(name string) bool { return f.drop(name, 0) }
 
 // DelID removes every field with a well-known name, and reports whether there was one.
 func (f *Fields) DelID(id Name) bool {

@@ -1,7 +1,9 @@
 package message
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -139,5 +141,34 @@ func TestFieldsAllocateNothingOnceWarm(t *testing.T) {
 	run()
 	if allocs := testing.AllocsPerRun(100, run); allocs != 0 {
 		t.Errorf("%v allocations", allocs)
+	}
+}
+
+func TestAMovedResponseDoesNotReferToWhereItWas(t *testing.T) {
+	from := []byte("HTTP/1.1 200 OK\r\nServer: a\r\nX-Empty:\r\n\r\nbody")
+	view := func(text string) []byte {
+		i := bytes.Index(from, []byte(text))
+		return from[i : i+len(text) : i+len(text)]
+	}
+	var r Response
+	r.Reason = view("OK")
+	r.Fields.Append(Server, view("Server"), view("a\r")[:1:1])
+	r.Fields.Append(Unknown, view("X-Empty"), view("\r\n\r\n")[:0:0])
+	r.Fields.Add("X-Own", []byte("own"))
+	r.Fields.Append(Unknown, []byte("X-Other"), []byte("other"))
+	head := from[:bytes.Index(from, []byte("body"))]
+	r.Move(head, bytes.Clone(head))
+	for i := range from {
+		from[i] = '!'
+	}
+	var got []string
+	for _, f := range r.Fields.List() {
+		got = append(got, string(f.Name)+"="+string(f.Value))
+	}
+	if want := []string{"Server=a", "X-Empty=", "X-Own=own", "X-Other=other"}; !slices.Equal(got, want) || string(r.Reason) != "OK" {
+		t.Errorf("%q, %q, want %q", r.Reason, got, want)
+	}
+	if v := r.Fields.List()[0].Value; cap(v) != 1 {
+		t.Errorf("a value can grow over what is behind it: capacity %d", cap(v))
 	}
 }

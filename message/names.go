@@ -101,7 +101,7 @@ func LookupName(name []byte) Name {
 		if n == Unknown {
 			return Unknown
 		}
-		if EqualFold(name, nameTexts[n]) {
+		if string(name) == nameTexts[n] || EqualFold(name, nameTexts[n]) { // most spell it so
 			return n
 		}
 	}

@@ -73,6 +73,10 @@ type Record struct {
 
 	// Start is when the first byte of the request was there.
 	Start int64
+	// Over is when the exchange was over, on the same clock; it is known when the record is shown to a log.
+	Over int64
+	// Anchor is a time of day, less than a second old, which At counts from; nil is when the process started.
+	Anchor *time.Time
 	// ClientIP is the client's address after trusted proxies were looked through (facts: client ip).
 	ClientIP netip.Addr
 	// ClientIPText is ClientIP as text; it may be the same memory as Conn.RemoteText.
@@ -216,4 +220,13 @@ func (r *Record) Detach() {
 	}
 	r.ClientIPText = own(r.ClientIPText)
 	r.Response.Reset()
+}
+
+// At returns the time of day of a time on the clock of Now, with that clock's reading. It spares a look at the system's clocks.
+func (r *Record) At(now int64) time.Time {
+	t := &epoch
+	if r.Anchor != nil {
+		t = r.Anchor
+	}
+	return t.Add(time.Duration(now - Clock(*t)))
 }

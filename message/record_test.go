@@ -3,6 +3,7 @@ package message
 import (
 	"slices"
 	"testing"
+	"time"
 )
 
 // filled is a record of a request in memory that can be overwritten.
@@ -64,5 +65,19 @@ func TestADetachedRecordOutlivesItsRequest(t *testing.T) {
 	r.Request.Fields.Set("X-Other", []byte("xxxxxxxxxxxxxxx"))
 	if got := says(&c); got != saysAll || c.Response.Status != 0 {
 		t.Errorf("got %s", got)
+	}
+}
+
+func TestTimesOfDayFollowTheAnchor(t *testing.T) {
+	now := time.Now()
+	var r Record
+	if got := r.At(Clock(now)); got.Sub(now) != 0 {
+		t.Errorf("%v, want %v", got, now)
+	}
+	set := now.Add(-3 * time.Second) // a clock that was set: another time of day at the same reading
+	wall := set.Round(0).Add(time.Hour)
+	r.Anchor = &wall
+	if got, want := r.At(Clock(wall)+int64(time.Minute)), wall.Add(time.Minute); !got.Equal(want) {
+		t.Errorf("%v, want %v", got, want)
 	}
 }

@@ -21,3 +21,9 @@ func (r *Response) Reset() {
 	fields := r.Fields
 	*r = Response{Fields: fields}
 }
+
+// Move makes a response parsed from the given memory one that was parsed from a copy of it, which to is: nothing refers to from then.
+func (r *Response) Move(from, to []byte) {
+	r.Reason = moved(r.Reason, from, to)
+	r.Fields.move(from, to)
+}

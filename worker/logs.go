@@ -7,7 +7,6 @@ import (
 	"os"
 	"slices"
 	"sync"
-	"time"
 
 	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
@@ -324,7 +323,7 @@ type logger struct {
 
 // Log implements proxy.Logger.
 func (l *logger) Log(r *message.Record) {
-	now := time.Now()
+	now := r.At(r.Over)
 	if !l.choice.Takes(r, now) {
 		return
 	}

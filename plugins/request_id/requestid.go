@@ -1,8 +1,6 @@
 package requestid
 
 import (
-	"time"
-
 	"pingap/message"
 	"pingap/plugins"
 )
@@ -52,7 +50,7 @@ func (r *requestID) Decide(e *plugins.Exchange) plugins.Decision {
 	id, count := r.brought(fields)
 	if !sane(id) {
 		var memory [maxLength]byte
-		e.SetRequestID(r.appendID(memory[:0]))
+		e.SetRequestID(r.appendID(memory[:0], e.At(e.Start).UnixMilli()))
 		fields.Set(r.header, e.RequestID)
 		return plugins.Continue
 	}
@@ -81,11 +79,11 @@ func sane(id []byte) bool {
 	return len(id) > 0 && len(id) <= maxLength && message.ValidTarget(id) // visible ASCII
 }
 
-func (r *requestID) appendID(dst []byte) []byte {
+func (r *requestID) appendID(dst []byte, milliseconds int64) []byte {
 	if r.size > 0 {
 		return appendNanoID(dst, r.size)
 	}
-	return appendUUID(dst, time.Now().UnixMilli())
+	return appendUUID(dst, milliseconds)
 }
 
 // Response puts the id on a response from upstream or cache; the name is always X-Request-Id. A stored one gets the id of the request that it answers,

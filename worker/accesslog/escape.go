@@ -1,6 +1,10 @@
 package accesslog
 
-import "unicode/utf8"
+import (
+	"bytes"
+	"encoding/binary"
+	"unicode/utf8"
+)
 
 const hexDigits = "0123456789abcdef"
 
@@ -15,9 +19,9 @@ func buildEscaped() (table [256]bool) {
 }
 
 // appendText appends value with what could forge a line escaped.
-func appendText[T []byte | string](dst []byte, value T) []byte {
+func appendText(dst, value []byte) []byte {
 	start := 0
-	for i := 0; i < len(value); i++ {
+	for i := clean(value); i < len(value); i++ {
 		c := value[i]
 		if !escaped[c] {
 			continue
@@ -29,12 +33,27 @@ func appendText[T []byte | string](dst []byte, value T) []byte {
 	return append(dst, value[start:]...)
 }
 
+// clean returns how many of the first bytes of b need no escape, by eights: among the next there is one that does, or they are fewer.
+func clean(b []byte) int {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	i := 0
+	for ; i+8 <= len(b); i += 8 {
+		x := binary.LittleEndian.Uint64(b[i:])
+		quote, backslash := x^ones*'"', x^ones*'\\' // zero where there is one
+		// The lowest high bit marks a byte below 0x20 or from 0x7f on, a quote or a backslash.
+		if (x|(x+ones)|(x-ones*0x20)|(quote-ones)|(backslash-ones))&highs != 0 {
+			break
+		}
+	}
+	return i
+}
+
 // escapeTail escapes what was appended to dst since start. Values that come this way need it only if
 // a configuration names something oddly, so the copy it may cost does not matter.
 func escapeTail(dst []byte, start int) []byte {
 	for _, c := range dst[start:] {
 		if escaped[c] {
-			return appendText(dst[:start], string(dst[start:]))
+			return appendText(dst[:start], bytes.Clone(dst[start:]))
 		}
 	}
 	return dst

@@ -141,7 +141,7 @@ func (c *compiler) value(name string) {
 	case '<':
 		p.value = appendResponseHeader
 	case '$':
-		c.text = appendText(c.text, c.lookup(name[1:]))
+		c.text = appendText(c.text, []byte(c.lookup(name[1:])))
 		return
 	case ':':
 		var ok bool

@@ -379,3 +379,21 @@ func BenchmarkAppend(b *testing.B) {
 		})
 	}
 }
+
+// clean looks at eight bytes at a time, which must find in each place what the table has.
+func TestEveryByteIsEscapedInEveryPlace(t *testing.T) {
+	for c := range 256 {
+		for at := range 17 {
+			value := []byte("abcdefghijklmnopq")
+			value[at] = byte(c)
+			got := string(appendText(nil, value))
+			want := string(value)
+			if escaped[c] {
+				want = fmt.Sprintf("%s\\x%02x%s", value[:at], c, value[at+1:])
+			}
+			if got != want {
+				t.Fatalf("%q is %q, want %q", value, got, want)
+			}
+		}
+	}
+}

@@ -58,7 +58,7 @@ func (h *Hidden) tag(name string) appender {
 	case name[0] == '~' && h.header("cookie"):
 		return hideWhere(func(r *message.Record, p *part) bool { _, ok := r.Request.Fields.CookieValue(p.name); return ok }, "")
 	}
-	return h.text(name, appendText[[]byte], "-")
+	return h.text(name, appendText, "-")
 }
 
 // text is that of a tag of which a part may be hidden: the whole of a header, or parameters of a query. escape writes what is shown.

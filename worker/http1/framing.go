@@ -61,6 +61,14 @@ type parsed struct {
 	nominated bool
 }
 
+// noteKnown is note for a field that may not be well known.
+func (p *parsed) noteKnown(id message.Name, value []byte, response bool) *Error {
+	if id == message.Unknown {
+		return nil
+	}
+	return p.note(id, value, response)
+}
+
 // note looks at one well-known field while the head is parsed.
 func (p *parsed) note(id message.Name, value []byte, response bool) *Error {
 	switch id {

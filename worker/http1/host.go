@@ -20,22 +20,23 @@ func ValidHost(host []byte) bool {
 		return end > 0 && validIPv6(host[1:end]) && validPort(host[end+1:])
 	}
 	i := 0
-	for i < len(host) && isHostByte(host[i]) {
+	for i < len(host) && hostBytes[host[i]] {
 		i++
 	}
 	return i > 0 && validPort(host[i:])
 }
 
-func isHostByte(c byte) bool {
-	switch {
-	case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
-		return true
+// hostBytes are the characters of a registered name or an IPv4 address; built once and never changed.
+var hostBytes = buildHostBytes()
+
+func buildHostBytes() (table [256]bool) {
+	for c := range table {
+		table[c] = c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
 	}
-	switch c {
-	case '-', '.', '_', '~', '!', '$', '&', '\'', '(', ')', '*', '+', ';', '=':
-		return true
+	for _, c := range "-._~!$&'()*+;=" {
+		table[c] = true
 	}
-	return false
+	return table
 }
 
 func validIPv6(b []byte) bool {

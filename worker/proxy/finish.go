@@ -30,6 +30,7 @@ func (c *conn) finish() next {
 		s.location.Slots.Release()
 	}
 	now := s.over()
+	s.ex.Over, s.ex.Anchor = now, c.p.anchor.Load()
 	s.count(now)
 	if s.ex.Trace.On() {
 		s.server.Tracer.End(&s.ex.Record, now)

@@ -295,7 +295,7 @@ func (c *conn) retire(up *upstreamIO) {
 	if up.want == wantDone && c.uploadComplete() && s.resp.frame.KeepAlive && !up.extra {
 		conn := up.conn
 		up.end()
-		conn.Backend.Put(conn)
+		conn.Backend.PutAt(conn, s.ended)
 		return
 	}
 	c.stopUpload()

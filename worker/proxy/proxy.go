@@ -31,6 +31,8 @@ type Proxy struct {
 	pools buffers
 	ids   atomic.Uint64
 	date  atomic.Pointer[[]byte]
+	// anchor is a time of day, for records.
+	anchor atomic.Pointer[time.Time]
 
 	challenge func(path []byte) ([]byte, bool)
 	patience  process.Patience // of the goroutine of Run

@@ -12,6 +12,7 @@ import (
 // the request came whole, else outside.
 func (c *conn) process() (then next) {
 	c.p.inFlight.Add(1)
+	c.s.ex.Anchor = c.p.anchor.Load()
 	if c.s.fd == 0 {
 		c.busy()
 	}

@@ -132,8 +132,9 @@ func (c *conn) lookLocked(w *wait) {
 	}
 }
 
-// tickDate renders the Date field's value once a second for the answers made here.
+// tickDate renders the Date field's value once a second for the answers made here, and notes the time for records.
 func (p *Proxy) tickDate(t time.Time) {
+	p.anchor.Store(&t)
 	text := t.UTC().AppendFormat(nil, "Mon, 02 Jan 2006 15:04:05 GMT")
 	if old := p.date.Load(); old == nil || string(*old) != string(text) {
 		p.date.Store(&text)

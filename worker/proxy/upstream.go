@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"net"
@@ -258,7 +257,7 @@ func (up *upstreamIO) takeHead() bool {
 			return up.compact()
 		}
 		resp.Reset()
-		n, frame, err := http1.ParseResponse(up.headBytes(), resp, &limits, ask)
+		n, frame, err := http1.ParseResponse(up.unread(), resp, &limits, ask)
 		if err != nil {
 			return up.failed(502, "InvalidHTTPHeader")
 		}
@@ -266,6 +265,7 @@ func (up *upstreamIO) takeHead() bool {
 			resp.Reset()
 			return up.compact()
 		}
+		up.moveHead(n)
 		up.r += n
 		up.scan = http1.Scan{}
 		if resp.Status >= 200 || resp.Status == 101 {
@@ -283,26 +283,17 @@ func (up *upstreamIO) takeHead() bool {
 // frontMin is how much of a body makes it worth to move the head away from in front of it.
 const frontMin = 4 << 10
 
-// headBytes returns the bytes to parse a head from: those in the buffer, or, with much of a body behind
-// the head, a copy of the head alone. Then nothing refers to the buffer in front of the body any more,
-// and the head for the client can be written there, which spares a copy of the body.
-func (up *upstreamIO) headBytes() []byte {
-	unread, r := up.buf[up.r:up.w], &up.c.s.resp
+// moveHead moves the head of n bytes that was parsed out of the buffer, if much of a body is behind it. Then nothing refers to
+// the buffer in front of the body any more, and the head for the client can be written there, which spares a copy of the body.
+func (up *upstreamIO) moveHead(n int) {
+	r := &up.c.s.resp
 	r.front = nil
-	if len(unread) < frontMin {
-		return unread
+	if head := up.unread()[:n]; up.w-up.r >= frontMin {
+		r.head = append(r.head[:0], head...)
+		up.c.s.ex.Response.Move(head, r.head)
+		r.front = up.buf[:up.r+n]
 	}
-	end := bytes.Index(unread[:frontMin], endOfHead)
-	if end < 0 {
-		return unread
-	}
-	end += len(endOfHead)
-	r.head = append(r.head[:0], unread[:end]...)
-	r.front = up.buf[:up.r+end]
-	return r.head
 }
-
-var endOfHead = []byte("\r\n\r\n")
 
 // compact makes room behind an incomplete head by moving it to the front, where interim responses
 // were. It returns false, for the callback.

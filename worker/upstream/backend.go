@@ -55,13 +55,16 @@ func (b *Backend) Take(t *Target) *Conn { return b.owner.pool.take(b, t.key) }
 
 // Put gives a connection back to the pool. Beyond the bound of the pool the oldest is closed. What TLS has
 // read ahead may be a ticket, or an answer that nobody asked for, which must not wait for the next request.
-func (b *Backend) Put(c *Conn) {
+func (b *Backend) Put(c *Conn) { b.PutAt(c, b.owner.now()) }
+
+// PutAt is Put where the time is known.
+func (b *Backend) PutAt(c *Conn, now int64) {
 	if c.Secure != nil && c.Secure.Pending() && !c.Alive() {
 		c.Discard()
 		return
 	}
 	c.Uses++
-	if victim := b.owner.pool.put(c, b.owner.now()); victim != nil {
+	if victim := b.owner.pool.put(c, now); victim != nil {
 		victim.Discard()
 	}
 }
